@@ -1,0 +1,56 @@
+// The same service in each balancer's own words. Pure: settings in, text of a configuration file out.
+
+/**
+ * @typedef {object} Settings
+ * @property {number} port           where clients connect, on 127.0.0.1
+ * @property {number} upstreamPort   the one server, on 127.0.0.1
+ * @property {string} socket         path of the stats socket (HAProxy, Headgate)
+ * @property {string} folder         for what else the balancer writes
+ * @property {number} maxconn
+ * @property {number} threads
+ * @property {boolean} splice
+ */
+
+/** For Headgate and HAProxy alike. @param {Settings} s */
+export function haproxyConfig(s) {
+  return `global
+  maxconn ${s.maxconn}
+  nbthread ${s.threads}
+  stats socket ${s.socket} level admin
+
+defaults
+  mode tcp
+  maxconn ${s.maxconn}
+  timeout connect 60s
+  timeout client 60s
+  timeout server 60s
+${s.splice ? "  option splice-auto\n" : ""}
+frontend f
+  bind 127.0.0.1:${s.port}
+  default_backend b
+
+backend b
+  server s 127.0.0.1:${s.upstreamPort}
+`;
+}
+
+/** A worker process takes the place of a thread. @param {Settings} s @param {string | undefined} streamModule path, if it is loaded at run time */
+export function nginxConfig(s, streamModule) {
+  return `${streamModule ? `load_module ${streamModule};\n` : ""}${process.getuid?.() === 0 ? "user root;\n" : ""}daemon off;
+worker_processes ${s.threads};
+worker_rlimit_nofile ${s.maxconn * 2 + 1000};
+pid ${s.folder}/nginx.pid;
+error_log stderr crit;
+events {
+  worker_connections ${s.maxconn * 2 + 500};
+}
+stream {
+  server {
+    listen 127.0.0.1:${s.port} backlog=4096${s.threads > 1 ? " reuseport" : ""};
+    proxy_pass 127.0.0.1:${s.upstreamPort};
+    proxy_connect_timeout 60s;
+    proxy_timeout 60s;
+  }
+}
+`;
+}

@@ -1,0 +1,255 @@
+// What is measured: for each measure how one sample of one balancer is taken, and which figures come out of it.
+// A sample starts a fresh upstream and a fresh balancer, so that nothing of one sample (TIME_WAIT, heap) weighs on the next.
+import { setTimeout as sleep } from "node:timers/promises";
+import { startBalancer } from "./balancers.mjs";
+import { memory } from "./processes.mjs";
+import { holdSessions, runTool, startUpstream } from "./tools.mjs";
+
+/**
+ * @typedef {object} Figure
+ * @property {string} key      in the sample
+ * @property {string} label
+ * @property {string} unit
+ * @property {boolean} [more]  true where more is better
+ * @property {{ratio: number} | {value: number}} [target]  bound for the ratio to the newest HAProxy, or for the value itself
+ * @property {boolean} [chart] one of the headlines
+ *
+ * @typedef {Record<string, number | string>} Sample
+ *
+ * @typedef {object} Measure
+ * @property {string} name     row in the results; `--only` selects by `group`
+ * @property {string} group
+ * @property {string} title
+ * @property {Figure[]} figures
+ * @property {(balancer: import("./balancers.mjs").Balancer) => boolean} [supports]
+ * @property {(run: Run, balancer: import("./balancers.mjs").Balancer) => Promise<Sample>} sample
+ *
+ * @typedef {object} Run
+ * @property {{load: string, cut: string}} tools
+ * @property {{balancer: string, load: string, both: string}} cores
+ * @property {number} seconds
+ * @property {number} warmupSeconds
+ * @property {{maxconn: number, idle: number, cutIdle: number, cutBusy: number}} sizes
+ */
+
+const CONNECTIONS = 50;
+const STREAMS = 8;
+const BULK_MAXCONN = 1000; // HAProxy reserves pipes for a quarter of maxconn when it splices
+const SETTLE_MS = 1000; // from the last session opened to the reading of memory
+const PATIENCE_MS = 60_000;
+
+const latency = (bounds) => [
+  { key: "p50Us", label: "p50", unit: "us" },
+  { key: "p99Us", label: "p99", unit: "us", target: bounds && { ratio: 1.1 } },
+  { key: "p999Us", label: "p99.9", unit: "us", target: bounds && { ratio: 1.3 } },
+];
+
+/** @param {string} name @param {number} size @param {string} title @param {number} target @returns {Measure} */
+function roundTrips(name, size, title, target) {
+  return {
+    name,
+    group: name,
+    title: `round trips, ${title} x ${CONNECTIONS} connections`,
+    figures: [
+      { key: "perSecond", label: "round trips/s", unit: "/s", more: true, target: { ratio: target }, chart: true },
+      { key: "cpuUs", label: "balancer CPU each", unit: "us", chart: size === 64 },
+      ...latency(true),
+    ],
+    sample: (run, balancer) => window(run, balancer, "pp", { connections: CONNECTIONS, size }),
+  };
+}
+
+/** @param {string} name @param {boolean} splice @param {string} title @returns {Measure} */
+function bulk(name, splice, title) {
+  return {
+    name,
+    group: "bulk",
+    title: `${STREAMS} streams, ${title}`,
+    figures: [
+      {
+        key: "gbPerSecond",
+        label: "GB/s",
+        unit: "GB/s",
+        more: true,
+        target: splice ? { ratio: 1.1 } : undefined,
+        chart: splice,
+      },
+      { key: "cpuMsPerGb", label: "balancer CPU per GB", unit: "ms" },
+    ],
+    sample: async (run, balancer) => {
+      const sample = await window(run, balancer, "bulk", { connections: STREAMS }, { splice, maxconn: BULK_MAXCONN });
+      const gigabytes = sample.count / 1e9;
+      return {
+        ...sample,
+        gbPerSecond: sample.perSecond / 1e9,
+        cpuMsPerGb: (sample.balancerCpuSeconds * 1e3) / gigabytes,
+      };
+    },
+  };
+}
+
+/** @type {Measure[]} */
+export const MEASURES = [
+  roundTrips("pp64", 64, "64 B", 1.0),
+  roundTrips("pp16k", 16384, "16 KiB", 0.95),
+  {
+    name: "cr",
+    group: "cr",
+    title: `connections: open, 64 B echo, abortive close, ${CONNECTIONS} at a time`,
+    figures: [
+      { key: "perSecond", label: "connections/s", unit: "/s", more: true, target: { ratio: 0.97 }, chart: true },
+      { key: "cpuUs", label: "balancer CPU each", unit: "us", target: { ratio: 0.95 }, chart: true },
+      ...latency(false),
+      { key: "errors", label: "failed connections", unit: "" },
+    ],
+    sample: (run, balancer) => window(run, balancer, "cr", { connections: CONNECTIONS, size: 64 }),
+  },
+  bulk("bulk", true, "option splice-auto"),
+  bulk("bulk-nosplice", false, "without splice"),
+  {
+    name: "idle",
+    group: "idle",
+    title: "user memory of idle sessions",
+    figures: [
+      { key: "bytesPerSession", label: "bytes/session", unit: "B", target: { ratio: 0.4 }, chart: true },
+      { key: "privateMbBefore", label: "before them", unit: "MB" },
+    ],
+    sample: idleMemory,
+  },
+  {
+    name: "cut",
+    group: "cut",
+    title: "shutdown sessions server b/s under load",
+    supports: (balancer) => balancer.kind !== "nginx",
+    figures: [
+      { key: "openAtAnswer", label: "open at the answer", unit: "", target: { value: 0 }, chart: true },
+      { key: "answerMs", label: "time to the answer", unit: "ms" },
+      { key: "lastCloseMs", label: "last session closed", unit: "ms", target: { ratio: 1.0 }, chart: true },
+      { key: "neverClosed", label: "never closed", unit: "", target: { value: 0 } },
+    ],
+    sample: cut,
+  },
+  {
+    name: "threads",
+    group: "threads",
+    title: "nbthread 2 against 1, 64 B round trips, load on the same two cores",
+    figures: [
+      { key: "perSecond1", label: "round trips/s, 1 thread", unit: "/s", more: true },
+      { key: "perSecond2", label: "round trips/s, 2 threads", unit: "/s", more: true },
+      { key: "speedup", label: "2 threads / 1", unit: "x", more: true },
+      { key: "cpuUs1", label: "balancer CPU each, 1 thread", unit: "us" },
+      { key: "cpuUs2", label: "balancer CPU each, 2 threads", unit: "us" },
+      { key: "cpuGrowth", label: "CPU each, 2 threads / 1", unit: "x" },
+    ],
+    sample: threads,
+  },
+];
+
+/**
+ * One fresh upstream and balancer around `work`.
+ * @template T
+ * @param {Run} run
+ * @param {import("./balancers.mjs").Balancer} balancer
+ * @param {{upstream?: "echo" | "discard", threads?: number, splice?: boolean, maxconn?: number, cores?: string, loadCores?: string}} wish
+ * @param {(at: {port: number, socket: string, pids: () => number[], upstreamPid: number}) => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+export async function withBalancer(run, balancer, wish, work) {
+  const { upstream: kind = "echo", threads = 1, splice = false, maxconn = run.sizes.maxconn } = wish;
+  const upstream = await startUpstream(run.tools.load, kind, wish.loadCores ?? run.cores.load);
+  try {
+    const cores = wish.cores ?? run.cores.balancer;
+    const started = await startBalancer(balancer, { upstreamPort: upstream.port, maxconn, threads, splice, cores });
+    try {
+      return await work({ ...started, upstreamPid: upstream.pid });
+    } finally {
+      await started.stop();
+    }
+  } finally {
+    await upstream.stop();
+  }
+}
+
+/** One load over one window of time, with the balancer's CPU per operation. */
+function window(run, balancer, mode, values, wish = {}) {
+  const upstream = mode === "bulk" ? "discard" : "echo";
+  return withBalancer(run, balancer, { upstream, ...wish }, async ({ port, pids, upstreamPid }) => {
+    const timed = {
+      port,
+      seconds: run.seconds,
+      warmup: run.warmupSeconds,
+      pids: pids().join(","),
+      upstream: upstreamPid,
+    };
+    const sample = await runTool(
+      run.tools.load,
+      [mode],
+      { ...timed, ...values },
+      {
+        cores: wish.loadCores ?? run.cores.load,
+        timeoutMs: (run.seconds + run.warmupSeconds) * 1000 + PATIENCE_MS,
+      },
+    );
+    return { ...sample, cpuUs: (sample.balancerCpuSeconds * 1e6) / sample.count };
+  });
+}
+
+/** @type {Measure["sample"]} */
+function idleMemory(run, balancer) {
+  return withBalancer(run, balancer, {}, async ({ port, pids }) => {
+    const { load } = run.tools;
+    await sleep(SETTLE_MS);
+    const before = memory(pids());
+    const held = await holdSessions(load, {
+      port,
+      connections: run.sizes.idle,
+      cores: run.cores.load,
+      timeoutMs: PATIENCE_MS,
+    });
+    try {
+      await sleep(SETTLE_MS);
+      const after = memory(pids());
+      return {
+        sessions: run.sizes.idle,
+        bytesPerSession: (after.privateBytes - before.privateBytes) / run.sizes.idle,
+        rssBytesPerSession: (after.rssBytes - before.rssBytes) / run.sizes.idle,
+        privateMbBefore: before.privateBytes / 1e6,
+        privateMbAfter: after.privateBytes / 1e6,
+      };
+    } finally {
+      await held.close();
+    }
+  });
+}
+
+/** @type {Measure["sample"]} */
+function cut(run, balancer) {
+  return withBalancer(run, balancer, {}, ({ port, socket }) =>
+    runTool(
+      run.tools.cut,
+      [],
+      { port, socket, idle: run.sizes.cutIdle, busy: run.sizes.cutBusy, command: "shutdown sessions server b/s" },
+      { cores: run.cores.load, timeoutMs: PATIENCE_MS },
+    ),
+  );
+}
+
+/** @type {Measure["sample"]} */
+async function threads(run, balancer) {
+  const values = { connections: CONNECTIONS, size: 64 };
+  const on = { cores: run.cores.both, loadCores: run.cores.both };
+  const one = await window(run, balancer, "pp", values, { ...on, threads: 1 });
+  const two = await window(run, balancer, "pp", values, { ...on, threads: 2 });
+  return {
+    perSecond1: one.perSecond,
+    perSecond2: two.perSecond,
+    speedup: two.perSecond / one.perSecond,
+    cpuUs1: one.cpuUs,
+    cpuUs2: two.cpuUs,
+    cpuGrowth: two.cpuUs / one.cpuUs,
+    balancerCores1: one.balancerCpuSeconds / one.seconds,
+    balancerCores2: two.balancerCpuSeconds / two.seconds,
+    loadCores1: one.loadCpuSeconds / one.seconds,
+    loadCores2: two.loadCpuSeconds / two.seconds,
+  };
+}

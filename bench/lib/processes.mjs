@@ -1,0 +1,156 @@
+// Every process and temporary file of a run: started here, and gone when the run ends, however it ends.
+// Each process leads its own group, so that the end of one takes its children (nginx's workers) with it.
+import { spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const STOP_PATIENCE_MS = 5000;
+const STDERR_KEPT_BYTES = 4000;
+
+/** @type {Set<Running>} */
+const running = new Set();
+/** @type {string | undefined} */
+let folder;
+
+/** The run's temporary folder; made on first use. */
+export function temporaryFolder() {
+  folder ??= mkdtempSync(join(tmpdir(), "headgate-bench-"));
+  return folder;
+}
+
+/** One started process. */
+export class Running {
+  /** @param {import("node:child_process").ChildProcess} child @param {string} name */
+  constructor(child, name) {
+    this.child = child;
+    this.name = name;
+    this.stderr = "";
+    this.lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    child.stderr.on("data", (chunk) => {
+      this.stderr = (this.stderr + chunk).slice(-STDERR_KEPT_BYTES);
+    });
+    /** @type {string | undefined} how it ended, once it has */
+    this.ended = undefined;
+    this.exited = new Promise((resolve) => {
+      child.once("error", (error) => resolve(this.#end(error.message)));
+      child.once("close", (code, signal) => resolve(this.#end(signal ?? `code ${code}`)));
+    });
+  }
+
+  #end(how) {
+    this.ended = how;
+    running.delete(this);
+    return how;
+  }
+
+  get pid() {
+    return /** @type {number} */ (this.child.pid);
+  }
+
+  /** The next line of stdout as JSON. Rejects if the process ends, or says nothing for `timeoutMs`. */
+  async nextJson(timeoutMs) {
+    const late = new AbortController();
+    const line = await Promise.race([
+      this.lines.next(),
+      sleep(timeoutMs, { late: true }, { signal: late.signal }).catch(() => ({ late: true })),
+    ]);
+    late.abort();
+    if ("late" in line) throw new Error(`${this.name}: no answer in ${timeoutMs / 1000} s`);
+    if (line.done) throw new Error(`${this.name} ended with ${await this.exited}: ${this.stderr.trim()}`);
+    return JSON.parse(line.value);
+  }
+
+  /** SIGTERM, SIGKILL for what is left of its group; resolves when it is gone. */
+  async stop() {
+    if (this.ended !== undefined) return;
+    this.signal("SIGTERM");
+    const done = new AbortController();
+    await Promise.race([this.exited, sleep(STOP_PATIENCE_MS, 0, { signal: done.signal }).catch(() => 0)]);
+    done.abort();
+    this.signal("SIGKILL");
+    await this.exited;
+  }
+
+  /** Signals the whole group; one that is gone already is fine. @param {NodeJS.Signals} signal */
+  signal(signal) {
+    try {
+      process.kill(-this.pid, signal);
+    } catch (error) {
+      if (error.code !== "ESRCH") throw error;
+    }
+  }
+}
+
+/**
+ * Starts a program on the given cores.
+ * @param {string} program @param {string[]} args
+ * @param {{cores: string, env?: Record<string, string>, name?: string}} options
+ */
+export function start(program, args, { cores, env = {}, name = program }) {
+  const child = spawn("taskset", ["-c", cores, program, ...args], {
+    detached: true,
+    env: { ...process.env, ...env },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  child.stdin.on("error", () => {}); // it may end before its input is closed
+  const process_ = new Running(child, name);
+  if (child.pid !== undefined) running.add(process_);
+  return process_;
+}
+
+/** Runs a program that prints one line of JSON. Rejects with its stderr if it fails or takes longer than `timeoutMs`. */
+export async function runForJson(program, args, { cores, timeoutMs, name }) {
+  const started = start(program, args, { cores, name });
+  try {
+    const answer = await started.nextJson(timeoutMs);
+    await started.exited;
+    return answer;
+  } finally {
+    await started.stop();
+  }
+}
+
+/** The process and all its descendants. @param {number} pid @returns {number[]} */
+export function family(pid) {
+  try {
+    const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+      readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").split(" ").filter(Boolean).map(Number),
+    );
+    return [pid, ...children.flatMap(family)];
+  } catch (error) {
+    if (error.code === "ENOENT" || error.code === "ESRCH") return [];
+    throw error;
+  }
+}
+
+/** Memory of processes: bytes that are theirs alone, and resident bytes. @param {number[]} pids */
+export function memory(pids) {
+  const sum = { privateBytes: 0, rssBytes: 0 };
+  for (const pid of pids) {
+    const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+    for (const [, key, kilobytes] of text.matchAll(
+      /^(Rss|Private_Clean|Private_Dirty|Private_Hugetlb):\s+(\d+) kB/gm,
+    )) {
+      if (key === "Rss") sum.rssBytes += Number(kilobytes) * 1024;
+      else sum.privateBytes += Number(kilobytes) * 1024;
+    }
+  }
+  return sum;
+}
+
+/** Leaves nothing behind: on a normal end, an exception, Ctrl-C and SIGTERM. Call once, before anything is started. */
+export function cleanUpAtTheEnd() {
+  process.once("exit", () => {
+    for (const each of running) each.signal("SIGKILL");
+    if (folder) rmSync(folder, { recursive: true, force: true });
+  });
+  for (const [signal, code] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+    ["SIGHUP", 129],
+  ])
+    process.once(signal, () => process.exit(code));
+}

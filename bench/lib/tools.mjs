@@ -1,0 +1,53 @@
+// The programs in C: compiling them, and running one as an upstream or as a load.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { runForJson, start } from "./processes.mjs";
+
+const SOURCES = join(import.meta.dirname, "..");
+const BUILD = join(SOURCES, "build");
+const START_PATIENCE_MS = 10_000;
+
+/** Compiles what is older than its source. @returns {{load: string, cut: string}} paths @throws {Error} with cc's words */
+export function buildTools() {
+  mkdirSync(BUILD, { recursive: true });
+  const build = (name) => {
+    const program = join(BUILD, name);
+    const sources = [`${name}.c`, "bench.h"].map((file) => join(SOURCES, file));
+    if (existsSync(program) && sources.every((file) => statSync(file).mtimeMs < statSync(program).mtimeMs))
+      return program;
+    const cc = spawnSync("cc", ["-O2", "-Wall", "-Wextra", "-o", program, sources[0]], { encoding: "utf8" });
+    if (cc.status !== 0) throw new Error(`cc -O2 ${name}.c: ${cc.error?.message ?? cc.stderr}`);
+    return program;
+  };
+  return { load: build("load"), cut: build("cut") };
+}
+
+/** @param {string} load path @param {"echo" | "discard"} kind @param {string} cores */
+export async function startUpstream(load, kind, cores) {
+  const started = start(load, [kind], { cores, name: `upstream (${kind})` });
+  const { port } = await started.nextJson(START_PATIENCE_MS);
+  return { port, pid: started.pid, stop: () => started.stop() };
+}
+
+/** `{a: 1, b: 2}` as the programs take it. @param {Record<string, string | number>} values */
+function words(values) {
+  return Object.entries(values).map(([key, value]) => `${key}=${value}`);
+}
+
+/** Runs a load or the cut to its end. @returns {Promise<Record<string, any>>} its JSON */
+export function runTool(program, mode, values, { cores, timeoutMs }) {
+  return runForJson(program, [...mode, ...words(values)], { cores, timeoutMs, name: mode[0] ?? "cut" });
+}
+
+/** Opens `connections` sessions and holds them until `close()`. */
+export async function holdSessions(load, { port, connections, cores, timeoutMs, burst = false }) {
+  const started = start(load, ["hold", ...words({ port, connections, burst: burst ? 1 : 0 })], { cores, name: "hold" });
+  try {
+    await started.nextJson(timeoutMs);
+  } catch (error) {
+    await started.stop();
+    throw error;
+  }
+  return { close: () => started.stop() };
+}
