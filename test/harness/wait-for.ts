@@ -1,0 +1,30 @@
+// Waiting for a condition instead of for a time: every test of this folder's users polls through here. The bound is generous,
+// because it only decides how long a failing test takes, never whether a test passes.
+
+const POLL_MS = 4;
+
+/** How long a condition may stay false before the test fails, in milliseconds. */
+export const WAIT_BOUND_MS = Number(process.env.HEADGATE_WAIT_BOUND_MS ?? 20_000);
+
+/**
+ * Polls until `condition` gives a truthy value, and returns that value.
+ * `what` completes "waited for ..."; a function is called at the end, to show the state that was found instead.
+ */
+export async function waitFor<T>(
+  condition: () => T | Promise<T>,
+  what: string | (() => string),
+  boundMs: number = WAIT_BOUND_MS,
+): Promise<NonNullable<T>> {
+  const deadline = performance.now() + boundMs;
+  for (;;) {
+    const value = await condition();
+    if (value) return value as NonNullable<T>;
+    if (performance.now() > deadline) throw new Error(`waited for ${typeof what === "string" ? what : what()}`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+/** One turn of the event loop, so that what the kernel already holds for this process's sockets is delivered. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,153 @@
+// Peers that do not read: client-not-reading and server-not-reading end when they are cut, haproxy-3483 at their timeouts, and
+// haproxy-155 when a half-closed session's peer stays silent.
+
+import { describe, expect, it } from "vitest";
+import { Client } from "../harness/client.ts";
+import { closeAfterEach } from "../harness/closing.ts";
+import { socketBetween, socketsHeldTo, survivingConnections } from "../harness/kernel-sockets.ts";
+import { LogReceiver } from "../harness/log-receiver.ts";
+import { FRONTEND_ADDRESS, freePort } from "../harness/ports.ts";
+import { Program } from "../harness/program.ts";
+import { type Behaviour, halfCloser, silent, sink, source, Upstream } from "../harness/upstream.ts";
+import { waitFor } from "../harness/wait-for.ts";
+import { simpleConfig } from "./simple-config.ts";
+
+const opened = closeAfterEach();
+
+async function start(behaviour: Behaviour, threads: number, timeouts: Record<string, string> = {}, splice = false) {
+  const upstream = opened(await Upstream.start(behaviour));
+  const log = opened(await LogReceiver.start());
+  const port = await freePort();
+  const program = opened(
+    await Program.start({
+      config: simpleConfig({
+        port,
+        threads,
+        timeouts,
+        global: [`log ${log.endpoint} local0`],
+        frontend: ["log global", "option tcplog"],
+        backend: splice ? ["option splice-auto"] : [],
+        servers: [`a ${upstream.endpoint}`],
+      }),
+    }),
+  );
+  const connect = (paused = false) => Client.open({ host: FRONTEND_ADDRESS, port, paused });
+  return { upstream, log, port, program, connect };
+}
+
+/** Both of the program's sockets of this session are closed, whatever the kernel still has to deliver to the client. */
+function holdsNothing(program: Program, client: Client, upstream: Upstream): boolean {
+  return (
+    socketsHeldTo(program.pid, client.local.address, client.local.port).length === 0 &&
+    socketsHeldTo(program.pid, upstream.address, upstream.port).length === 0
+  );
+}
+
+describe.each([1, 2])("%i thread(s)", (threads) => {
+  it("client-not-reading: cut at the answer, the server can be deleted, a client that reads later finds an orderly end", async () => {
+    const { upstream, program, port, connect } = await start(source, threads);
+    const client = opened(await connect(true));
+    await waitFor(
+      () =>
+        socketBetween({ address: FRONTEND_ADDRESS, port }, client.local)?.windowClosed &&
+        upstream.connections[0] !== undefined &&
+        socketBetween(upstream, upstream.connections[0].peer)?.windowClosed,
+      "all buffers between server and client to be full",
+    );
+    let clean: unknown;
+    const answer = await program.runtime("shutdown sessions server be/a", {
+      atAnswer: () => (clean = holdsNothing(program, client, upstream)),
+    });
+    expect(answer).toBe("\n");
+    expect(clean, "both sides closed at the answer").toBe(true);
+    expect(survivingConnections(program.pid, upstream.address, upstream.port)).toEqual([]);
+    expect(await program.sessions()).toEqual([]);
+    expect(await program.counter("be", "a", "scur")).toBe(0);
+    expect(await program.runtime("disable server be/a; del server be/a")).toBe("\nServer deleted.\n\n");
+    await waitFor(() => upstream.connections[0]!.received.wasReset, "the server's connection to be reset");
+    client.resume();
+    await client.waitForEnd();
+    expect(client.received.endings).toEqual(["fin"]);
+  });
+
+  it("server-not-reading: reset at the answer, the server gets no more than its own buffer held", async () => {
+    const { upstream, program, connect } = await start(sink, threads);
+    const client = opened(await connect());
+    client.flood();
+    await waitFor(() => {
+      const held = socketsHeldTo(program.pid, upstream.address, upstream.port);
+      return held.length === 1 && held[0]!.windowClosed && upstream.connections.length === 1;
+    }, "the way to the server to be blocked");
+    const connection = upstream.connections[0]!;
+    const receivable = connection.socket.readableLength + (socketBetween(upstream, connection.peer)?.rxQueue ?? 0);
+    let clean: unknown;
+    const answer = await program.runtime("shutdown sessions server be/a", {
+      atAnswer: () => (clean = holdsNothing(program, client, upstream)),
+    });
+    expect(answer).toBe("\n");
+    expect(clean, "both sides closed at the answer").toBe(true);
+    expect(survivingConnections(program.pid, upstream.address, upstream.port)).toEqual([]);
+    await client.waitForEnd();
+    connection.socket.resume();
+    await waitFor(() => connection.received.ended, "the server to see the end");
+    expect(connection.received.endings).toEqual(["rst"]);
+    expect(connection.received.bytes).toBeLessThanOrEqual(receivable);
+  });
+
+  it.each([
+    ["client", { client: "150ms" }],
+    ["client and server", { client: "150ms", server: "150ms" }],
+  ])("haproxy-3483: timeout %s ends a session whose client does not read", async (_, timeouts) => {
+    const { upstream, program, log, connect } = await start(source, threads, timeouts);
+    const client = opened(await connect(true));
+    expect((await log.waitForSession(client.local)).termination).toBe("cD");
+    await waitFor(() => holdsNothing(program, client, upstream), "both sockets to be closed");
+    expect(await program.sessions()).toEqual([]);
+  });
+
+  it.each([
+    ["server", { server: "150ms" }],
+    ["client and server", { client: "150ms", server: "150ms" }],
+  ])("haproxy-3483: timeout %s ends a session whose server does not read", async (_, timeouts) => {
+    const { upstream, program, log, connect } = await start(sink, threads, timeouts);
+    const client = opened(await connect());
+    client.flood();
+    expect((await log.waitForSession(client.local)).termination).toBe("sD");
+    await waitFor(() => holdsNothing(program, client, upstream), "both sockets to be closed");
+    expect(await program.sessions()).toEqual([]);
+    await client.waitForEnd();
+  });
+
+  it("haproxy-3483: also while the bytes are in a pipe (option splice-auto)", async () => {
+    const { upstream, program, log, connect } = await start(source, threads, { client: "150ms" }, true);
+    const client = opened(await connect());
+    await waitFor(() => client.received.bytes > 8_000_000, "a stream under way");
+    client.socket.pause();
+    expect((await log.waitForSession(client.local)).termination).toBe("cD");
+    await waitFor(() => holdsNothing(program, client, upstream), "both sockets to be closed");
+  });
+
+  it("haproxy-155: timeout server-fin ends a session that its client half-closed while the server is silent", async () => {
+    const { upstream, program, log, connect } = await start(silent, threads, { "server-fin": "100ms" });
+    const client = opened(await connect());
+    const busy = opened(await connect());
+    client.send("question");
+    client.halfClose();
+    const line = await log.waitForSession(client.local);
+    expect(line.termination).toBe("sD");
+    await client.waitForEnd();
+    await upstream.waitForConnections(2);
+    expect(await program.sessions(), "the session that nobody half-closed stays").toHaveLength(1);
+    expect(busy.received.ended).toBe(false);
+  });
+
+  it("haproxy-155: timeout client-fin ends a session that its server half-closed while the client is silent", async () => {
+    const { upstream, program, log, connect } = await start(halfCloser, threads, { "client-fin": "100ms" });
+    const client = opened(await connect());
+    const line = await log.waitForSession(client.local);
+    expect(line.termination).toBe("cD");
+    await waitFor(() => holdsNothing(program, client, upstream), "both sockets to be closed");
+    expect(await program.sessions()).toEqual([]);
+    expect(client.received.endings[0]).toBe("fin");
+  });
+});

@@ -1,0 +1,148 @@
+// The cut, in every state of a session, with 1 and 2 threads, by every command: what must hold when the answer arrives, seen by
+// the client, the server, `show sess`, the counters and the kernel. One file for G1, G2 and G3 of the guarantees.
+
+import { describe, expect, it } from "vitest";
+import { Client } from "../harness/client.ts";
+import { closeAfterEach } from "../harness/closing.ts";
+import { type KernelSocket, socketBetween, socketsHeldTo, survivingConnections } from "../harness/kernel-sockets.ts";
+import { FRONTEND_ADDRESS, freePort } from "../harness/ports.ts";
+import { Program } from "../harness/program.ts";
+import { statRow } from "../harness/show.ts";
+import { echo, Upstream } from "../harness/upstream.ts";
+import { waitFor } from "../harness/wait-for.ts";
+import { CUT_STATES, type CutState } from "./cut-states.ts";
+
+const SESSIONS = 6;
+const opened = closeAfterEach();
+
+type Order = "shutdown session <id>" | "shutdown sessions server" | "disable server, shutdown sessions server";
+const ORDERS: readonly Order[] = [
+  "shutdown session <id>",
+  "shutdown sessions server",
+  "disable server, shutdown sessions server",
+];
+
+async function startStage(state: CutState, threads: number) {
+  const victim = await state.startVictim();
+  if (victim.close) opened({ close: () => victim.close!() });
+  const bystanders = opened(await Upstream.start(echo));
+  const port = await freePort();
+  const otherPort = await freePort();
+  const program = opened(
+    await Program.start({
+      config: `
+global
+    nbthread ${threads}
+defaults
+    mode tcp
+    balance roundrobin
+    timeout client 1h
+    timeout server 1h
+    timeout connect 1h
+    timeout queue 1h
+frontend fe
+    bind ${FRONTEND_ADDRESS}:${port}
+    default_backend victims
+frontend fe_other
+    bind ${FRONTEND_ADDRESS}:${otherPort}
+    default_backend others
+backend victims
+    ${(state.backend ?? []).join("\n    ")}
+    server victim ${victim.endpoint} ${state.serverWords ?? ""}
+backend others
+    server bystander ${bystanders.endpoint}
+`,
+    }),
+  );
+  return { program, victim, port, otherPort, count: SESSIONS };
+}
+
+/** The kernel's view in the moment of an answer. */
+interface Look {
+  /** Connections to the server that can still carry bytes. */
+  readonly surviving: KernelSocket[];
+  /** Connections to the server of which the program still has a descriptor, in whatever state. */
+  readonly held: KernelSocket[];
+}
+
+/** Sends the commands of an order one by one; each entry is what the kernel held for the server when that answer arrived. */
+async function cut(program: Program, order: Order, look: () => Look): Promise<Look[]> {
+  const looks: Look[] = [];
+  const send = async (command: string) => {
+    const answer = await program.runtime(command, { atAnswer: () => looks.push(look()) });
+    expect(answer, command).toBe("\n");
+  };
+  if (order === "shutdown session <id>") {
+    const ids = (await program.sessions()).filter((s) => s.be === "victims").map((s) => s.id);
+    expect(ids).toHaveLength(SESSIONS);
+    for (const id of ids) await send(`shutdown session ${id}`);
+  } else {
+    if (order.startsWith("disable")) expect(await program.runtime("disable server victims/victim")).toBe("\n");
+    await send("shutdown sessions server victims/victim");
+  }
+  return looks;
+}
+
+describe.each([1, 2])("the cut, %i thread(s)", (threads) => {
+  describe.each(CUT_STATES)("$name", (state) => {
+    it.each(ORDERS)("%s", async (order) => {
+      const stage = await startStage(state, threads);
+      const { program, victim } = stage;
+      const bystander = opened(await Client.open({ host: FRONTEND_ADDRESS, port: stage.otherPort }));
+      await bystander.roundTrip("before");
+      const clients = (await state.enter(stage)).map(opened);
+      const connections = victim.upstream?.connections ?? [];
+      // What the server's own kernel buffer holds of a session that is blocked: nothing may be added to it.
+      const receivable = connections.map((c) => {
+        const row = socketBetween(victim, c.peer);
+        return c.received.bytes + c.socket.readableLength + (row?.rxQueue ?? 0);
+      });
+
+      const looks = await cut(program, order, () => ({
+        surviving: survivingConnections(program.pid, victim.address, victim.port),
+        held: socketsHeldTo(program.pid, victim.address, victim.port),
+      }));
+
+      // The kernel, at the answer: one less with each `shutdown session`, none after the last order.
+      if (order === "shutdown session <id>" && victim.upstream) {
+        expect(looks.map((l) => l.held.length)).toEqual(clients.map((_, i) => SESSIONS - 1 - i));
+      }
+      expect(looks.at(-1), "connections to the server at the answer").toEqual({ surviving: [], held: [] });
+      const heldClients = clients.flatMap((c) => socketsHeldTo(program.pid, c.local.address, c.local.port));
+      expect(heldClients, "connections to the clients after the answer").toEqual([]);
+
+      // `show sess` and the counters.
+      expect((await program.sessions()).filter((s) => s.be === "victims")).toEqual([]);
+      const stat = await program.stat();
+      expect(statRow(stat, "victims", "victim").scur).toBe("0");
+      expect(statRow(stat, "victims", "BACKEND").scur).toBe("0");
+      expect(statRow(stat, "victims", "BACKEND").qcur).toBe("0");
+      expect(statRow(stat, "fe", "FRONTEND").scur).toBe("0");
+      expect((await program.info()).CurrConns).toBe("1");
+
+      // The server: reset, and not a byte more than what had reached it.
+      if (state.name.startsWith("blocked towards the server")) {
+        for (const c of connections) c.socket.resume();
+      }
+      await waitFor(
+        () => connections.every((c) => c.received.wasReset),
+        () => `every server connection to be reset: ${connections.map((c) => c.received.endings.join("+") || "open")}`,
+      );
+      if (state.name.startsWith("blocked towards the server")) {
+        connections.forEach((c, i) => void expect(c.received.bytes).toBeLessThanOrEqual(receivable[i]!));
+      }
+
+      // The clients: all ended, in order unless bytes of theirs were still unread.
+      if (state.clientReadsLater) for (const client of clients) client.resume();
+      for (const client of clients) await client.waitForEnd();
+      if (!state.clientMaySeeReset) {
+        expect(clients.map((c) => c.received.endings)).toEqual(clients.map(() => ["fin"]));
+      }
+
+      // Those who had nothing to do with it.
+      await bystander.roundTrip("after");
+      expect(statRow(await program.stat(), "others", "bystander").scur).toBe("1");
+      expect(program.running, program.stderr).toBe(true);
+    });
+  });
+});
