@@ -1,0 +1,61 @@
+// Every fixed limit of the program in one place, with the reason for its size. No limit is implicit.
+
+/** Relay threads at most: a thread's bit must fit the waiting masks of the proxy table (two 32-bit words). */
+export const THREADS_MAX = 64;
+
+/** Sessions of one process at most: 21 bits of an event's tag name the row, one names the side. */
+export const SESSIONS_MAX = 1 << 21;
+
+/** Frontends, backends and listen sections at most. Rows are virtual memory until used. */
+export const PROXIES_MAX = 8192;
+
+/** Servers at most, over all backends, those added at runtime included. */
+export const SERVERS_MAX = 32768;
+
+/** Listening sockets at most. */
+export const LISTENERS_MAX = 8192;
+
+/** Bytes that one event may move before other events, and orders, get their turn (guarantee G7). */
+export const TURN_BYTES_MAX = 262144;
+
+/** Bytes read at once. A read that fills it marks its direction as a stream, which may move to splice. */
+export const READ_BYTES = 65536;
+
+/** Buffers a relay thread keeps for bytes that a peer does not take, READ_BYTES each, mapped when first used. */
+export const RELAY_BUFFERS_MAX = 4096;
+
+/** Size asked for a splice pipe; the kernel may grant less. */
+export const PIPE_BYTES = 1 << 20;
+
+/** Empty pipes kept for reuse by a relay thread. */
+export const SPARE_PIPES_MAX = 256;
+
+/** Connections taken from a listener before other events get their turn. */
+export const ACCEPT_BATCH = 16;
+
+/** Events taken from the kernel at once. */
+export const EVENTS_MAX = 512;
+
+/** Ended-session records a relay thread can be ahead of the control thread (a power of two). */
+export const RECORDS_MAX = 8192;
+
+/** After EMFILE and the like a relay stops accepting for this long, then tries again. */
+export const RESOURCE_PAUSE_MS = 100;
+
+/** Longest wait before a failed connection is tried again on the same server (HAProxy's turn-around). */
+export const TURN_AROUND_MAX_MS = 1000;
+
+/** File descriptors kept for everything that is not a session: epoll, eventfds, logs, sockets of the Runtime API, Node's own. */
+export const SPARE_FDS = 100;
+
+/** Bytes of log lines that may wait for a slow stdout or stderr; what comes on top is dropped and counted. */
+export const LOG_QUEUE_BYTES_MAX = 1 << 22;
+
+/** Bytes of log lines written to a descriptor at once. */
+export const LOG_WRITE_BYTES = 65536;
+
+/** Least time between two reports of dropped messages of one log target. */
+export const LOG_DROP_REPORT_MS = 10_000;
+
+/** Longest wait at the end for a log descriptor that does not take its last lines. */
+export const LOG_CLOSE_MS = 500;

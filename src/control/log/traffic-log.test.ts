@@ -1,0 +1,70 @@
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { expect, test, vi } from "vitest";
+import { ipSocketAddress } from "../../base/socket-address.ts";
+import type { Config, LogTarget, ProxyConfig } from "../../config/model.ts";
+import { R_KIND, RECORD_WORDS, RecordKind } from "../../memory/record-row.ts";
+import { S_CLIENT_ADDR, S_FRONTEND } from "../../memory/session-row.ts";
+import type { ProxyEntry, Registry } from "../registry.ts";
+import { LogLevel } from "./syslog-frame.ts";
+import { LogTargets } from "./targets.ts";
+import { TrafficLog } from "./traffic-log.ts";
+
+test("each proxy's records and messages go to its own targets, those of the process to the global ones", async () => {
+  const socket = createSocket("udp4").bind(0, "127.0.0.1");
+  await once(socket, "listening");
+  const messages: string[] = [];
+  socket.on("message", (message) => messages.push(message.toString()));
+  const target = (facility: number): LogTarget => ({
+    target: { kind: "udp", host: "127.0.0.1", port: socket.address().port },
+    maxLength: 1024,
+    format: "priority",
+    facility,
+    maxLevel: 7,
+    minLevel: 0,
+    place: { file: "t.cfg", line: 1, column: 1 },
+  });
+  const proxyConfig = (name: string, tcplog: boolean, logs: LogTarget[]): ProxyConfig =>
+    ({ name, tcplog, logs }) as Partial<ProxyConfig> as ProxyConfig;
+  const proxies = [
+    proxyConfig("plain", false, [target(1)]),
+    proxyConfig("detailed", true, [target(2)]),
+    proxyConfig("silent", true, []),
+  ];
+  const config = { global: { logs: [target(0)] }, proxies } as unknown as Config;
+  const entries = proxies.map((proxy) => ({
+    name: proxy.name,
+    config: proxy,
+  })) as Partial<ProxyEntry>[] as ProxyEntry[];
+  const registry: Registry = {
+    config,
+    proxies: entries,
+    proxiesByIndex: entries,
+    serversByIndex: [],
+    listenersByIndex: [],
+  };
+  const log = new TrafficLog(registry, await LogTargets.open(config));
+
+  const record = (frontend: number, kind: number): void => {
+    const words = new Int32Array(RECORD_WORDS);
+    new Uint8Array(words.buffer).set(ipSocketAddress("127.0.0.2", 1)!, S_CLIENT_ADDR * 4);
+    words[S_FRONTEND] = frontend;
+    words[R_KIND] = kind;
+    log.record(words, new Float64Array(words.buffer), 0);
+  };
+  for (const frontend of [0, 1, 2, 99, -1]) {
+    record(frontend, RecordKind.ACCEPTED);
+    record(frontend, RecordKind.ENDED);
+  }
+  log.message(LogLevel.WARNING, "about\nplain", entries[0]);
+  log.message(LogLevel.NOTICE, "about all");
+
+  await vi.waitFor(() => expect(messages.length).toBe(4));
+  expect(messages[0]).toBe("<14>Connect from 127.0.0.2:1 to unknown (plain/TCP)\n");
+  expect(messages[1]).toMatch(/^<22>127\.0\.0\.2:1 \[.*\] detailed plain\/#0 0\/0\/0 0 .*\n$/);
+  expect(messages[2]).toBe("<12>about plain\n");
+  expect(messages[3]).toBe("<5>about all\n");
+  expect(log.dropped()).toBe(0);
+  await log.close();
+  socket.close();
+});
