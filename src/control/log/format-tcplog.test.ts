@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ipSocketAddress } from "../../base/socket-address.ts";
+import { ipSockaddr } from "../../base/address.ts";
 import { EndCause, EndPhase } from "../../memory/end-state.ts";
 import {
   R_BACK_SESSIONS,
@@ -44,7 +44,7 @@ const OFFSET = RECORD_WORDS * 2;
 function record(f: Fields): { words: Int32Array; f64: Float64Array } {
   const words = new Int32Array(RECORD_WORDS * 3);
   const f64 = new Float64Array(words.buffer);
-  const bytes = f.client === "unix" ? new Uint8Array([1, 0]) : ipSocketAddress(f.client ?? "127.0.0.1", 46_426)!;
+  const bytes = f.client === "unix" ? new Uint8Array([1, 0]) : ipSockaddr(f.client ?? "127.0.0.1", 46_426);
   new Uint8Array(words.buffer).set(bytes, (OFFSET + row.S_CLIENT_ADDR) * 4);
   words[OFFSET + row.S_CLIENT_ADDR_LEN] = bytes.length;
   words[OFFSET + row.S_LISTENER] = f.listener ?? 0;

@@ -1,7 +1,7 @@
 // A record of the event ring as one line of text in HAProxy's formats. Control thread, its hot path under many short
 // sessions: no regular expressions, no intermediate arrays; and it never throws, whatever a row contains.
 
-import { familyAt, hostAt, portAt } from "../../base/socket-address.ts";
+import { formatHost, sockaddrPort } from "../../base/address.ts";
 import {
   R_BACK_SESSIONS,
   R_FRONT_SESSIONS,
@@ -28,6 +28,7 @@ import {
   S_SERVER,
   SF_REDISPATCHED,
 } from "../../memory/session-row.ts";
+import { AF_UNIX } from "../../sys/constants.ts";
 import type { Registry } from "../registry.ts";
 import { AcceptDates } from "./log-time.ts";
 
@@ -67,17 +68,17 @@ export function formatSessionEnd(
 export function formatSessionAccept(record: Int32Array, offset: number, registry: Registry): string {
   const frontend = proxyName(registry, record[offset + S_FRONTEND]);
   const listener = registry.listenersByIndex[record[offset + S_LISTENER]];
-  const host = hostAt(record, offset + S_CLIENT_ADDR);
+  const host = formatHost(record, offset + S_CLIENT_ADDR);
   if (host === undefined) return `Connect to unix:${listener?.id ?? 0} (${frontend}/TCP)`;
   // The listener's own address: for a wildcard it is the wildcard, since a row does not hold the address that was dialled.
   const to = (listener?.address ?? "unknown").replace("[", "").replace("]", "");
-  return `Connect from ${host}:${portAt(record, offset + S_CLIENT_ADDR)} to ${to} (${frontend}/TCP)`;
+  return `Connect from ${host}:${sockaddrPort(record, offset + S_CLIENT_ADDR)} to ${to} (${frontend}/TCP)`;
 }
 
 function clientText(record: Int32Array, offset: number, registry: Registry): string {
-  const host = hostAt(record, offset + S_CLIENT_ADDR);
-  if (host !== undefined) return `${host}:${portAt(record, offset + S_CLIENT_ADDR)}`;
-  return familyAt(record, offset + S_CLIENT_ADDR) > 1
+  const host = formatHost(record, offset + S_CLIENT_ADDR);
+  if (host !== undefined) return `${host}:${sockaddrPort(record, offset + S_CLIENT_ADDR)}`;
+  return (record[offset + S_CLIENT_ADDR] & 0xffff) > AF_UNIX
     ? "unknown"
     : `unix:${registry.listenersByIndex[record[offset + S_LISTENER]]?.id ?? 0}`;
 }

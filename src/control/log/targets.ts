@@ -3,7 +3,7 @@
 
 import { lookup } from "node:dns/promises";
 import { hostname } from "node:os";
-import { ipSocketAddress, unixSocketAddress } from "../../base/socket-address.ts";
+import { ipSockaddr, isIpAddress, unixSockaddr } from "../../base/address.ts";
 import type { Config, LogTarget } from "../../config/model.ts";
 import { DatagramSink, DatagramSockets, UnreachableSink } from "./datagram-sink.ts";
 import { DescriptorSink } from "./descriptor-sink.ts";
@@ -104,20 +104,17 @@ export class LogTargets {
   private async openSink(target: LogTarget, name: string): Promise<LogSink> {
     const { target: to } = target;
     if (to.kind === "fd") return to.fd === STDERR ? this.stderr : new DescriptorSink(name, to.fd);
-    if (to.kind === "unix") {
-      const address = unixSocketAddress(to.path);
-      return address === undefined
-        ? new UnreachableSink(name, "path too long")
-        : new DatagramSink(name, address, this.sockets);
-    }
     try {
-      const address = ipSocketAddress(to.host, to.port) ?? ipSocketAddress(await this.resolve(to.host), to.port);
-      return address === undefined
-        ? new UnreachableSink(name, "not an IP address")
-        : new DatagramSink(name, address, this.sockets);
+      const address = to.kind === "unix" ? unixSockaddr(to.path, false) : await this.udpAddress(to.host, to.port);
+      return new DatagramSink(name, address, this.sockets);
     } catch (error) {
-      return new UnreachableSink(name, `cannot resolve: ${(error as NodeJS.ErrnoException).code ?? "unknown"}`);
+      const { code, message } = error as NodeJS.ErrnoException;
+      return new UnreachableSink(name, code === undefined ? message : `cannot resolve: ${code}`);
     }
+  }
+
+  private async udpAddress(host: string, port: number): Promise<Uint8Array> {
+    return ipSockaddr(isIpAddress(host) ? host : await this.resolve(host), port);
   }
 
   private writeStderr(line: string): void {

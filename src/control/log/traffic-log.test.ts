@@ -1,7 +1,7 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { expect, test, vi } from "vitest";
-import { ipSocketAddress } from "../../base/socket-address.ts";
+import { ipSockaddr } from "../../base/address.ts";
 import type { Config, LogTarget, ProxyConfig } from "../../config/model.ts";
 import { R_KIND, RECORD_WORDS, RecordKind } from "../../memory/record-row.ts";
 import { S_CLIENT_ADDR, S_FRONTEND } from "../../memory/session-row.ts";
@@ -47,7 +47,7 @@ test("each proxy's records and messages go to its own targets, those of the proc
 
   const record = (frontend: number, kind: number): void => {
     const words = new Int32Array(RECORD_WORDS);
-    new Uint8Array(words.buffer).set(ipSocketAddress("127.0.0.2", 1)!, S_CLIENT_ADDR * 4);
+    new Uint8Array(words.buffer).set(ipSockaddr("127.0.0.2", 1), S_CLIENT_ADDR * 4);
     words[S_FRONTEND] = frontend;
     words[R_KIND] = kind;
     log.record(words, new Float64Array(words.buffer), 0);
