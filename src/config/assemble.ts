@@ -1,0 +1,127 @@
+// Drafts to the immutable model: numbers are given out, `log global` is replaced, each side keeps only what is its own.
+// Control thread. Runs only when nothing is wrong.
+
+import type { Drafts } from "./build.ts";
+import { lineSpan, placeOf } from "./diagnostics.ts";
+import type { LogEntry, ProxyDraft, ServerEntry } from "./drafts.ts";
+import type { Config, GlobalConfig, LogTarget, ProxyConfig, ServerConfig, StatsSection, Timeouts } from "./model.ts";
+
+/** HAProxy numbers proxies from 2; 0 is the Runtime API's own. */
+const FIRST_PROXY_ID = 2;
+
+export function assemble(drafts: Drafts): Config {
+  const ids = proxyIds(drafts.proxies);
+  const proxies: ProxyConfig[] = [];
+  const statsSections: StatsSection[] = [];
+  for (const [index, draft] of drafts.proxies.entries()) {
+    const id = ids[index] ?? FIRST_PROXY_ID;
+    if (draft.mode === "tcp") proxies.push(proxyOf(draft, id, drafts.global.logs));
+    else statsSections.push(statsSectionOf(draft, id));
+  }
+  return freeze({ global: globalOf(drafts), proxies, statsSections });
+}
+
+/** Forced numbers are set aside first; the others take the next free one in declaration order. */
+function proxyIds(drafts: readonly ProxyDraft[]): readonly number[] {
+  const taken = new Set(drafts.flatMap((draft) => (draft.forcedId === undefined ? [] : [draft.forcedId.id])));
+  let next = FIRST_PROXY_ID;
+  return drafts.map((draft) => {
+    if (draft.forcedId !== undefined) return draft.forcedId.id;
+    while (taken.has(next)) next++;
+    return next++;
+  });
+}
+
+/** As for proxies, but a server with a forced number still counts as a place (HAProxy: ids 2, 1 forced, 4, 5). */
+function serversOf(entries: readonly ServerEntry[]): readonly ServerConfig[] {
+  const taken = new Set(entries.flatMap((entry) => (entry.id === undefined ? [] : [entry.id])));
+  let next = 1;
+  return entries.map(({ name, endpoint, portKind, settings, id, place }) => {
+    if (id === undefined) while (taken.has(next)) next++;
+    const number = id ?? next;
+    next++;
+    return { name, id: number, idForced: id !== undefined, endpoint, portKind, ...settings, place };
+  });
+}
+
+function globalOf({ global }: Drafts): GlobalConfig {
+  const { maxconn, nbthread, statsSockets, statsTimeoutMs, hardStopAfterMs, logs, spreadChecksPercent } = global;
+  return withoutUndefined({
+    maxconn,
+    nbthread,
+    statsSockets,
+    statsTimeoutMs,
+    hardStopAfterMs,
+    logs,
+    spreadChecksPercent,
+  });
+}
+
+function logsOf(entries: readonly LogEntry[], globalLogs: readonly LogTarget[]): readonly LogTarget[] {
+  return entries.flatMap((entry) => (entry === "global" ? globalLogs : [entry]));
+}
+
+function timeoutsOf(draft: ProxyDraft, hasFrontend: boolean, hasBackend: boolean): Timeouts {
+  const { clientMs, clientFinMs, serverMs, connectMs, queueMs, serverFinMs, checkMs } = draft.timeouts;
+  return withoutUndefined({
+    ...(hasFrontend ? { clientMs, clientFinMs } : {}),
+    ...(hasBackend ? { serverMs, connectMs, queueMs, serverFinMs, checkMs } : {}),
+  });
+}
+
+function proxyOf(draft: ProxyDraft, id: number, globalLogs: readonly LogTarget[]): ProxyConfig {
+  const hasFrontend = draft.kind !== "backend";
+  const hasBackend = draft.kind !== "frontend";
+  const { splice } = draft;
+  return withoutUndefined({
+    kind: draft.kind === "defaults" ? "listen" : draft.kind,
+    name: draft.name,
+    id,
+    mode: "tcp",
+    disabled: draft.disabled,
+    description: draft.description,
+    binds: draft.binds.map((bind) => bind.config),
+    maxconn: hasFrontend ? draft.maxconn : undefined,
+    backlog: hasFrontend ? draft.backlog : undefined,
+    defaultBackend: hasFrontend ? draft.defaultBackend?.name : undefined,
+    clientTcpKeepalive: hasFrontend && draft.clientTcpKeepalive,
+    tcplog: hasFrontend && draft.tcplog,
+    dontlognull: hasFrontend && draft.dontlognull,
+    logs: logsOf(draft.logs, globalLogs),
+    servers: serversOf(draft.servers),
+    defaultServer: draft.defaultServer,
+    balance: draft.balance,
+    retries: draft.retries,
+    redispatchInterval: hasBackend ? draft.redispatchInterval : undefined,
+    serverTcpKeepalive: hasBackend && draft.serverTcpKeepalive,
+    splice: splice.auto || splice.request || splice.response,
+    fullconn: hasBackend ? draft.fullconn : undefined,
+    timeouts: timeoutsOf(draft, hasFrontend, hasBackend),
+    checkLines: hasBackend ? draft.checkLines : [],
+    place: placeOf(lineSpan(draft.header)),
+  });
+}
+
+function statsSectionOf(draft: ProxyDraft, id: number): StatsSection {
+  return {
+    name: draft.name,
+    id,
+    binds: draft.binds.map((bind) => bind.config),
+    lines: draft.statsLines,
+    place: placeOf(lineSpan(draft.header)),
+  };
+}
+
+/** Fields that are not set are absent, not present and undefined: the model prints and compares as it reads. */
+function withoutUndefined<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as T;
+}
+
+/** Nobody may change a configuration, in fact and not only in its type. */
+function freeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const field of Object.values(value)) freeze(field);
+  }
+  return value;
+}

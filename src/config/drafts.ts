@@ -1,0 +1,183 @@
+// What the keywords write into while a configuration is read; `build.ts` turns it into the immutable model. Control thread.
+// Drafts live only as long as the load. A section starts as a copy of the defaults it inherits from.
+
+import type { SourceLine, Span } from "./diagnostics.ts";
+import type {
+  Balance,
+  BindConfig,
+  CheckWords,
+  Endpoint,
+  LogTarget,
+  ProxyConfig,
+  SourcePlace,
+  StatsSocket,
+  Timeouts,
+} from "./model.ts";
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+export type SectionKind = "global" | "defaults" | "frontend" | "backend" | "listen";
+export type ProxyKind = Exclude<SectionKind, "global">;
+
+/** Looks up names of the system's accounts; undefined where there is none of that name. */
+export interface Accounts {
+  readonly uidOf: (user: string) => number | undefined;
+  readonly gidOf: (group: string) => number | undefined;
+}
+
+/** What every keyword can ask of its load. */
+export interface LoadContext {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly accounts: Accounts;
+  /** Remembers a word that is read and kept but not active yet; one notice for each file names them all. */
+  readonly keep: (name: string, span: Span) => void;
+}
+
+export interface GlobalDraft {
+  readonly context: LoadContext;
+  maxconn?: number;
+  nbthread?: number;
+  statsTimeoutMs: number;
+  hardStopAfterMs?: number;
+  spreadChecksPercent?: number;
+  readonly statsSockets: StatsSocket[];
+  readonly logs: LogTarget[];
+}
+
+export interface BindDraft {
+  readonly context: LoadContext;
+  name?: string;
+  maxconn: number;
+  backlog: number;
+  v6only: boolean;
+  mode?: number;
+  uid?: number;
+  gid?: number;
+  id?: number;
+  idSpan?: Span;
+  level?: StatsSocket["level"];
+}
+
+export type ServerSettings = ProxyConfig["defaultServer"];
+
+export interface ServerDraft {
+  readonly context: LoadContext;
+  weight: number;
+  maxconn: number;
+  backup: boolean;
+  disabled: boolean;
+  check: Mutable<Omit<CheckWords, "others">> & { others: (readonly string[])[] };
+  id?: number;
+  idSpan?: Span;
+}
+
+/** A `server` line, read. */
+export interface ServerEntry {
+  readonly name: string;
+  readonly endpoint: Endpoint;
+  readonly portKind: "fixed" | "client";
+  readonly settings: ServerSettings;
+  readonly id?: number;
+  readonly idSpan?: Span;
+  readonly nameSpan: Span;
+  readonly place: SourcePlace;
+}
+
+/** A listening address and what of its text validation points at. */
+export interface BindEntry {
+  readonly config: BindConfig;
+  readonly span: Span;
+  readonly idSpan?: Span;
+}
+
+/** A word that names another section, and where it stands. */
+export interface NameRef {
+  readonly name: string;
+  readonly span: Span;
+}
+
+/** `log global` is replaced by the global targets once these are complete. */
+export type LogEntry = LogTarget | "global";
+
+export interface ProxyDraft {
+  readonly context: LoadContext;
+  readonly kind: ProxyKind;
+  readonly name: string;
+  readonly header: SourceLine;
+  /** The mode in effect at the section's end; known before its lines are read. */
+  readonly mode: "tcp" | "http";
+  readonly modeSpan: Span;
+  disabled: boolean;
+  forcedId?: { readonly id: number; readonly span: Span };
+  description?: string;
+  readonly binds: BindEntry[];
+  maxconn?: number;
+  backlog?: number;
+  defaultBackend?: NameRef;
+  clientTcpKeepalive: boolean;
+  tcplog: boolean;
+  dontlognull: boolean;
+  logs: LogEntry[];
+  readonly servers: ServerEntry[];
+  defaultServer: ServerSettings;
+  balance: Balance;
+  retries: number;
+  redispatchInterval?: number;
+  serverTcpKeepalive: boolean;
+  splice: { auto: boolean; request: boolean; response: boolean };
+  fullconn?: number;
+  timeouts: Mutable<Timeouts>;
+  /** As inherited, to warn where a section gives one twice. */
+  readonly inheritedTimeouts: Timeouts;
+  checkLines: (readonly string[])[];
+  /** Lines of a stats section, as written. */
+  statsLines: (readonly string[])[];
+}
+
+/** Where HAProxy 3.2 stands when nothing is configured. */
+export const SERVER_DEFAULTS: ServerSettings = {
+  weight: 1,
+  maxconn: 0,
+  backup: false,
+  disabled: false,
+  check: { enabled: false, interMs: 2_000, rise: 2, fall: 3, others: [] },
+};
+
+export function newServerDraft(base: ServerSettings, context: LoadContext): ServerDraft {
+  return { ...base, context, check: { ...base.check, others: [...base.check.others] } };
+}
+
+export function settingsOf(draft: ServerDraft): ServerSettings {
+  const { weight, maxconn, backup, disabled, check } = draft;
+  return { weight, maxconn, backup, disabled, check: { ...check, others: [...check.others] } };
+}
+
+/** What a new section is told about itself. */
+export type ProxyHeader = Pick<ProxyDraft, "context" | "kind" | "name" | "header" | "mode" | "modeSpan">;
+
+export function newProxyDraft(header: ProxyHeader, base: ProxyDraft | undefined): ProxyDraft {
+  return {
+    disabled: base?.disabled ?? false,
+    binds: [],
+    maxconn: base?.maxconn,
+    backlog: base?.backlog,
+    defaultBackend: base?.defaultBackend,
+    clientTcpKeepalive: base?.clientTcpKeepalive ?? false,
+    tcplog: base?.tcplog ?? false,
+    dontlognull: base?.dontlognull ?? false,
+    logs: [...(base?.logs ?? [])],
+    servers: [],
+    defaultServer: base?.defaultServer ?? SERVER_DEFAULTS,
+    balance: base?.balance ?? { algorithm: "roundrobin", draws: 2, explicit: false },
+    retries: base?.retries ?? 3,
+    redispatchInterval: base?.redispatchInterval,
+    serverTcpKeepalive: base?.serverTcpKeepalive ?? false,
+    splice: { ...(base?.splice ?? { auto: false, request: false, response: false }) },
+    fullconn: base?.fullconn,
+    timeouts: { ...base?.timeouts },
+    inheritedTimeouts: { ...base?.timeouts },
+    checkLines: [...(base?.checkLines ?? [])],
+    statsLines: [...(base?.statsLines ?? [])],
+    ...header,
+  };
+}

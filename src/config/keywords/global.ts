@@ -1,0 +1,89 @@
+// The words of the `global` section. Control thread.
+
+import { SESSIONS_MAX, THREADS_MAX } from "../../base/limits.ts";
+import { readStatsSocket } from "../bind-line.ts";
+import type { GlobalDraft } from "../drafts.ts";
+import { CHECK_GLOBAL_KEYWORDS } from "./checks.ts";
+import { indexKeywords, type Keyword } from "./keyword.ts";
+import { readLogTarget } from "./log.ts";
+
+export const GLOBAL_KEYWORDS: readonly Keyword<GlobalDraft>[] = [
+  {
+    name: "maxconn",
+    args: "<number>",
+    doc: "Sessions of the whole process at most; further clients wait in the kernel. The first one counts if it is given twice.",
+    byDefault: "what the file limit allows",
+    status: "supported",
+    read(words, global) {
+      const value = words.integer("<number>", 0, SESSIONS_MAX);
+      if (value === undefined || !words.end()) return;
+      if (global.maxconn !== undefined) {
+        words.warning("given-twice", "'maxconn' is already given: this line is ignored");
+        return;
+      }
+      if (value > 0) global.maxconn = value;
+    },
+  },
+  {
+    name: "nbthread",
+    args: "<1..64>",
+    doc: "Relay threads.",
+    byDefault: "one for each core",
+    status: "supported",
+    read(words, global) {
+      const value = words.integer("<number>", 1, THREADS_MAX);
+      if (value !== undefined && words.end()) global.nbthread = value;
+    },
+  },
+  {
+    name: "stats socket",
+    args: "<path|address:port> [mode <octal>] [level <level>] [user|group <name>] [uid|gid <number>]",
+    doc: "Where the Runtime API listens; may be given several times.",
+    status: "supported",
+    read(words, global) {
+      global.statsSockets.push(...readStatsSocket(words, global.context));
+    },
+  },
+  {
+    name: "stats timeout",
+    args: "<time>",
+    doc: "A connection to the Runtime API that is silent for so long is closed.",
+    byDefault: "10s",
+    status: "supported",
+    read(words, global) {
+      const timeMs = words.time(1);
+      if (timeMs !== undefined && words.end()) global.statsTimeoutMs = timeMs;
+    },
+  },
+  {
+    name: "hard-stop-after",
+    args: "<time>",
+    doc: "A soft stop ends all sessions after so long.",
+    byDefault: "no limit",
+    status: "supported",
+    read(words, global) {
+      const timeMs = words.time();
+      if (timeMs !== undefined && words.end()) global.hardStopAfterMs = timeMs === 0 ? undefined : timeMs;
+    },
+  },
+  {
+    name: "log",
+    args: "<target> [len <80..65535>] [format <format>] <facility> [<max level> [<min level>]]",
+    doc: "A target of the traffic log for all sections that say `log global`: a UDP address, a unix socket, stdout, stderr or `fd@<n>`.",
+    status: "supported",
+    read(words, global) {
+      const first = words.peek();
+      if (first?.text === "global" && words.peek(1) === undefined) {
+        words.error("unexpected-word", "'log global' is for frontends: the global section needs a target", first);
+        return;
+      }
+      const target = readLogTarget(words, global.context);
+      if (target !== undefined) global.logs.push(target);
+    },
+  },
+];
+
+export const GLOBAL_TABLE: ReadonlyMap<string, Keyword<GlobalDraft>> = indexKeywords(
+  GLOBAL_KEYWORDS,
+  CHECK_GLOBAL_KEYWORDS,
+);

@@ -1,0 +1,66 @@
+// The `timeout` words of proxy sections. Control thread. Zero means none, as in HAProxy.
+
+import type { ProxyDraft } from "../drafts.ts";
+import type { Timeouts } from "../model.ts";
+import type { ProxyKeyword } from "./keyword.ts";
+
+/** Below this a bare number looks like seconds meant. */
+const SUSPICIOUS_MS = 100;
+
+function timeout(
+  name: string,
+  field: keyof Timeouts,
+  side: "frontend" | "backend",
+  doc: string,
+  byDefault: string,
+): ProxyKeyword<ProxyDraft> {
+  return {
+    name: `timeout ${name}`,
+    args: "<time>",
+    doc,
+    byDefault,
+    status: "supported",
+    side,
+    inDefaults: true,
+    inStats: true,
+    read(words, proxy) {
+      const token = words.peek();
+      const timeMs = words.time();
+      if (timeMs === undefined || !words.end()) return;
+      if (token !== undefined && /^[0-9]+$/.test(token.text) && timeMs > 0 && timeMs < SUSPICIOUS_MS) {
+        const hint = `write ${timeMs}ms if milliseconds are meant, ${timeMs}s for seconds`;
+        words.warning(
+          "small-timeout",
+          `'timeout ${name} ${token.text}' is very short: a bare number is milliseconds`,
+          token,
+          hint,
+        );
+      }
+      if (proxy.timeouts[field] !== proxy.inheritedTimeouts[field]) {
+        words.warning("given-twice", `'timeout ${name}' is already given in this section: this line replaces it`);
+      }
+      proxy.timeouts[field] = timeMs === 0 ? undefined : timeMs;
+    },
+  };
+}
+
+export const TIMEOUT_KEYWORDS: readonly ProxyKeyword<ProxyDraft>[] = [
+  timeout("client", "clientMs", "frontend", "Longest silence of a client.", "none, with a warning"),
+  timeout("server", "serverMs", "backend", "Longest silence of a server.", "none, with a warning"),
+  timeout("connect", "connectMs", "backend", "Longest time for one connection attempt.", "none, with a warning"),
+  timeout("queue", "queueMs", "backend", "Longest time in a queue.", "`timeout connect`"),
+  timeout(
+    "client-fin",
+    "clientFinMs",
+    "frontend",
+    "Longest silence of a client on a half-closed session.",
+    "`timeout client`",
+  ),
+  timeout(
+    "server-fin",
+    "serverFinMs",
+    "backend",
+    "Longest silence of a server on a half-closed session.",
+    "`timeout server`",
+  ),
+];

@@ -1,0 +1,100 @@
+// The way in: files or text to a configuration, or to the list of what is wrong with it. Control thread, at start and reload.
+// Reads files and /etc/passwd, touches nothing else, never throws on anything that a file can hold.
+
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { readSystemAccounts } from "./accounts.ts";
+import { assemble } from "./assemble.ts";
+import { buildDrafts } from "./build.ts";
+import { DiagnosticList, lineSpan, type SourceLine, type Span } from "./diagnostics.ts";
+import type { LoadContext } from "./drafts.ts";
+import type { LoadResult } from "./model.ts";
+import { readSections, type SourceFile } from "./sections.ts";
+import { validate } from "./validate.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Largest configuration file read. */
+const MAX_FILE_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Loads files, and of directories the *.cfg files in the order of their names, as one configuration. `config` is undefined
+ * where there is at least one error; warnings and notices leave it valid.
+ */
+export function loadConfig(paths: readonly string[], env: Environment): LoadResult {
+  const diagnostics = new DiagnosticList();
+  const files = paths.flatMap((path) => readPath(path, diagnostics));
+  return loadFiles(files, env, diagnostics, paths);
+}
+
+/** Loads one text under the name that its messages shall show. */
+export function loadConfigText(text: string, fileName: string, env: Environment): LoadResult {
+  return loadFiles([{ name: fileName, text }], env, new DiagnosticList(), [fileName]);
+}
+
+function loadFiles(
+  files: readonly SourceFile[],
+  env: Environment,
+  diagnostics: DiagnosticList,
+  paths: readonly string[],
+): LoadResult {
+  const kept = new KeptWords();
+  const context: LoadContext = { env, accounts: readSystemAccounts(), keep: (name, span) => kept.add(name, span) };
+  const sections = files.flatMap((file) => readSections(file, env, diagnostics));
+  const drafts = buildDrafts(sections, context, diagnostics);
+  validate(drafts, diagnostics);
+  kept.report(diagnostics);
+  const hasListener = drafts.global.statsSockets.length > 0 || drafts.proxies.some((proxy) => proxy.binds.length > 0);
+  if (!hasListener && !diagnostics.hasErrors) {
+    diagnostics.warning("no-listener", "nothing listens: there is no 'bind' line", wholeFile(paths.at(-1) ?? ""));
+  }
+  const config = diagnostics.hasErrors ? undefined : assemble(drafts);
+  return { config, diagnostics: diagnostics.sorted([...paths, ...files.map((file) => file.name)]) };
+}
+
+function wholeFile(name: string): Span {
+  const line: SourceLine = { file: name, number: 1, text: "", tokens: [] };
+  return lineSpan(line);
+}
+
+function readPath(path: string, diagnostics: DiagnosticList): readonly SourceFile[] {
+  try {
+    const stat = statSync(path);
+    if (!stat.isDirectory()) return [readFile(path)];
+    const names = readdirSync(path)
+      .filter((name) => name.endsWith(".cfg") && !name.startsWith("."))
+      .sort();
+    if (names.length === 0) {
+      diagnostics.error("unreadable", `there is no *.cfg file in directory '${path}'`, wholeFile(path));
+    }
+    return names.flatMap((name) => readPath(join(path, name), diagnostics));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    diagnostics.error("unreadable", `cannot read '${path}': ${reason}`, wholeFile(path));
+    return [];
+  }
+}
+
+function readFile(path: string): SourceFile {
+  const bytes = readFileSync(path);
+  if (bytes.length > MAX_FILE_BYTES) throw new Error(`it has ${bytes.length} bytes; the most is ${MAX_FILE_BYTES}`);
+  return { name: path, text: bytes.toString("utf8") };
+}
+
+/** Words that were read but are not active yet: one notice for each file names them all. */
+class KeptWords {
+  readonly #files = new Map<string, { readonly first: Span; readonly names: Set<string> }>();
+
+  add(name: string, span: Span): void {
+    const file = this.#files.get(span.line.file);
+    if (file === undefined) this.#files.set(span.line.file, { first: span, names: new Set([name]) });
+    else file.names.add(name);
+  }
+
+  report(diagnostics: DiagnosticList): void {
+    for (const { first, names } of this.#files.values()) {
+      const message = `read and kept, but not active yet: ${[...names].join(", ")}`;
+      diagnostics.notice("not-active-yet", message, first);
+    }
+  }
+}

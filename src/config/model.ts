@@ -1,0 +1,212 @@
+// What a configuration means once read: plain, immutable data, without a trace of its text but the places it came from.
+// Built by `config/build.ts`; everything after it (control, operations) reads only this.
+
+/** Where a word stood. `line` and `column` count from 1. */
+export interface SourcePlace {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** A socket address as configured. Hosts are still names here; `control/resolve-addresses.ts` turns them into bytes. */
+export type Endpoint =
+  | { readonly kind: "inet"; readonly host: string; readonly family: "any" | "ipv4" | "ipv6"; readonly port: number }
+  | { readonly kind: "unix"; readonly path: string }
+  | { readonly kind: "abns"; readonly name: string };
+
+export type AdminLevel = "user" | "operator" | "admin";
+
+/** `stats socket <address> [mode <octal>] [level <level>] [user|group|uid|gid]`. */
+export interface StatsSocket {
+  readonly endpoint: Endpoint;
+  /** File mode of a unix socket, e.g. 0o600; undefined leaves the umask's. */
+  readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly level: AdminLevel;
+  readonly place: SourcePlace;
+}
+
+/** `log <target> [len <n>] [format <f>] <facility> [<max level> [<min level>]]`. Facilities and levels are syslog's numbers. */
+export interface LogTarget {
+  readonly target:
+    | { readonly kind: "udp"; readonly host: string; readonly port: number }
+    | { readonly kind: "unix"; readonly path: string }
+    | { readonly kind: "fd"; readonly fd: number };
+  /** Longest message in bytes, line feed included (80..65535, default 1024). */
+  readonly maxLength: number;
+  readonly format: "local" | "rfc3164" | "rfc5424" | "priority" | "short" | "timed" | "iso" | "raw";
+  /** 0..23 */
+  readonly facility: number;
+  /** 0 (emerg) .. 7 (debug): messages above it are not sent. */
+  readonly maxLevel: number;
+  /** Messages more severe than this are sent as this level; default 0. */
+  readonly minLevel: number;
+  readonly place: SourcePlace;
+}
+
+export interface GlobalConfig {
+  /** undefined: chosen from the file limit. */
+  readonly maxconn?: number;
+  /** undefined: one per usable core. */
+  readonly nbthread?: number;
+  readonly statsSockets: readonly StatsSocket[];
+  readonly statsTimeoutMs: number;
+  readonly hardStopAfterMs?: number;
+  readonly logs: readonly LogTarget[];
+  /** 0..50, kept for the health checks to come. */
+  readonly spreadChecksPercent?: number;
+}
+
+export type BalanceAlgorithm = "roundrobin" | "leastconn" | "source" | "first" | "random";
+
+export interface Balance {
+  readonly algorithm: BalanceAlgorithm;
+  /** `random(<draws>)`, default 2. */
+  readonly draws: number;
+  /** False where no `balance` was named. */
+  readonly explicit: boolean;
+}
+
+/** One listening address: a `bind` line with several addresses or ports gives several. */
+export interface BindConfig {
+  readonly endpoint: Endpoint;
+  /** `name`, else undefined: shown as its number. */
+  readonly name?: string;
+  /** 0: only the frontend's own limit. */
+  readonly maxconn: number;
+  /** 0: the frontend's backlog. */
+  readonly backlog: number;
+  /** v4v6 / v6only for an IPv6 wildcard address. */
+  readonly v6only: boolean;
+  readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  /** `id`, else undefined. */
+  readonly id?: number;
+  readonly place: SourcePlace;
+}
+
+export interface ServerConfig {
+  readonly name: string;
+  /** 1.. in declaration order unless `id` names one. */
+  readonly id: number;
+  readonly idForced: boolean;
+  readonly endpoint: Endpoint;
+  /**
+   * How the port is meant: "fixed" uses `endpoint.port`; "client" adds `endpoint.port` (0, or +n / -n) to the port that the
+   * client connected to.
+   */
+  readonly portKind: "fixed" | "client";
+  /** 0..256 */
+  readonly weight: number;
+  /** 0: no limit. */
+  readonly maxconn: number;
+  readonly backup: boolean;
+  readonly disabled: boolean;
+  /** Check words, kept for the health checks to come. */
+  readonly check: CheckWords;
+  readonly place: SourcePlace;
+}
+
+/** Words that configure health checks: read and kept, without effect until the checks exist. */
+export interface CheckWords {
+  readonly enabled: boolean;
+  readonly interMs: number;
+  readonly fastInterMs?: number;
+  readonly downInterMs?: number;
+  readonly rise: number;
+  readonly fall: number;
+  readonly port?: number;
+  readonly addr?: string;
+  readonly onMarkedDown?: "shutdown-sessions";
+  readonly onMarkedUp?: "shutdown-backup-sessions";
+  /** Further words as written, e.g. ["observe", "layer4"]. */
+  readonly others: readonly (readonly string[])[];
+}
+
+export interface Timeouts {
+  readonly clientMs?: number;
+  readonly serverMs?: number;
+  readonly connectMs?: number;
+  readonly queueMs?: number;
+  readonly clientFinMs?: number;
+  readonly serverFinMs?: number;
+  readonly checkMs?: number;
+}
+
+export interface ProxyConfig {
+  readonly kind: "frontend" | "backend" | "listen";
+  readonly name: string;
+  /** Proxy number as in `show stat`'s iid. The Runtime API's own proxy is 0 and not listed here. */
+  readonly id: number;
+  readonly mode: "tcp";
+  readonly disabled: boolean;
+  /** Kept for the statistics page to come. */
+  readonly description?: string;
+  /** Frontend side. */
+  readonly binds: readonly BindConfig[];
+  /** undefined: the process's. */
+  readonly maxconn?: number;
+  /** undefined: maxconn. */
+  readonly backlog?: number;
+  readonly defaultBackend?: string;
+  readonly clientTcpKeepalive: boolean;
+  readonly tcplog: boolean;
+  readonly dontlognull: boolean;
+  /** Targets in effect, `log global` already replaced by the global ones. */
+  readonly logs: readonly LogTarget[];
+  /** Backend side. */
+  readonly servers: readonly ServerConfig[];
+  /** The template for servers added at runtime: `default-server` in effect at the section's end. */
+  readonly defaultServer: Omit<ServerConfig, "name" | "id" | "idForced" | "endpoint" | "portKind" | "place">;
+  readonly balance: Balance;
+  readonly retries: number;
+  /** undefined: no redispatch. HAProxy's interval: -1 the last retry, 1 each, n every nth, -n the nth from the end. */
+  readonly redispatchInterval?: number;
+  readonly serverTcpKeepalive: boolean;
+  /** Kernel splice from client to server (request), from server to client (response), or where it helps (auto). */
+  readonly splice: boolean;
+  readonly fullconn?: number;
+  readonly timeouts: Timeouts;
+  /** Check lines of this section as written (`option httpchk ...`, `http-check ...`), kept for the health checks to come. */
+  readonly checkLines: readonly (readonly string[])[];
+  readonly place: SourcePlace;
+}
+
+/** A section in mode http that only serves `stats`: kept for the web page to come, nothing listens for it yet. */
+export interface StatsSection {
+  readonly name: string;
+  readonly id: number;
+  readonly binds: readonly BindConfig[];
+  readonly lines: readonly (readonly string[])[];
+  readonly place: SourcePlace;
+}
+
+export interface Config {
+  readonly global: GlobalConfig;
+  readonly proxies: readonly ProxyConfig[];
+  readonly statsSections: readonly StatsSection[];
+}
+
+export type Severity = "error" | "warning" | "notice";
+
+/** One message about the text: always with a place, and the line it speaks of. */
+export interface Diagnostic {
+  readonly severity: Severity;
+  /** Stable name of the rule, e.g. "unknown-keyword". */
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+  readonly place: SourcePlace;
+  /** The source line as written; empty when the file has none (a missing file, say). */
+  readonly lineText: string;
+  /** How many characters the caret underlines. */
+  readonly length: number;
+}
+
+/** Either a config (with warnings and notices perhaps) or at least one error. */
+export interface LoadResult {
+  readonly config: Config | undefined;
+  readonly diagnostics: readonly Diagnostic[];
+}
