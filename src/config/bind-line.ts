@@ -1,5 +1,6 @@
 // `bind` and `stats socket` lines: the addresses first, then the words that go with them. Control thread.
 
+import { LISTENERS_MAX } from "../base/limits.ts";
 import { parseAddress } from "./address.ts";
 import type { BindDraft, BindEntry, LoadContext } from "./drafts.ts";
 import { BIND_TABLE, STATS_SOCKET_TABLE } from "./keywords/bind.ts";
@@ -71,6 +72,11 @@ function readAddressList(words: WordReader, token: Token, context: LoadContext):
     const result = parseAddress(part, { port: "range" }, context.env);
     if (result.ok) {
       for (const endpoint of portsOf(result.address.endpoint, result.address.lastPort)) endpoints.push(endpoint);
+      // Here and not only in validate.ts: a line of ranges could ask for hundreds of millions.
+      if (endpoints.length > LISTENERS_MAX) {
+        words.error("too-many", `'${words.keyword}': more than ${LISTENERS_MAX} addresses on one line`, token);
+        return undefined;
+      }
     } else {
       const at = isPlain ? { text: part, column, length: part.length } : token;
       words.error(result.code, `'${words.keyword}': ${result.message}`, at);

@@ -111,6 +111,8 @@ export interface ProxyDraft {
   forcedId?: { readonly id: number; readonly span: Span };
   description?: string;
   readonly binds: BindEntry[];
+  /** Wrong ones included. */
+  bindLines: number;
   maxconn?: number;
   backlog?: number;
   defaultBackend?: NameRef;
@@ -159,6 +161,7 @@ export function newProxyDraft(header: ProxyHeader, base: ProxyDraft | undefined)
   return {
     disabled: base?.disabled ?? false,
     binds: [],
+    bindLines: 0,
     maxconn: base?.maxconn,
     backlog: base?.backlog,
     defaultBackend: base?.defaultBackend,

@@ -96,7 +96,7 @@ function checkBindIds(proxy: ProxyDraft, diagnostics: DiagnosticList): void {
 
 function checkCompleteness(proxy: ProxyDraft, diagnostics: DiagnosticList): void {
   const { kind, name, timeouts } = proxy;
-  if (isFrontend(proxy) && proxy.binds.length === 0) {
+  if (isFrontend(proxy) && proxy.bindLines === 0) {
     diagnostics.warning("no-bind", `${kind} '${name}' has no 'bind' line: nothing can connect to it`, nameSpan(proxy));
   }
   if (proxy.mode !== "tcp") return;

@@ -157,6 +157,7 @@ const FRONTEND_KEYWORDS: readonly ProxyKeyword<ProxyDraft>[] = [
     inDefaults: false,
     inStats: true,
     read(words, proxy) {
+      proxy.bindLines++;
       proxy.binds.push(...readBindLine(words, proxy.context));
     },
   },
