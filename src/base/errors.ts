@@ -1,0 +1,16 @@
+// The user's errors: what somebody typed, configured or asked for cannot be done. Bugs assert, and operating errors of the
+// data plane are numbers; neither is one of these.
+
+export class AppError extends Error {
+  /** Stable name, e.g. "cannot-bind". */
+  readonly code: string;
+  /** What could be done about it. */
+  readonly hint: string | undefined;
+
+  constructor(code: string, message: string, hint?: string) {
+    super(message);
+    this.name = "AppError";
+    this.code = code;
+    this.hint = hint;
+  }
+}

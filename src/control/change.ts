@@ -1,0 +1,61 @@
+// The one language of change: whatever alters state (an operator, later a check, DNS, a reload) says it as a Change, and
+// `commit` answers with a Receipt once every relay thread has acted on it.
+
+import type { Endpoint, ServerConfig } from "../config/model.ts";
+import type { ListenerEntry, ProxyEntry, ServerEntry } from "./registry.ts";
+
+export type Change =
+  /** Sets and clears AdminState bits of a server. Queued sessions move on at once; established ones stay. */
+  | { readonly kind: "set-admin"; readonly server: ServerEntry; readonly set: number; readonly clear: number }
+  | { readonly kind: "set-weight"; readonly server: ServerEntry; readonly weight: number }
+  /** 0: no limit. Waiting sessions get their turn at once when it grows. */
+  | { readonly kind: "set-maxconn"; readonly server: ServerEntry; readonly maxconn: number }
+  /** New connections go to the new address; established ones stay. `host` must be an IP address. */
+  | { readonly kind: "set-address"; readonly server: ServerEntry; readonly host: string; readonly port: number }
+  /** The new server starts in forced maintenance. */
+  | { readonly kind: "add-server"; readonly backend: ProxyEntry; readonly server: ServerConfig }
+  /** Refused unless in maintenance and without any session. */
+  | { readonly kind: "delete-server"; readonly server: ServerEntry }
+  /** Ends every session of the server, in whatever state, before the receipt. */
+  | { readonly kind: "cut-server"; readonly server: ServerEntry }
+  /** Ends one session; `id` as shown in `show sess` (see memory/session-row.ts). */
+  | { readonly kind: "cut-session"; readonly id: number }
+  /** Closes a frontend's listeners for good; its sessions go on. */
+  | { readonly kind: "shutdown-frontend"; readonly proxy: ProxyEntry }
+  /** Clears maxima, or with `all` every counter (gauges stay). */
+  | { readonly kind: "clear-counters"; readonly all: boolean };
+
+/** Why a change was refused, as a stable code; the way in words it (see operations/answers.ts). */
+export type RefusalCode =
+  | "not-in-maintenance"
+  | "has-sessions"
+  | "no-such-session"
+  | "already-stopped"
+  | "duplicate-name"
+  | "duplicate-id"
+  | "static-balance"
+  | "server-table-full"
+  | "bad-address"
+  | "no-such-server";
+
+export type Receipt =
+  | {
+      readonly done: true;
+      /** Sessions that the change applied to, and those that were ended by it. */
+      readonly matched: number;
+      readonly ended: number;
+      /** Sessions left that should not be there: always 0, checked. */
+      readonly survivors: number;
+      /** The new server's entry, for "add-server". */
+      readonly server?: ServerEntry;
+      readonly listeners?: readonly ListenerEntry[];
+    }
+  | { readonly done: false; readonly code: RefusalCode; readonly detail: string };
+
+/** Where a server is reached: what `show` prints and what the kernel takes. */
+export interface ResolvedAddress {
+  readonly endpoint: Endpoint;
+  readonly sockaddr: Uint8Array;
+  readonly host: string;
+  readonly port: number;
+}

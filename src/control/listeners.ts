@@ -1,0 +1,81 @@
+// Opens and closes the listening sockets of the frontends. A unix socket is bound under a temporary name and moved into
+// place, so that a client never finds a half-made one. Control thread.
+
+import { chmodSync, chownSync, renameSync, unlinkSync } from "node:fs";
+import { unixSockaddr } from "../base/address.ts";
+import { AppError } from "../base/errors.ts";
+import type { BindConfig } from "../config/model.ts";
+import { EADDRINUSE } from "../sys/constants.ts";
+import { c, errorText } from "../sys/libc.ts";
+import { boundPort, openListener } from "../sys/listen.ts";
+import { resolveBindAddress } from "./addresses.ts";
+import type { ListenerEntry, ProxyEntry } from "./registry.ts";
+
+/** Opens one listener. Throws AppError "cannot-bind". */
+export async function openFrontendListener(
+  proxy: ProxyEntry,
+  bind: BindConfig,
+  index: number,
+  id: number,
+  backlog: number,
+): Promise<ListenerEntry> {
+  const address = await resolveBindAddress(bind.endpoint);
+  const isUnix = bind.endpoint.kind === "unix";
+  const temporary = isUnix ? `${address.host}.${process.pid}.tmp` : "";
+  const sockaddr = isUnix ? unixSockaddr(temporary, false) : address.sockaddr;
+  if (isUnix) removeFile(temporary);
+  const fd = openListener(sockaddr, { backlog, v6only: bind.v6only, reusePort: false });
+  const shown = shownAddress(bind, address.host, address.port);
+  if (fd < 0) {
+    throw new AppError(
+      "cannot-bind",
+      `Binding [${bind.place.file}:${bind.place.line}] for frontend ${proxy.name}: protocol ${protocolOf(bind, address.sockaddr)}: ` +
+        `cannot bind socket (${errorText(-fd)}) for [${shown}].`,
+      -fd === EADDRINUSE ? "another program listens there: stop it, or choose another address" : undefined,
+    );
+  }
+  if (isUnix) {
+    if (bind.uid !== undefined || bind.gid !== undefined) chownSync(temporary, bind.uid ?? -1, bind.gid ?? -1);
+    if (bind.mode !== undefined) chmodSync(temporary, bind.mode);
+    renameSync(temporary, address.host);
+  }
+  const port = bind.endpoint.kind === "inet" && bind.endpoint.port === 0 ? boundPort(fd) : address.port;
+  return {
+    index,
+    id,
+    bind,
+    proxy,
+    fd,
+    protocol: protocolOf(bind, address.sockaddr),
+    address: shownAddress(bind, address.host, port),
+  };
+}
+
+/** Closes a frontend's listeners for good, and removes their unix sockets. Relays must have let go of them. */
+export function closeFrontendListeners(proxy: ProxyEntry): void {
+  for (const listener of proxy.listeners) {
+    if (listener.fd < 0) continue;
+    c.close(listener.fd);
+    listener.fd = -1;
+    if (listener.bind.endpoint.kind === "unix") removeFile(listener.bind.endpoint.path);
+  }
+}
+
+function protocolOf(bind: BindConfig, sockaddr: Uint8Array): ListenerEntry["protocol"] {
+  if (bind.endpoint.kind === "unix") return "unix_stream";
+  if (bind.endpoint.kind === "abns") return "abns_stream";
+  return sockaddr[0] === 2 ? "tcpv4" : "tcpv6";
+}
+
+function shownAddress(bind: BindConfig, host: string, port: number): string {
+  if (bind.endpoint.kind !== "inet") return host;
+  return `${host}:${port}`;
+}
+
+function removeFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // It was not there, or is not ours to remove; bind or rename says so if it matters.
+  }
+}

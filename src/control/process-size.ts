@@ -1,0 +1,41 @@
+// How many sessions the process may hold: from the configuration, the command line and the limit on file descriptors.
+
+import { AppError } from "../base/errors.ts";
+import { SESSIONS_MAX, SPARE_FDS } from "../base/limits.ts";
+import type { Config } from "../config/model.ts";
+import { raiseFileLimit } from "../sys/process-limits.ts";
+
+export interface ProcessSize {
+  readonly maxconn: number;
+  /** Sessions that the file limit allows. */
+  readonly hardMaxconn: number;
+  readonly fileLimit: number;
+}
+
+/** Descriptors asked for where no maxconn is set: enough for most, and what the system allows is taken. */
+const WANTED_FDS = 1 << 20;
+
+/** Sizes the process. Throws AppError "maxconn-too-high" with the numbers, if the asked maxconn cannot be held. */
+export function sizeProcess(config: Config, threads: number, commandLineMaxconn?: number): ProcessSize {
+  const listeners = config.proxies.reduce((sum, proxy) => sum + proxy.binds.length, 0);
+  // Each relay thread has an epoll, an eventfd and a few of Node's own.
+  const others = SPARE_FDS + listeners + config.global.statsSockets.length * 12 + threads * 16;
+  const asked = commandLineMaxconn ?? config.global.maxconn;
+  const needed = asked === undefined ? WANTED_FDS : asked * 2 + others;
+  const fileLimit = raiseFileLimit(needed);
+  const hardMaxconn = Math.min(SESSIONS_MAX / threads, Math.floor((fileLimit - others) / 2));
+  if (asked !== undefined && asked > hardMaxconn) {
+    throw new AppError(
+      "maxconn-too-high",
+      `maxconn ${asked} needs ${needed} file descriptors (2 for each session and ${others} others), but the limit is ${fileLimit}.`,
+      `raise the limit (ulimit -n ${needed}, or LimitNOFILE=${needed} in the systemd unit), or set maxconn to ${Math.max(1, hardMaxconn)} or less`,
+    );
+  }
+  if (hardMaxconn < 1) {
+    throw new AppError(
+      "file-limit-too-low",
+      `the limit of ${fileLimit} file descriptors leaves none for sessions (${others} others are needed).`,
+    );
+  }
+  return { maxconn: asked ?? hardMaxconn, hardMaxconn, fileLimit };
+}

@@ -1,0 +1,31 @@
+// What operations may see and do: the running program as one object. Control thread only.
+
+import type { SharedMemory } from "../memory/shared-memory.ts";
+import type { Change, Receipt } from "./change.ts";
+import type { Registry } from "./registry.ts";
+
+export interface Program {
+  readonly registry: Registry;
+  readonly memory: SharedMemory;
+  readonly version: string;
+  readonly releaseDate: string;
+  readonly pid: number;
+  /** Wall clock ms at start; ms that booting took. */
+  readonly startWallMs: number;
+  readonly bootMs: number;
+  readonly threads: number;
+  /** Process-wide limit in force, and the one the file limit allows. */
+  readonly maxconn: number;
+  readonly hardMaxconn: number;
+  readonly fileLimit: number;
+  /** A soft stop is under way. */
+  readonly stopping: boolean;
+  /** Log messages and records that could not be delivered. */
+  droppedLogs(): number;
+  /** The relays' clock, for ages: milliseconds, monotonic, comparable with the session rows' times. */
+  nowMs(): number;
+  /** Applies a change; resolves when every relay thread has acted on it. Changes are applied one after the other. */
+  commit(change: Change): Promise<Receipt>;
+  /** Called after each commit and session end may matter to a waiter; returns its removal. */
+  onProgress(listener: () => void): () => void;
+}

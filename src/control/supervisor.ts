@@ -1,0 +1,342 @@
+// The running program: boots in the order of `startProgram`, keeps the parts together, and stops them. Control thread.
+
+import { availableParallelism } from "node:os";
+import { THREADS_MAX } from "../base/limits.ts";
+import type { Config } from "../config/model.ts";
+import { W_CONNECTIONS, W_MAXCONN } from "../memory/control-words.ts";
+import { CT_RECORDS_DROPPED, CT_RESOURCE_ERRNO, CT_RESOURCE_ERRORS } from "../memory/counters.ts";
+import { P_FRONT_SESSIONS, PROXY_WORDS } from "../memory/proxy-row.ts";
+import { drainRecords } from "../memory/record-ring.ts";
+import {
+  ADMIN_MAINT,
+  OperState,
+  SERVER_WORDS,
+  V_FLAGS,
+  V_QUEUE_LENGTH,
+  V_SERVED,
+  V_USABLE,
+  VF_BACKUP,
+} from "../memory/server-row.ts";
+import { allocateSharedMemory, type SharedMemory, threadCounters } from "../memory/shared-memory.ts";
+import { errorName } from "../sys/libc.ts";
+import { LinuxKernel } from "../sys/linux-kernel.ts";
+import { buildRegistry, openListeners } from "./build-registry.ts";
+import type { Change, Receipt } from "./change.ts";
+import { type CommitEvents, createCommit, type MutableRegistry } from "./commit.ts";
+import { closeFrontendListeners } from "./listeners.ts";
+import { noServerMessage, proxyStoppedMessage, serverStateMessages } from "./log/server-messages.ts";
+import { LogLevel } from "./log/syslog-frame.ts";
+import { LogTargets } from "./log/targets.ts";
+import { TrafficLog } from "./log/traffic-log.ts";
+import { type ProcessSize, sizeProcess } from "./process-size.ts";
+import type { Program } from "./program.ts";
+import type { ProxyEntry, ServerEntry } from "./registry.ts";
+import { RelayThreads } from "./workers.ts";
+
+export interface StartOptions {
+  readonly config: Config;
+  /** `-n` of the command line. */
+  readonly maxconn?: number;
+  readonly version: string;
+  readonly releaseDate: string;
+  /** Wall clock ms at which the process began. */
+  readonly bootStartMs: number;
+  /** Lines for the operator's terminal, without a line feed. */
+  readonly say: (severity: "NOTICE" | "WARNING" | "ALERT", text: string) => void;
+  /** The program cannot go on: a relay thread died. */
+  readonly onFatal: (text: string) => void;
+}
+
+/** Records formatted before other work of the control thread gets its turn. */
+const RECORDS_BATCH = 2048;
+/** Least time between two drains of a busy ring, so that lines are written in batches. */
+const DRAIN_PAUSE_MS = 5;
+/** How often waiting commands and the soft stop look again, besides after each change. */
+const PROGRESS_MS = 20;
+const HOUSEKEEPING_MS = 1000;
+/** How long the threads may take to leave their loops. */
+const STOP_DEADLINE_MS = 500;
+
+export class RunningProgram implements Program {
+  readonly registry: MutableRegistry;
+  readonly memory: SharedMemory;
+  readonly version: string;
+  readonly releaseDate: string;
+  readonly pid = process.pid;
+  readonly startWallMs: number;
+  bootMs = 0;
+  readonly threads: number;
+  readonly maxconn: number;
+  readonly hardMaxconn: number;
+  readonly fileLimit: number;
+  stopping = false;
+  readonly commit: (change: Change) => Promise<Receipt>;
+  private readonly options: StartOptions;
+  private readonly relays: RelayThreads;
+  private readonly log: TrafficLog;
+  private readonly clock = new LinuxKernel();
+  private readonly progressListeners = new Set<() => void>();
+  private readonly draining: boolean[] = [];
+  private readonly resourceErrorsSaid: number[] = [];
+  private progressTimer: NodeJS.Timeout | undefined;
+  private housekeeping: NodeJS.Timeout | undefined;
+
+  constructor(
+    options: StartOptions,
+    size: ProcessSize,
+    memory: SharedMemory,
+    registry: MutableRegistry,
+    log: TrafficLog,
+  ) {
+    this.options = options;
+    this.memory = memory;
+    this.registry = registry;
+    this.log = log;
+    this.version = options.version;
+    this.releaseDate = options.releaseDate;
+    this.startWallMs = options.bootStartMs;
+    this.threads = memory.threads;
+    this.maxconn = size.maxconn;
+    this.hardMaxconn = size.hardMaxconn;
+    this.fileLimit = size.fileLimit;
+    this.relays = new RelayThreads(memory, {
+      onRecords: (thread) => this.drain(thread),
+      onFailure: (text) => options.onFatal(text),
+    });
+    this.commit = createCommit({
+      memory,
+      registry,
+      orders: this.relays,
+      events: this.commitEvents(),
+      closeListeners: closeFrontendListeners,
+    });
+  }
+
+  nowMs(): number {
+    return this.clock.nowMs();
+  }
+
+  droppedLogs(): number {
+    let dropped = this.log.dropped();
+    for (let thread = 0; thread < this.threads; thread++) dropped += this.threadCounter(thread, CT_RECORDS_DROPPED);
+    return dropped;
+  }
+
+  onProgress(listener: () => void): () => void {
+    this.progressListeners.add(listener);
+    this.progressTimer ??= setInterval(() => this.progress(), PROGRESS_MS);
+    return () => {
+      this.progressListeners.delete(listener);
+      if (this.progressListeners.size > 0) return;
+      clearInterval(this.progressTimer);
+      this.progressTimer = undefined;
+    };
+  }
+
+  /** Starts the relay threads; nothing is accepted before `open`. */
+  async startRelays(): Promise<void> {
+    await this.relays.start();
+    for (let thread = 0; thread < this.threads; thread++) {
+      this.draining.push(false);
+      this.resourceErrorsSaid.push(0);
+      this.relays.wantRecords(thread);
+    }
+    this.housekeeping = setInterval(() => this.keepHouse(), HOUSEKEEPING_MS);
+  }
+
+  /** Lets the relays accept. */
+  async open(): Promise<void> {
+    for (const listener of this.registry.listenersByIndex) {
+      if (listener === undefined || listener.fd < 0) continue;
+      await this.relays.order({
+        kind: "listen",
+        listener: listener.index,
+        fd: listener.fd,
+        frontend: listener.proxy.index,
+        isUnix: listener.protocol === "unix_stream" || listener.protocol === "abns_stream",
+        maxconn: listener.bind.maxconn,
+      });
+    }
+    this.bootMs = Date.now() - this.startWallMs;
+  }
+
+  /** Sessions of the process right now. */
+  get connections(): number {
+    return Atomics.load(this.memory.words, W_CONNECTIONS);
+  }
+
+  /** Closes the listeners, waits for the last session or `hard-stop-after`, and resolves when no session is left. */
+  async softStop(): Promise<void> {
+    if (this.stopping) return;
+    this.stopping = true;
+    for (const proxy of this.registry.proxies) {
+      if (proxy.isFrontend && !proxy.config.disabled) await this.commit({ kind: "shutdown-frontend", proxy });
+    }
+    await new Promise<void>((resolve) => {
+      const limit = this.registry.config.global.hardStopAfterMs;
+      const timer = limit === undefined ? undefined : setTimeout(() => void this.hardStopSessions(), limit);
+      const unsubscribe = this.onProgress(() => {
+        if (this.connections > 0) return;
+        clearTimeout(timer);
+        unsubscribe();
+        resolve();
+      });
+    });
+  }
+
+  /** Ends every session, writes their records, stops the threads. True if all of them left in time. */
+  async stop(): Promise<boolean> {
+    clearInterval(this.housekeeping);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, STOP_DEADLINE_MS);
+    });
+    await Promise.race([this.relays.order({ kind: "cut-all" }), late]);
+    clearTimeout(timer);
+    const left = await this.relays.stop(STOP_DEADLINE_MS);
+    for (let thread = 0; thread < this.threads; thread++) {
+      while (this.readRecords(thread) > 0);
+    }
+    for (const proxy of this.registry.proxies) closeFrontendListeners(proxy);
+    clearInterval(this.progressTimer);
+    await this.log.close();
+    return left;
+  }
+
+  private async hardStopSessions(): Promise<void> {
+    this.note(LogLevel.WARNING, "soft-stop running for too long, performing a hard-stop.");
+    for (const proxy of this.registry.proxies) {
+      const own = this.sessionsOf(proxy);
+      if (own > 0)
+        this.note(LogLevel.WARNING, `Proxy ${proxy.name} hard-stopped (${own} remaining conns will be closed).`, proxy);
+    }
+    await this.relays.order({ kind: "cut-all" });
+  }
+
+  private sessionsOf(proxy: ProxyEntry): number {
+    return proxy.isFrontend ? frontSessions(this.memory, proxy.index) : 0;
+  }
+
+  private progress(): void {
+    for (const listener of [...this.progressListeners]) listener();
+  }
+
+  /** Says it on the terminal and in the log. */
+  private note(level: LogLevel, text: string, proxy?: ProxyEntry): void {
+    this.options.say(level <= LogLevel.ALERT ? "ALERT" : level <= LogLevel.WARNING ? "WARNING" : "NOTICE", text);
+    this.log.message(level, text, proxy);
+  }
+
+  private threadCounter(thread: number, word: number): number {
+    return this.memory.countersF64[threadCounters(this.memory, thread) + word];
+  }
+
+  private drain(thread: number): void {
+    if (this.draining[thread]) return;
+    this.draining[thread] = true;
+    this.drainMore(thread);
+  }
+
+  private drainMore(thread: number): void {
+    if (this.readRecords(thread) > 0) {
+      setTimeout(() => this.drainMore(thread), DRAIN_PAUSE_MS);
+      return;
+    }
+    this.draining[thread] = false;
+    this.relays.wantRecords(thread);
+    // A record may have come between the last look and the wish for an announcement.
+    if (this.readRecords(thread) > 0) this.drain(thread);
+  }
+
+  private readRecords(thread: number): number {
+    const { ringsI32 } = this.memory;
+    return drainRecords(this.memory, thread, RECORDS_BATCH, (offset) =>
+      this.log.record(ringsI32, this.ringsF64, offset),
+    );
+  }
+
+  private get ringsF64(): Float64Array {
+    this.ringsView ??= new Float64Array(this.memory.recordRings);
+    return this.ringsView;
+  }
+  private ringsView: Float64Array | undefined;
+
+  /** Says once for each spell of it that the kernel refused descriptors or memory. */
+  private keepHouse(): void {
+    for (let thread = 0; thread < this.threads; thread++) {
+      const errors = this.threadCounter(thread, CT_RESOURCE_ERRORS);
+      const said = this.resourceErrorsSaid[thread];
+      if (errors > Math.abs(said)) {
+        if (said >= 0) {
+          const name = errorName(this.threadCounter(thread, CT_RESOURCE_ERRNO));
+          this.note(
+            LogLevel.ALERT,
+            `The system refused resources (${name}, ${errors - said} times): new connections wait until it gives some again (file limit ${this.fileLimit}, ${this.connections} sessions).`,
+          );
+        }
+        this.resourceErrorsSaid[thread] = -errors;
+      } else if (said < 0) {
+        this.resourceErrorsSaid[thread] = errors;
+        this.note(LogLevel.NOTICE, "The system gives resources again: connections are accepted.");
+      }
+    }
+  }
+
+  private commitEvents(): CommitEvents {
+    return {
+      onServerState: (server, before, after, requeued) => this.logServerState(server, before, after, requeued),
+      onFrontendStopped: (proxy, front, back) => {
+        const { level, text } = proxyStoppedMessage(proxy.name, front, back);
+        this.note(level, text, proxy);
+      },
+      onProgress: () => this.progress(),
+    };
+  }
+
+  private logServerState(server: ServerEntry, before: number, after: number, requeued: number): void {
+    const table = this.memory.serversI32;
+    const row = server.index * SERVER_WORDS;
+    const usable = server.backend.servers.filter((other) => table[other.index * SERVER_WORDS + V_USABLE] === 1);
+    const isBackup = (other: ServerEntry): boolean => (table[other.index * SERVER_WORDS + V_FLAGS] & VF_BACKUP) !== 0;
+    const oper = (admin: number): number => ((admin & ADMIN_MAINT) !== 0 ? OperState.STOPPED : OperState.RUNNING);
+    const messages = serverStateMessages(
+      { backend: server.backend.name, server: server.name, isBackup: isBackup(server) },
+      { admin: before, oper: oper(before) },
+      { admin: after, oper: oper(after) },
+      {
+        active: usable.filter((other) => !isBackup(other)).length,
+        backup: usable.filter(isBackup).length,
+        sessions: table[row + V_SERVED],
+        requeued,
+        queued: table[row + V_QUEUE_LENGTH],
+      },
+    );
+    if (usable.length === 0 && messages.length > 0 && table[row + V_USABLE] === 0) {
+      messages.push(noServerMessage(server.backend.config.kind, server.backend.name));
+    }
+    for (const { level, text } of messages) this.note(level, text, server.backend);
+  }
+}
+
+const frontSessions = (memory: SharedMemory, proxy: number): number =>
+  Atomics.load(memory.proxiesI32, proxy * PROXY_WORDS + P_FRONT_SESSIONS);
+
+/** Boots a program: limits, memory, tables, logs, listeners, threads. Throws AppError; then nothing stays open but memory. */
+export async function startProgram(options: StartOptions): Promise<RunningProgram> {
+  const { config } = options;
+  const threads = Math.min(config.global.nbthread ?? availableParallelism(), THREADS_MAX);
+  const size = sizeProcess(config, threads, options.maxconn);
+  const memory = allocateSharedMemory({ threads, rowsPerThread: size.maxconn });
+  memory.words[W_MAXCONN] = size.maxconn;
+  const registry = await buildRegistry(config, memory, size.maxconn);
+  try {
+    await openListeners(registry, size.maxconn);
+    const log = new TrafficLog(registry, await LogTargets.open(config));
+    const program = new RunningProgram(options, size, memory, registry, log);
+    await program.startRelays();
+    return program;
+  } catch (error) {
+    for (const proxy of registry.proxies) closeFrontendListeners(proxy);
+    throw error;
+  }
+}

@@ -1,0 +1,191 @@
+// Fills the rows of proxies and servers in shared memory, and keeps their chains. The only writer of what relays read, apart
+// from their own counts. Control thread.
+
+import { SERVER_COUNTERS } from "../memory/counters.ts";
+import {
+  BalanceCode,
+  P_BALANCE,
+  P_DEFAULT_BACKEND,
+  P_DRAWS,
+  P_EPOCH,
+  P_FIRST_SERVER,
+  P_FLAGS,
+  P_FRONT_MAXCONN,
+  P_ID,
+  P_QUEUE_HEAD,
+  P_QUEUE_TAIL,
+  P_REDISPATCH,
+  P_RETRIES,
+  P_TIMEOUT_CLIENT,
+  P_TIMEOUT_CLIENT_FIN,
+  P_TIMEOUT_CONNECT,
+  P_TIMEOUT_QUEUE,
+  P_TIMEOUT_SERVER,
+  P_TIMEOUT_SERVER_FIN,
+  PF_BACKEND,
+  PF_CLIENT_KEEPALIVE,
+  PF_DONTLOGNULL,
+  PF_FRONTEND,
+  PF_RECORD,
+  PF_RECORD_ACCEPT,
+  PF_SERVER_KEEPALIVE,
+  PF_SPLICE,
+  PROXY_WORDS,
+} from "../memory/proxy-row.ts";
+import {
+  ADMIN_DRAIN,
+  ADMIN_MAINT,
+  AdminState,
+  OperState,
+  SERVER_WORDS,
+  V_ADDR,
+  V_ADDR_PLACE_BYTES,
+  V_ADDR_PLACES,
+  V_ADMIN,
+  V_BACKEND,
+  V_CUT_GENERATION,
+  V_FLAGS,
+  V_ID,
+  V_IN_USE,
+  V_INITIAL_WEIGHT,
+  V_MAXCONN,
+  V_NEXT,
+  V_OPER,
+  V_PORT_OFFSET,
+  V_QUEUE_HEAD,
+  V_QUEUE_TAIL,
+  V_USABLE,
+  V_WEIGHT,
+  VF_BACKUP,
+  VF_CLIENT_PORT,
+  VF_ID_FORCED,
+} from "../memory/server-row.ts";
+import { type SharedMemory, serverCounters } from "../memory/shared-memory.ts";
+import type { ResolvedAddress } from "./change.ts";
+import type { ProxyEntry, ServerEntry } from "./registry.ts";
+
+/** Writes a proxy's settings; `maxconn` is the frontend's limit in force, `defaultBackend` a proxy row or -1. */
+export function writeProxyRow(memory: SharedMemory, proxy: ProxyEntry, maxconn: number, defaultBackend: number): void {
+  const table = memory.proxiesI32;
+  const row = proxy.index * PROXY_WORDS;
+  const { config } = proxy;
+  const flag = (condition: boolean, bit: number): number => (condition ? bit : 0);
+  table[row + P_FLAGS] =
+    flag(proxy.isFrontend, PF_FRONTEND) |
+    flag(proxy.isBackend, PF_BACKEND) |
+    flag(config.tcplog && config.logs.length > 0, PF_RECORD) |
+    flag(!config.tcplog && config.logs.length > 0, PF_RECORD_ACCEPT) |
+    flag(config.dontlognull, PF_DONTLOGNULL) |
+    flag(config.splice, PF_SPLICE) |
+    flag(config.clientTcpKeepalive, PF_CLIENT_KEEPALIVE) |
+    flag(config.serverTcpKeepalive, PF_SERVER_KEEPALIVE);
+  table[row + P_FRONT_MAXCONN] = maxconn;
+  table[row + P_QUEUE_HEAD] = -1;
+  table[row + P_QUEUE_TAIL] = -1;
+  table[row + P_BALANCE] = BalanceCode[config.balance.algorithm];
+  table[row + P_DRAWS] = config.balance.draws;
+  table[row + P_RETRIES] = config.retries;
+  table[row + P_REDISPATCH] = config.redispatchInterval ?? 0;
+  table[row + P_TIMEOUT_CLIENT] = config.timeouts.clientMs ?? 0;
+  table[row + P_TIMEOUT_SERVER] = config.timeouts.serverMs ?? 0;
+  table[row + P_TIMEOUT_CONNECT] = config.timeouts.connectMs ?? 0;
+  table[row + P_TIMEOUT_QUEUE] = config.timeouts.queueMs ?? 0;
+  table[row + P_TIMEOUT_CLIENT_FIN] = config.timeouts.clientFinMs ?? 0;
+  table[row + P_TIMEOUT_SERVER_FIN] = config.timeouts.serverFinMs ?? 0;
+  table[row + P_DEFAULT_BACKEND] = defaultBackend;
+  table[row + P_FIRST_SERVER] = -1;
+  table[row + P_ID] = proxy.id;
+}
+
+/** Writes a server's row and puts it at the end of its backend's chain. The row must be free. */
+export function writeServerRow(
+  memory: SharedMemory,
+  server: ServerEntry,
+  address: ResolvedAddress,
+  admin: number,
+  extraFlags: number,
+): void {
+  const table = memory.serversI32;
+  const row = server.index * SERVER_WORDS;
+  const { config } = server;
+  const generation = table[row + V_CUT_GENERATION];
+  table.fill(0, row, row + SERVER_WORDS);
+  for (let thread = 0; thread < memory.threads; thread++) {
+    const own = serverCounters(memory, thread, server.index);
+    memory.countersF64.fill(0, own, own + SERVER_COUNTERS);
+  }
+  table[row + V_BACKEND] = server.backend.index;
+  table[row + V_ID] = server.id;
+  table[row + V_FLAGS] =
+    (config.backup ? VF_BACKUP : 0) |
+    (server.mapsPort ? VF_CLIENT_PORT : 0) |
+    (config.idForced ? VF_ID_FORCED : 0) |
+    extraFlags;
+  table[row + V_WEIGHT] = config.weight;
+  table[row + V_INITIAL_WEIGHT] = config.weight;
+  table[row + V_MAXCONN] = config.maxconn;
+  table[row + V_PORT_OFFSET] = server.mapsPort && config.endpoint.kind === "inet" ? config.endpoint.port : 0;
+  table[row + V_QUEUE_HEAD] = -1;
+  table[row + V_QUEUE_TAIL] = -1;
+  // Generations go on over the uses of a row, so that no old session can match a new server.
+  table[row + V_CUT_GENERATION] = generation + 1;
+  writeAddress(memory, server.index, address.sockaddr);
+  writeAdminState(memory, server.index, admin);
+  table[row + V_NEXT] = -1;
+  table[row + V_IN_USE] = 1;
+  appendToChain(table, memory.proxiesI32, server);
+  bumpEpoch(memory, server.backend.index);
+}
+
+/** Writes the admin state and what follows from it. */
+export function writeAdminState(memory: SharedMemory, server: number, admin: number): void {
+  const table = memory.serversI32;
+  const row = server * SERVER_WORDS;
+  const inMaintenance = (admin & ADMIN_MAINT) !== 0;
+  table[row + V_ADMIN] = admin;
+  table[row + V_OPER] = inMaintenance ? OperState.STOPPED : OperState.RUNNING;
+  Atomics.store(table, row + V_USABLE, inMaintenance || (admin & ADMIN_DRAIN) !== 0 ? 0 : 1);
+}
+
+/** The new address goes to the idle place, then one store puts it in force: no relay sees half of it. */
+export function writeAddress(memory: SharedMemory, server: number, sockaddr: Uint8Array): void {
+  const table = memory.serversI32;
+  const row = server * SERVER_WORDS;
+  const inForce = table[row + V_ADDR] & 0xffff;
+  const place = inForce === V_ADDR_PLACES[0] ? V_ADDR_PLACES[1] : V_ADDR_PLACES[0];
+  const bytes = new Uint8Array(table.buffer, table.byteOffset + (row + place) * 4, V_ADDR_PLACE_BYTES);
+  bytes.fill(0);
+  bytes.set(sockaddr);
+  Atomics.store(table, row + V_ADDR, place | (sockaddr.length << 16));
+}
+
+/** Tells relays to look at the backend's servers anew. */
+export function bumpEpoch(memory: SharedMemory, backend: number): void {
+  Atomics.add(memory.proxiesI32, backend * PROXY_WORDS + P_EPOCH, 1);
+}
+
+function appendToChain(servers: Int32Array, proxies: Int32Array, server: ServerEntry): void {
+  const first = server.backend.index * PROXY_WORDS + P_FIRST_SERVER;
+  let last = -1;
+  for (let at = proxies[first]; at >= 0; at = servers[at * SERVER_WORDS + V_NEXT]) last = at;
+  if (last < 0) Atomics.store(proxies, first, server.index);
+  else Atomics.store(servers, last * SERVER_WORDS + V_NEXT, server.index);
+}
+
+/** Takes a server out of its backend's chain. Its own link stays, for a relay that is walking over it right now. */
+export function removeFromChain(memory: SharedMemory, server: ServerEntry): void {
+  const servers = memory.serversI32;
+  const proxies = memory.proxiesI32;
+  const first = server.backend.index * PROXY_WORDS + P_FIRST_SERVER;
+  const next = servers[server.index * SERVER_WORDS + V_NEXT];
+  let previous = -1;
+  for (let at = proxies[first]; at >= 0 && at !== server.index; at = servers[at * SERVER_WORDS + V_NEXT]) previous = at;
+  if (previous < 0) Atomics.store(proxies, first, next);
+  else Atomics.store(servers, previous * SERVER_WORDS + V_NEXT, next);
+  servers[server.index * SERVER_WORDS + V_IN_USE] = 0;
+  bumpEpoch(memory, server.backend.index);
+}
+
+/** Admin bits of a server as configured: `disabled` counts as asked for by the file and in force. */
+export const configuredAdmin = (disabled: boolean): number =>
+  disabled ? AdminState.FORCED_MAINT | AdminState.CONFIG_MAINT : 0;

@@ -1,0 +1,101 @@
+// Carries out the control thread's orders, and acknowledges each when it is done: what an order ends has ended by then.
+
+import { EndCause } from "../memory/end-state.ts";
+import { SERVER_WORDS, V_CUT_GENERATION } from "../memory/server-row.ts";
+import { S_CUT_GENERATION, S_GENERATION, S_SERVER_NEXT, S_STATE, SessionState } from "../memory/session-row.ts";
+import { clearCounters } from "./clear-counters.ts";
+import type { Order } from "./order.ts";
+import { serveBackend, takeGrants, visitQueued } from "./queue.ts";
+import { candidatesOf, type Relay, type RelayListener, rowBase } from "./relay.ts";
+import { resumeListeners, stopWatching } from "./session/admit.ts";
+import { closeSession, phaseOf } from "./session/close.ts";
+import { reconsiderQueued, takeGrant } from "./session/pick-server.ts";
+
+/** Carries out every order that waits, in the order they were given. */
+export function applyOrders(relay: Relay): void {
+  relay.seenOrders = Atomics.load(relay.words, relay.orderWord);
+  for (let order = relay.ports.takeOrder(); order !== undefined; order = relay.ports.takeOrder()) {
+    // A session that was granted a server is on no list yet; first let it get there.
+    takeGrants(relay, takeGrant);
+    const ended = carryOut(relay, order);
+    relay.ports.acknowledge(order.sequence, ended, ended);
+  }
+}
+
+/** Sessions ended. */
+function carryOut(relay: Relay, order: Order): number {
+  switch (order.kind) {
+    case "listen":
+      listen(relay, order);
+      return 0;
+    case "unlisten": {
+      const listener = relay.listeners[order.listener];
+      if (listener !== undefined) stopWatching(relay, listener);
+      relay.listeners[order.listener] = undefined;
+      return 0;
+    }
+    case "server-changed":
+      serverChanged(relay, order.backend, order.server);
+      return 0;
+    case "cut-server":
+      return cutServer(relay, order.server);
+    case "cut-session":
+      return cutSession(relay, order.row, order.generation);
+    case "cut-all":
+      return cutAll(relay);
+    case "clear-counters":
+      clearCounters(relay, order.all);
+      return 0;
+  }
+}
+
+function listen(relay: Relay, order: Extract<Order, { kind: "listen" }>): void {
+  const { listener: index, fd, frontend, isUnix, maxconn } = order;
+  const listener: RelayListener = { index, fd, frontend, isUnix, maxconn, watched: false };
+  relay.listeners[index] = listener;
+  resumeListeners(relay);
+}
+
+function serverChanged(relay: Relay, backend: number, server: number): void {
+  visitQueued(relay, backend, server, reconsiderQueued);
+  // Those in the backend's queue only move if no server is left for them; else their turn comes.
+  if (candidatesOf(relay, backend).count === 0) visitQueued(relay, backend, -1, reconsiderQueued);
+  else serveBackend(relay, backend);
+  takeGrants(relay, takeGrant);
+}
+
+function cutServer(relay: Relay, server: number): number {
+  const generation = Atomics.load(relay.servers, server * SERVER_WORDS + V_CUT_GENERATION);
+  let ended = 0;
+  let row = relay.serverSessions[server];
+  while (row >= 0) {
+    const base = rowBase(row);
+    const next = relay.sessions[base + S_SERVER_NEXT];
+    if (relay.sessions[base + S_CUT_GENERATION] !== generation) {
+      closeSession(relay, row, EndCause.KILLED, phaseOf(relay.sessions[base + S_STATE]));
+      ended++;
+    }
+    row = next;
+  }
+  // Slots came free; the server's own queue and the backend's were served by each close.
+  takeGrants(relay, takeGrant);
+  return ended;
+}
+
+function cutSession(relay: Relay, row: number, generation: number): number {
+  if (row < relay.firstRow || row >= relay.rowLimit) return 0;
+  const base = rowBase(row);
+  const state = relay.sessions[base + S_STATE];
+  const isLive = state !== SessionState.FREE && state !== SessionState.ABANDONED;
+  if (!isLive || relay.sessions[base + S_GENERATION] !== generation) return 0;
+  closeSession(relay, row, EndCause.KILLED, phaseOf(state));
+  return 1;
+}
+
+function cutAll(relay: Relay): number {
+  let ended = 0;
+  for (let row = relay.firstRow; row < relay.firstRow + relay.rowsUsed; row++) {
+    ended += cutSession(relay, row, relay.sessions[rowBase(row) + S_GENERATION]);
+  }
+  return ended;
+}

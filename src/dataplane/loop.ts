@@ -1,0 +1,76 @@
+// One turn of a relay thread: wait, then handle what came. Orders come before everything: they are looked for between any
+// two events (guarantee G7).
+
+import { CT_BUSY_MS, CT_EVENTS, CT_IDLE_MS, CT_PIPES_FREE, CT_PIPES_USED, CT_TURNS } from "../memory/counters.ts";
+import { D_FLAGS, DF_READY } from "../memory/session-row.ts";
+import { EINTR } from "../sys/constants.ts";
+import { applyOrders } from "./apply-order.ts";
+import { dispatchEvent } from "./engine/epoll.ts";
+import { takeGrants } from "./queue.ts";
+import { type Relay, WAKE_TAG } from "./relay.ts";
+import { resumeListeners } from "./session/admit.ts";
+import { takeGrant } from "./session/pick-server.ts";
+import { forward } from "./session/relay.ts";
+
+/** Handles everything that is there; waits for it at most `maxWaitMs` (-1: without end). */
+export function runTurn(relay: Relay, maxWaitMs: number): void {
+  const { kernel, counters } = relay;
+  const timeout = waitTime(relay, maxWaitMs);
+  // The second look at the clock is only for Idle_pct, and only taken when the thread may sleep.
+  const started = relay.now;
+  const before = timeout === 0 ? started : kernel.nowMs();
+  const count = kernel.wait(relay.poll, timeout);
+  relay.now = kernel.nowMs();
+  const own = relay.ownCounters;
+  counters[own + CT_BUSY_MS] += timeout === 0 ? relay.now - started : before - started;
+  if (timeout !== 0) counters[own + CT_IDLE_MS] += relay.now - before;
+  counters[own + CT_TURNS]++;
+  if (count < 0 && count !== -EINTR)
+    throw new Error(`relay ${relay.thread}: waiting for events failed (errno ${-count})`);
+  for (let i = 0; i < count; i++) {
+    obey(relay);
+    if (kernel.eventLow(i) === WAKE_TAG && kernel.eventHigh(i) === 0) {
+      kernel.takeWake(relay.wakeFd);
+      // A wake-up may mean that a frontend, or the process, has room again.
+      relay.listenersWaiting = true;
+    } else dispatchEvent(relay, i);
+  }
+  if (count > 0) counters[own + CT_EVENTS] += count;
+  obey(relay);
+  takeGrants(relay, takeGrant);
+  relay.wheel.advance(relay.now, relay.onTimer);
+  continueReady(relay);
+  if (relay.acceptPausedUntil !== 0 && relay.now >= relay.acceptPausedUntil) {
+    relay.acceptPausedUntil = 0;
+    relay.listenersWaiting = true;
+  }
+  if (relay.listenersWaiting) resumeListeners(relay);
+  counters[own + CT_PIPES_USED] = relay.pipes.used;
+  counters[own + CT_PIPES_FREE] = relay.pipes.spare;
+}
+
+function obey(relay: Relay): void {
+  if (Atomics.load(relay.words, relay.orderWord) !== relay.seenOrders) applyOrders(relay);
+}
+
+/** Lets each direction that can go on have one turn. */
+function continueReady(relay: Relay): void {
+  for (let left = relay.ready.size; left > 0; left--) {
+    obey(relay);
+    const d = relay.ready.shift();
+    if ((relay.sessions[d + D_FLAGS] & DF_READY) === 0) continue;
+    relay.sessions[d + D_FLAGS] &= ~DF_READY;
+    forward(relay, d);
+  }
+}
+
+function waitTime(relay: Relay, maxWaitMs: number): number {
+  if (relay.ready.size > 0) return 0;
+  let wait = relay.wheel.waitMs(relay.now);
+  if (relay.acceptPausedUntil !== 0) {
+    const pause = Math.max(0, Math.ceil(relay.acceptPausedUntil - relay.now));
+    wait = wait < 0 ? pause : Math.min(wait, pause);
+  }
+  if (maxWaitMs >= 0) wait = wait < 0 ? maxWaitMs : Math.min(wait, maxWaitMs);
+  return wait;
+}

@@ -1,0 +1,30 @@
+// What the control thread may order of a relay thread. Plain numbers, because all state stands in shared memory: an order
+// says where to look.
+
+export type OrderBody =
+  | {
+      readonly kind: "listen";
+      readonly listener: number;
+      readonly fd: number;
+      readonly frontend: number;
+      readonly isUnix: boolean;
+      readonly maxconn: number;
+    }
+  | { readonly kind: "unlisten"; readonly listener: number }
+  /** A server's state, weight, limit or place in its backend changed: sessions that wait for it are looked at again. */
+  | { readonly kind: "server-changed"; readonly server: number; readonly backend: number }
+  /** Ends all sessions of the server that are older than its cut generation. */
+  | { readonly kind: "cut-server"; readonly server: number }
+  | { readonly kind: "cut-session"; readonly row: number; readonly generation: number }
+  /** Ends every session (the hard stop). */
+  | { readonly kind: "cut-all" }
+  | { readonly kind: "clear-counters"; readonly all: boolean };
+
+export type Order = OrderBody & { readonly sequence: number };
+
+/** What a relay thread tells the control thread. */
+export type RelayMessage =
+  | { readonly kind: "acknowledge"; readonly sequence: number; readonly matched: number; readonly ended: number }
+  | { readonly kind: "records" }
+  | { readonly kind: "ready"; readonly wakeFd: number }
+  | { readonly kind: "failed"; readonly text: string };

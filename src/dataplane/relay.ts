@@ -1,0 +1,185 @@
+// The state of one relay thread: its views on shared memory, its kernel, its pools. One object, made once, handed to every
+// step of a session. What belongs to a session is not here but in the session's row.
+
+import { type Candidates, collectCandidates, noCandidates } from "../balance/candidates.ts";
+import type { BalanceState } from "../balance/pick.ts";
+import { TimerWheel } from "../base/timer-wheel.ts";
+import { W_CONNECTIONS, WT_ORDERS } from "../memory/control-words.ts";
+import { P_EPOCH, P_FIRST_SERVER, PROXY_WORDS } from "../memory/proxy-row.ts";
+import { SESSION_WORDS } from "../memory/session-row.ts";
+import { type SharedMemory, threadCounters, threadWords } from "../memory/shared-memory.ts";
+import type { Kernel } from "../sys/kernel.ts";
+import { BufferPool } from "./buffer-pool.ts";
+import type { Order } from "./order.ts";
+import { PipePool } from "./pipe-pool.ts";
+import { ReadyList } from "./ready-list.ts";
+
+/** A listening socket as one relay thread sees it. */
+export interface RelayListener {
+  readonly index: number;
+  readonly fd: number;
+  readonly frontend: number;
+  readonly isUnix: boolean;
+  /** Its own limit, 0: none; and the sessions that this thread has from it. */
+  readonly maxconn: number;
+  /** False while the frontend or the process is full, or descriptors ran out. */
+  watched: boolean;
+}
+
+/** How the relay reaches the control thread. */
+export interface RelayPorts {
+  /** The next order, or undefined when there is none. */
+  takeOrder(): Order | undefined;
+  /** Tells that an order was carried out. */
+  acknowledge(sequence: number, matched: number, ended: number): void;
+  /** Tells that records wait in the ring. */
+  announceRecords(): void;
+}
+
+export interface Relay {
+  readonly kernel: Kernel;
+  readonly ports: RelayPorts;
+  readonly memory: SharedMemory;
+  readonly thread: number;
+  readonly poll: number;
+  readonly wakeFd: number;
+  readonly words: Int32Array;
+  readonly sessions: Int32Array;
+  readonly sessionsF64: Float64Array;
+  readonly servers: Int32Array;
+  readonly proxies: Int32Array;
+  readonly counters: Float64Array;
+  /** Addresses of the tables, for the kernel. */
+  readonly sessionsAddress: number;
+  readonly serversAddress: number;
+  /** Room for one sockaddr_in6, for servers whose port follows the client's. */
+  readonly sockaddrScratch: Int32Array;
+  readonly sockaddrScratchAddress: number;
+  /** First word of this thread's counters and of its control words. */
+  readonly ownCounters: number;
+  readonly ownWords: number;
+  readonly orderWord: number;
+  readonly connectionsWord: number;
+  /** This thread's rows. */
+  readonly firstRow: number;
+  readonly rowLimit: number;
+  readonly freeRows: Int32Array;
+  freeRowCount: number;
+  rowsUsed: number;
+  /** Head of this thread's list of each server's sessions, -1 if none. */
+  readonly serverSessions: Int32Array;
+  readonly wheel: TimerWheel;
+  readonly ready: ReadyList;
+  readonly buffers: BufferPool;
+  readonly pipes: PipePool;
+  /** The buffer that the next read goes into, -1 if none is free; handed to a session whose peer does not take it all. */
+  readBuffer: number;
+  readAddress: number;
+  /** Directions (first words) that wait for a free buffer. */
+  readonly starved: ReadyList;
+  readonly candidates: (Candidates | undefined)[];
+  readonly balance: BalanceState;
+  readonly listeners: (RelayListener | undefined)[];
+  /** Clock of this turn, ms; and what turns it into wall-clock time. */
+  now: number;
+  wallOffset: number;
+  seenOrders: number;
+  /** Some listener is not watched and might be again. */
+  listenersWaiting: boolean;
+  /** Accepting is off until then because the kernel refused a descriptor or memory; 0: it is on. */
+  acceptPausedUntil: number;
+  /** Members of the wheel that came due, reused by each turn. */
+  readonly onTimer: (member: number) => void;
+}
+
+export interface RelayOptions {
+  readonly thread: number;
+  readonly seed: number;
+  readonly onTimer: (relay: Relay, row: number) => void;
+  /** Buffers at most, for tests that run out of them. */
+  readonly buffersMax?: number;
+}
+
+export function createRelay(kernel: Kernel, memory: SharedMemory, ports: RelayPorts, options: RelayOptions): Relay {
+  const { thread } = options;
+  const poll = kernel.openPoll();
+  const wakeFd = kernel.openWake();
+  if (poll < 0 || wakeFd < 0) throw new Error(`relay ${thread}: no descriptors to start with (${poll}, ${wakeFd})`);
+  const now = kernel.nowMs();
+  const sockaddrScratch = new Int32Array(new SharedArrayBuffer(28));
+  const firstRow = thread * memory.rowsPerThread;
+  const ownWords = threadWords(thread);
+  const relay: Relay = {
+    kernel,
+    ports,
+    memory,
+    thread,
+    poll,
+    wakeFd,
+    words: memory.words,
+    sessions: memory.sessions,
+    sessionsF64: memory.sessionsF64,
+    servers: memory.serversI32,
+    proxies: memory.proxiesI32,
+    counters: memory.countersF64,
+    sessionsAddress: kernel.addressOf(memory.sessions),
+    serversAddress: kernel.addressOf(memory.serversI32),
+    sockaddrScratch,
+    sockaddrScratchAddress: kernel.addressOf(sockaddrScratch),
+    ownCounters: threadCounters(memory, thread),
+    ownWords,
+    orderWord: ownWords + WT_ORDERS,
+    connectionsWord: W_CONNECTIONS,
+    firstRow,
+    rowLimit: firstRow + memory.rowsPerThread,
+    freeRows: new Int32Array(memory.rowsPerThread),
+    freeRowCount: 0,
+    rowsUsed: 0,
+    serverSessions: new Int32Array(memory.servers).fill(-1),
+    wheel: new TimerWheel(memory.rowsPerThread, now),
+    ready: new ReadyList(),
+    buffers: new BufferPool(kernel, options.buffersMax),
+    pipes: new PipePool(kernel),
+    readBuffer: -1,
+    readAddress: 0,
+    starved: new ReadyList(),
+    candidates: [],
+    balance: { turn: thread, random: options.seed | 1 },
+    listeners: [],
+    now,
+    wallOffset: kernel.wallMs() - now,
+    seenOrders: 0,
+    listenersWaiting: false,
+    acceptPausedUntil: 0,
+    onTimer: (member) => options.onTimer(relay, firstRow + member),
+  };
+  kernel.watchReadable(poll, wakeFd, WAKE_TAG, 0, false);
+  return relay;
+}
+
+/** Tag (low word) of the wake-up descriptor's events; listeners carry their index. The high word is 0 for both. */
+export const WAKE_TAG = 0x7fffffff;
+
+/** First word of a session's row. */
+export const rowBase = (row: number): number => row * SESSION_WORDS;
+/** First Float64 word of a session's row. */
+export const rowBaseF64 = (row: number): number => row * (SESSION_WORDS / 2);
+
+/** The servers of a backend that may be given a session now. */
+export function candidatesOf(relay: Relay, backend: number): Candidates {
+  const candidates = relay.candidates[backend] ?? noCandidates();
+  relay.candidates[backend] = candidates;
+  const row = backend * PROXY_WORDS;
+  const epoch = Atomics.load(relay.proxies, row + P_EPOCH);
+  if (candidates.epoch !== epoch) {
+    collectCandidates(relay.servers, relay.proxies[row + P_FIRST_SERVER], epoch, candidates);
+  }
+  return candidates;
+}
+
+/** Makes sure that the session is looked at by `deadline`. An earlier look is kept: it will set the next one. */
+export function lookAt(relay: Relay, row: number, deadline: number): void {
+  const member = row - relay.firstRow;
+  const set = relay.wheel.deadlineOf(member);
+  if (set === 0 || set > deadline) relay.wheel.set(member, deadline);
+}

@@ -1,0 +1,132 @@
+// First step of a session: takes connections from a listener, gives each a row, and hands it to `pick-server`.
+
+import { ACCEPT_BATCH, RESOURCE_PAUSE_MS } from "../../base/limits.ts";
+import {
+  CF_CONNECTIONS,
+  CF_SESSIONS,
+  CT_CONNECTIONS,
+  CT_RESOURCE_ERRNO,
+  CT_RESOURCE_ERRORS,
+  CT_SESSIONS,
+} from "../../memory/counters.ts";
+import { EndCause, EndPhase } from "../../memory/end-state.ts";
+import {
+  P_DEFAULT_BACKEND,
+  P_FLAGS,
+  PF_CLIENT_KEEPALIVE,
+  PF_RECORD_ACCEPT,
+  PF_SPLICE,
+  PROXY_WORDS,
+} from "../../memory/proxy-row.ts";
+import { RecordKind } from "../../memory/record-row.ts";
+import {
+  D_FLAGS,
+  DF_MAY_SPLICE,
+  S_ACCEPT_F64,
+  S_ACCEPT_WALL_F64,
+  S_CLIENT_ACTIVE_F64,
+  S_CLIENT_ADDR,
+  S_CLIENT_ADDR_LEN,
+  S_CLIENT_FD,
+  S_DOWN,
+  S_FRONTEND,
+  S_GENERATION,
+  S_LISTENER,
+  S_STATE,
+  S_UP,
+  SessionState,
+} from "../../memory/session-row.ts";
+import { proxyCounters } from "../../memory/shared-memory.ts";
+import { EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM } from "../../sys/constants.ts";
+import { type Relay, type RelayListener, rowBase, rowBaseF64 } from "../relay.ts";
+import { admit, leave, stopWatching } from "./admit.ts";
+import { closeSession } from "./close.ts";
+import { enterBackend } from "./pick-server.ts";
+import { writeRecord } from "./record.ts";
+import { giveRow, takeRow } from "./rows.ts";
+
+/** Bytes of a row's place for the client's address (sockaddr_in6). */
+const ADDRESS_ROOM = 28;
+
+/** Takes at most ACCEPT_BATCH connections. */
+export function acceptConnections(relay: Relay, listener: RelayListener): void {
+  for (let taken = 0; taken < ACCEPT_BATCH; taken++) {
+    if (!listener.watched || !admit(relay, listener)) return;
+    const row = takeRow(relay);
+    if (row < 0) {
+      // Rows are as many as the process's maxconn, so this thread holds them all: room comes with its next close.
+      leave(relay, listener.frontend);
+      stopWatching(relay, listener);
+      return;
+    }
+    const address = relay.sessionsAddress + (rowBase(row) + S_CLIENT_ADDR) * 4;
+    relay.sessions[rowBase(row) + S_CLIENT_ADDR_LEN] = ADDRESS_ROOM;
+    const fd = relay.kernel.accept(
+      listener.fd,
+      address,
+      relay.sessionsAddress + (rowBase(row) + S_CLIENT_ADDR_LEN) * 4,
+    );
+    if (fd < 0) {
+      giveRow(relay, row);
+      leave(relay, listener.frontend);
+      if (fd === -EAGAIN) return;
+      if (isResourceError(-fd)) {
+        pauseAccepting(relay, -fd);
+        return;
+      }
+      // The client went away while it waited (ECONNABORTED and kin): the next one, please.
+      continue;
+    }
+    startSession(relay, listener, row, fd);
+  }
+}
+
+export const isResourceError = (errno: number): boolean =>
+  errno === EMFILE || errno === ENFILE || errno === ENOBUFS || errno === ENOMEM;
+
+/** Counts a refusal of the kernel; the control thread says it once. */
+export function countResourceError(relay: Relay, errno: number): void {
+  relay.counters[relay.ownCounters + CT_RESOURCE_ERRORS]++;
+  relay.counters[relay.ownCounters + CT_RESOURCE_ERRNO] = errno;
+}
+
+function pauseAccepting(relay: Relay, errno: number): void {
+  countResourceError(relay, errno);
+  relay.pipes.closeSpare();
+  relay.acceptPausedUntil = relay.now + RESOURCE_PAUSE_MS;
+  for (const listener of relay.listeners) if (listener !== undefined) stopWatching(relay, listener);
+}
+
+function startSession(relay: Relay, listener: RelayListener, row: number, fd: number): void {
+  const { sessions, sessionsF64, counters, kernel } = relay;
+  const base = rowBase(row);
+  const baseF64 = rowBaseF64(row);
+  const flags = relay.proxies[listener.frontend * PROXY_WORDS + P_FLAGS];
+  sessions[base + S_LISTENER] = listener.index;
+  sessions[base + S_FRONTEND] = listener.frontend;
+  sessions[base + S_CLIENT_FD] = fd;
+  sessions[base + S_STATE] = SessionState.QUEUED;
+  sessionsF64[baseF64 + S_ACCEPT_F64] = relay.now;
+  sessionsF64[baseF64 + S_ACCEPT_WALL_F64] = relay.now + relay.wallOffset;
+  sessionsF64[baseF64 + S_CLIENT_ACTIVE_F64] = relay.now;
+  counters[relay.ownCounters + CT_CONNECTIONS]++;
+  counters[relay.ownCounters + CT_SESSIONS]++;
+  const own = proxyCounters(relay.memory, relay.thread, listener.frontend);
+  counters[own + CF_CONNECTIONS]++;
+  counters[own + CF_SESSIONS]++;
+  if ((flags & PF_CLIENT_KEEPALIVE) !== 0) kernel.setKeepalive(fd);
+  if ((flags & PF_RECORD_ACCEPT) !== 0) writeRecord(relay, row, RecordKind.ACCEPTED);
+  const watched = kernel.watch(relay.poll, fd, row * 2, sessions[base + S_GENERATION]);
+  if (watched < 0) {
+    countResourceError(relay, -watched);
+    closeSession(relay, row, EndCause.RESOURCE, EndPhase.CONNECT);
+    return;
+  }
+  const backend = relay.proxies[listener.frontend * PROXY_WORDS + P_DEFAULT_BACKEND];
+  const backendFlags = backend < 0 ? 0 : relay.proxies[backend * PROXY_WORDS + P_FLAGS];
+  if (((flags | backendFlags) & PF_SPLICE) !== 0) {
+    sessions[base + S_UP + D_FLAGS] |= DF_MAY_SPLICE;
+    sessions[base + S_DOWN + D_FLAGS] |= DF_MAY_SPLICE;
+  }
+  enterBackend(relay, row, backend);
+}

@@ -1,0 +1,95 @@
+// Limits on new sessions: process and frontend. A full one stops this thread from accepting (connections wait in the
+// kernel's backlog, none is dropped); whoever makes room wakes the threads that stopped.
+
+import { raiseMaximum } from "../../balance/capacity.ts";
+import {
+  W_CONNECTIONS,
+  W_CONNECTIONS_MAX,
+  W_MAXCONN,
+  W_WAITING_HIGH,
+  W_WAITING_LOW,
+  WT_WAKE_FD,
+} from "../../memory/control-words.ts";
+import { CT_MAXCONN_REACHED } from "../../memory/counters.ts";
+import {
+  P_FRONT_MAXCONN,
+  P_FRONT_SESSIONS,
+  P_FRONT_SESSIONS_MAX,
+  P_WAITING_HIGH,
+  P_WAITING_LOW,
+  PROXY_WORDS,
+} from "../../memory/proxy-row.ts";
+import { threadWords } from "../../memory/shared-memory.ts";
+import type { Relay, RelayListener } from "../relay.ts";
+
+/** Reserves a place in the process and in the frontend. On false this thread no longer watches the listener. */
+export function admit(relay: Relay, listener: RelayListener): boolean {
+  const { words, proxies } = relay;
+  const proxy = listener.frontend * PROXY_WORDS;
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const connections = Atomics.add(words, W_CONNECTIONS, 1) + 1;
+    if (connections <= words[W_MAXCONN]) {
+      const sessions = Atomics.add(proxies, proxy + P_FRONT_SESSIONS, 1) + 1;
+      if (sessions <= proxies[proxy + P_FRONT_MAXCONN]) {
+        raiseMaximum(words, W_CONNECTIONS_MAX, connections);
+        raiseMaximum(proxies, proxy + P_FRONT_SESSIONS_MAX, sessions);
+        return true;
+      }
+      Atomics.sub(proxies, proxy + P_FRONT_SESSIONS, 1);
+      Atomics.sub(words, W_CONNECTIONS, 1);
+      setWaiting(relay, proxies, proxy + P_WAITING_LOW, proxy + P_WAITING_HIGH);
+    } else {
+      Atomics.sub(words, W_CONNECTIONS, 1);
+      setWaiting(relay, words, W_WAITING_LOW, W_WAITING_HIGH);
+    }
+    // Once more, now that the bit is set: room made in between would not have woken this thread.
+  }
+  relay.counters[relay.ownCounters + CT_MAXCONN_REACHED]++;
+  stopWatching(relay, listener);
+  return false;
+}
+
+/** Gives the place back and wakes the threads that wait for it. */
+export function leave(relay: Relay, frontend: number): void {
+  const { words, proxies } = relay;
+  const proxy = frontend * PROXY_WORDS;
+  Atomics.sub(proxies, proxy + P_FRONT_SESSIONS, 1);
+  Atomics.sub(words, W_CONNECTIONS, 1);
+  if ((Atomics.load(proxies, proxy + P_WAITING_LOW) | Atomics.load(proxies, proxy + P_WAITING_HIGH)) !== 0) {
+    wakeWaiting(relay, Atomics.exchange(proxies, proxy + P_WAITING_LOW, 0), 0);
+    wakeWaiting(relay, Atomics.exchange(proxies, proxy + P_WAITING_HIGH, 0), 32);
+  }
+  if ((Atomics.load(words, W_WAITING_LOW) | Atomics.load(words, W_WAITING_HIGH)) !== 0) {
+    wakeWaiting(relay, Atomics.exchange(words, W_WAITING_LOW, 0), 0);
+    wakeWaiting(relay, Atomics.exchange(words, W_WAITING_HIGH, 0), 32);
+  }
+}
+
+/** Watches again the listeners that this thread gave up watching; `admit` will say if it is still full. */
+export function resumeListeners(relay: Relay): void {
+  relay.listenersWaiting = false;
+  if (relay.acceptPausedUntil !== 0) return;
+  for (const listener of relay.listeners) {
+    if (listener === undefined || listener.watched) continue;
+    if (relay.kernel.watchReadable(relay.poll, listener.fd, listener.index, 0, true) < 0) relay.listenersWaiting = true;
+    else listener.watched = true;
+  }
+}
+
+export function stopWatching(relay: Relay, listener: RelayListener): void {
+  if (!listener.watched) return;
+  relay.kernel.unwatch(relay.poll, listener.fd);
+  listener.watched = false;
+}
+
+function setWaiting(relay: Relay, table: Int32Array, low: number, high: number): void {
+  Atomics.or(table, relay.thread < 32 ? low : high, 1 << (relay.thread & 31));
+}
+
+function wakeWaiting(relay: Relay, mask: number, firstThread: number): void {
+  for (let bits = mask; bits !== 0; bits &= bits - 1) {
+    const thread = firstThread + 31 - Math.clz32(bits & -bits);
+    if (thread === relay.thread) relay.listenersWaiting = true;
+    else relay.kernel.wake(relay.words[threadWords(thread) + WT_WAKE_FD]);
+  }
+}

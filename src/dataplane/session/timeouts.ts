@@ -1,0 +1,108 @@
+// All timeouts of a session. A session has one place in the timer wheel; when it comes due the true deadline is worked out
+// from the row, so activity costs one store and no timer work.
+
+import { EndCause, EndPhase } from "../../memory/end-state.ts";
+import {
+  P_TIMEOUT_CLIENT,
+  P_TIMEOUT_CLIENT_FIN,
+  P_TIMEOUT_CONNECT,
+  P_TIMEOUT_QUEUE,
+  P_TIMEOUT_SERVER,
+  P_TIMEOUT_SERVER_FIN,
+  PROXY_WORDS,
+} from "../../memory/proxy-row.ts";
+import {
+  D_FLAGS,
+  D_LENGTH,
+  D_PIPE_LENGTH,
+  DF_BLOCKED,
+  DF_EOF,
+  DF_SHUT,
+  S_BACKEND,
+  S_CLIENT_ACTIVE_F64,
+  S_DOWN,
+  S_DOWN_STALLED_F64,
+  S_FRONTEND,
+  S_PHASE_F64,
+  S_SERVER_ACTIVE_F64,
+  S_STATE,
+  S_UP,
+  S_UP_STALLED_F64,
+  SessionState,
+} from "../../memory/session-row.ts";
+import { ETIMEDOUT } from "../../sys/constants.ts";
+import { lookAt, type Relay, rowBase, rowBaseF64 } from "../relay.ts";
+import { closeSession } from "./close.ts";
+import { connectFailed, startConnect, turnAroundMs } from "./connect.ts";
+
+/** The session's place in the wheel came due. */
+export function onTimer(relay: Relay, row: number): void {
+  const base = rowBase(row);
+  const phaseStart = relay.sessionsF64[rowBaseF64(row) + S_PHASE_F64];
+  const backend = relay.sessions[base + S_BACKEND];
+  const proxy = backend * PROXY_WORDS;
+  switch (relay.sessions[base + S_STATE]) {
+    case SessionState.QUEUED: {
+      const timeout = relay.proxies[proxy + P_TIMEOUT_QUEUE] || relay.proxies[proxy + P_TIMEOUT_CONNECT];
+      if (timeout === 0) return;
+      if (relay.now >= phaseStart + timeout) closeSession(relay, row, EndCause.SERVER_TIMEOUT, EndPhase.QUEUE);
+      else lookAt(relay, row, phaseStart + timeout);
+      return;
+    }
+    case SessionState.CONNECTING: {
+      const timeout = relay.proxies[proxy + P_TIMEOUT_CONNECT];
+      if (timeout === 0) return;
+      if (relay.now >= phaseStart + timeout) connectFailed(relay, row, ETIMEDOUT);
+      else lookAt(relay, row, phaseStart + timeout);
+      return;
+    }
+    case SessionState.TURN_AROUND: {
+      const end = phaseStart + turnAroundMs(relay, backend);
+      if (relay.now >= end) startConnect(relay, row);
+      else lookAt(relay, row, end);
+      return;
+    }
+    case SessionState.ESTABLISHED:
+      watchIdle(relay, row);
+      return;
+  }
+}
+
+/** Ends the session if one of its sides is overdue; else makes sure that it is looked at when one might be. */
+export function watchIdle(relay: Relay, row: number): void {
+  const client = deadlineOf(relay, row, true);
+  const server = deadlineOf(relay, row, false);
+  const deadline = Math.min(client, server);
+  if (deadline === Number.POSITIVE_INFINITY) return;
+  if (relay.now < deadline) lookAt(relay, row, deadline);
+  else closeSession(relay, row, client <= server ? EndCause.CLIENT_TIMEOUT : EndCause.SERVER_TIMEOUT, EndPhase.DATA);
+}
+
+/**
+ * When a side is overdue, in ms of the relay's clock; infinite if it has nothing to wait for.
+ * A side owes us activity while it may still send (and we are ready to read), and while it is to take bytes.
+ */
+function deadlineOf(relay: Relay, row: number, client: boolean): number {
+  const { sessions, sessionsF64, proxies } = relay;
+  const base = rowBase(row);
+  const baseF64 = rowBaseF64(row);
+  const from = base + (client ? S_UP : S_DOWN);
+  const to = base + (client ? S_DOWN : S_UP);
+  const proxy = sessions[base + (client ? S_FRONTEND : S_BACKEND)] * PROXY_WORDS;
+  const timeout = proxies[proxy + (client ? P_TIMEOUT_CLIENT : P_TIMEOUT_SERVER)];
+  let deadline = Number.POSITIVE_INFINITY;
+  const mayRead = (sessions[from + D_FLAGS] & (DF_EOF | DF_BLOCKED)) === 0;
+  if (mayRead) {
+    const fin = proxies[proxy + (client ? P_TIMEOUT_CLIENT_FIN : P_TIMEOUT_SERVER_FIN)];
+    const halfClosed = (sessions[to + D_FLAGS] & DF_SHUT) !== 0;
+    const limit = halfClosed && fin > 0 ? fin : timeout;
+    const active = sessionsF64[baseF64 + (client ? S_CLIENT_ACTIVE_F64 : S_SERVER_ACTIVE_F64)];
+    if (limit > 0) deadline = active + limit;
+  }
+  const owed = sessions[to + D_LENGTH] + sessions[to + D_PIPE_LENGTH];
+  if (owed > 0 && timeout > 0) {
+    const stalled = sessionsF64[baseF64 + (client ? S_DOWN_STALLED_F64 : S_UP_STALLED_F64)];
+    deadline = Math.min(deadline, stalled + timeout);
+  }
+  return deadline;
+}

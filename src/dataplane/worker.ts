@@ -1,0 +1,48 @@
+// Entry of a relay thread: attaches the shared memory and turns until told to stop. The thread blocks in the kernel, so
+// Node's own event loop does not run here; orders come through the message port, taken synchronously.
+
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { WT_RUNNING, WT_STOP, WT_WAKE_FD } from "../memory/control-words.ts";
+import { attachSharedMemory, type SharedBuffers, threadWords } from "../memory/shared-memory.ts";
+import { LinuxKernel } from "../sys/linux-kernel.ts";
+import { runTurn } from "./loop.ts";
+import type { Order, RelayMessage } from "./order.ts";
+import { createRelay } from "./relay.ts";
+import { onTimer } from "./session/timeouts.ts";
+
+/** What the control thread gives a relay thread at its start. */
+export interface RelayWorkerData {
+  readonly thread: number;
+  readonly seed: number;
+  readonly buffers: SharedBuffers;
+}
+
+const port = parentPort;
+if (port === null) throw new Error("the relay is started as a worker thread");
+const { thread, seed, buffers } = workerData as RelayWorkerData;
+const memory = attachSharedMemory(buffers);
+const tell = (message: RelayMessage): void => port.postMessage(message);
+
+const relay = createRelay(
+  new LinuxKernel(),
+  memory,
+  {
+    takeOrder: () => receiveMessageOnPort(port)?.message as Order | undefined,
+    acknowledge: (sequence, matched, ended) => tell({ kind: "acknowledge", sequence, matched, ended }),
+    announceRecords: () => tell({ kind: "records" }),
+  },
+  { thread, seed, onTimer },
+);
+
+const own = threadWords(thread);
+memory.words[own + WT_WAKE_FD] = relay.wakeFd;
+Atomics.store(memory.words, own + WT_RUNNING, 1);
+tell({ kind: "ready", wakeFd: relay.wakeFd });
+try {
+  while (Atomics.load(memory.words, own + WT_STOP) === 0) runTurn(relay, -1);
+} catch (error) {
+  tell({ kind: "failed", text: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+}
+Atomics.store(memory.words, own + WT_RUNNING, 0);
+// The port would keep the thread alive.
+port.close();

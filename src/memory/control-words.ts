@@ -1,0 +1,29 @@
+// The few words by which threads steer each other: order and stop words, wake-ups, process-wide limits.
+
+/** Int32 words of the process part, then CONTROL_THREAD_WORDS for each relay thread. */
+export const PROCESS_WORDS = 32;
+/** Atomic: client connections of the process. */
+export const W_CONNECTIONS = 0;
+export const W_MAXCONN = 1;
+/** Atomic masks of threads that stopped accepting because the process is full. */
+export const W_WAITING_LOW = 2;
+export const W_WAITING_HIGH = 3;
+/** Atomic maximum. */
+export const W_CONNECTIONS_MAX = 4;
+
+export const CONTROL_THREAD_WORDS = 32;
+/** Atomic: number of orders sent; a relay compares it between events. */
+export const WT_ORDERS = 0;
+/** Atomic: 1 asks the thread to leave its loop. */
+export const WT_STOP = 1;
+/** Atomic: top of the stack of granted sessions (row + 1; 0 empty), linked by S_QUEUE_NEXT. */
+export const WT_GRANTS = 2;
+/** Atomic: 1 while the control thread wants to be told of the next record. */
+export const WT_RECORDS_WANTED = 3;
+/** Atomic: records written, and records read (they wrap). */
+export const WT_RECORDS_HEAD = 4;
+export const WT_RECORDS_TAIL = 5;
+/** eventfd that wakes the thread. */
+export const WT_WAKE_FD = 6;
+/** 1 while the thread runs its loop. */
+export const WT_RUNNING = 7;

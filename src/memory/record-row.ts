@@ -1,0 +1,16 @@
+// The layout of one record in a thread's event ring: a copy of the session's row as it ended, and what the log line needs
+// of the world at that moment.
+
+import { SESSION_WORDS } from "./session-row.ts";
+
+/** Int32 words of a record: the row, then these. */
+export const RECORD_WORDS = SESSION_WORDS + 16;
+export const R_KIND = SESSION_WORDS;
+export const R_ROW = SESSION_WORDS + 1;
+export const R_PROCESS_CONNECTIONS = SESSION_WORDS + 2;
+export const R_FRONT_SESSIONS = SESSION_WORDS + 3;
+export const R_BACK_SESSIONS = SESSION_WORDS + 4;
+export const R_SERVER_SESSIONS = SESSION_WORDS + 5;
+export const R_THREAD = SESSION_WORDS + 6;
+
+export const RecordKind = { ENDED: 1, ACCEPTED: 2 } as const;
