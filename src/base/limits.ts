@@ -33,6 +33,9 @@ export const SPARE_PIPES_MAX = 256;
 /** Connections taken from a listener before other events get their turn. */
 export const ACCEPT_BATCH = 16;
 
+/** Connections that may wait for one thread to take them over from others (a power of two). */
+export const HANDED_MAX = 1024;
+
 /** Events taken from the kernel at once. */
 export const EVENTS_MAX = 512;
 

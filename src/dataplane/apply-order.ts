@@ -7,6 +7,7 @@ import { clearCounters } from "./clear-counters.ts";
 import type { Order } from "./order.ts";
 import { serveBackend, takeGrants, visitQueued } from "./queue.ts";
 import { candidatesOf, type Relay, type RelayListener, rowBase } from "./relay.ts";
+import { takeHandedOver } from "./session/accept.ts";
 import { resumeListeners, stopWatching } from "./session/admit.ts";
 import { closeSession, phaseOf } from "./session/close.ts";
 import { reconsiderQueued, takeGrant } from "./session/pick-server.ts";
@@ -42,6 +43,7 @@ function carryOut(relay: Relay, order: Order): number {
     case "cut-session":
       return cutSession(relay, order.row, order.generation);
     case "cut-all":
+      takeHandedOver(relay);
       return cutAll(relay);
     case "clear-counters":
       clearCounters(relay, order.all);

@@ -8,6 +8,7 @@ import { applyOrders } from "./apply-order.ts";
 import { dispatchEvent } from "./engine/epoll.ts";
 import { takeGrants } from "./queue.ts";
 import { type Relay, WAKE_TAG } from "./relay.ts";
+import { takeHandedOver } from "./session/accept.ts";
 import { resumeListeners } from "./session/admit.ts";
 import { takeGrant } from "./session/pick-server.ts";
 import { forward } from "./session/relay.ts";
@@ -38,6 +39,7 @@ export function runTurn(relay: Relay, maxWaitMs: number): void {
   if (count > 0) counters[own + CT_EVENTS] += count;
   obey(relay);
   takeGrants(relay, takeGrant);
+  takeHandedOver(relay);
   relay.wheel.advance(relay.now, relay.onTimer);
   continueReady(relay);
   if (relay.acceptPausedUntil !== 0 && relay.now >= relay.acceptPausedUntil) {

@@ -1,9 +1,10 @@
 // The memory that control and relay threads share: one set of SharedArrayBuffers, allocated once at start by the control
 // thread and attached by each relay. Pages cost nothing until touched, so tables are sized for their limits.
 
-import { PROXIES_MAX, RECORDS_MAX, SERVERS_MAX } from "../base/limits.ts";
+import { HANDED_MAX, PROXIES_MAX, RECORDS_MAX, SERVERS_MAX } from "../base/limits.ts";
 import { CONTROL_THREAD_WORDS, PROCESS_WORDS } from "./control-words.ts";
 import { PROXY_COUNTERS, SERVER_COUNTERS, THREAD_COUNTERS } from "./counters.ts";
+import { HANDED_WORDS } from "./handed-ring.ts";
 import { PROXY_WORDS } from "./proxy-row.ts";
 import { RECORD_WORDS } from "./record-row.ts";
 import { SERVER_WORDS } from "./server-row.ts";
@@ -23,6 +24,7 @@ export interface SharedBuffers {
   readonly proxyRows: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
   readonly recordRings: SharedArrayBuffer;
+  readonly handedRings: SharedArrayBuffer;
 }
 
 export interface SharedMemory extends SharedBuffers {
@@ -34,6 +36,7 @@ export interface SharedMemory extends SharedBuffers {
   readonly proxiesI32: Int32Array;
   readonly countersF64: Float64Array;
   readonly ringsI32: Int32Array;
+  readonly handedI32: Int32Array;
   /** Float64 words of one thread's counter block. */
   readonly counterStride: number;
 }
@@ -64,6 +67,7 @@ export function allocateSharedMemory(sizes: MemorySizes): SharedMemory {
     proxyRows: new SharedArrayBuffer(proxies * PROXY_WORDS * 4),
     counters: new SharedArrayBuffer(threads * counterWords(proxies, servers) * 8),
     recordRings: new SharedArrayBuffer(threads * records * RECORD_WORDS * 4),
+    handedRings: new SharedArrayBuffer(threads * HANDED_MAX * HANDED_WORDS * 4),
   });
 }
 
@@ -77,6 +81,7 @@ export function attachSharedMemory(buffers: SharedBuffers): SharedMemory {
     proxiesI32: new Int32Array(buffers.proxyRows),
     countersF64: new Float64Array(buffers.counters),
     ringsI32: new Int32Array(buffers.recordRings),
+    handedI32: new Int32Array(buffers.handedRings),
     counterStride: counterWords(buffers.proxies, buffers.servers),
   };
 }
@@ -84,7 +89,7 @@ export function attachSharedMemory(buffers: SharedBuffers): SharedMemory {
 /** The part of `memory` that can be posted to a worker. */
 export function shareableBuffers(memory: SharedMemory): SharedBuffers {
   const { threads, rowsPerThread, proxies, servers, records } = memory;
-  const { control, sessionRows, serverRows, proxyRows, counters, recordRings } = memory;
+  const { control, sessionRows, serverRows, proxyRows, counters, recordRings, handedRings } = memory;
   return {
     threads,
     rowsPerThread,
@@ -97,6 +102,7 @@ export function shareableBuffers(memory: SharedMemory): SharedBuffers {
     proxyRows,
     counters,
     recordRings,
+    handedRings,
   };
 }
 

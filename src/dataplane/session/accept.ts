@@ -1,6 +1,8 @@
-// First step of a session: takes connections from a listener, gives each a row, and hands it to `pick-server`.
+// First step of a session: takes connections from a listener, gives each a row, and hands it to `pick-server`. All threads
+// share the listeners; a connection goes to the thread with the fewest sessions, whichever accepted it.
 
 import { ACCEPT_BATCH, RESOURCE_PAUSE_MS } from "../../base/limits.ts";
+import { WT_LOAD, WT_WAKE_FD } from "../../memory/control-words.ts";
 import {
   CF_CONNECTIONS,
   CF_SESSIONS,
@@ -10,6 +12,17 @@ import {
   CT_SESSIONS,
 } from "../../memory/counters.ts";
 import { EndCause, EndPhase } from "../../memory/end-state.ts";
+import {
+  dropHanded,
+  firstHanded,
+  H_ADDR,
+  H_ADDR_LEN,
+  H_FD,
+  H_FRONTEND,
+  H_LISTENER,
+  handOver,
+  hasHanded,
+} from "../../memory/handed-ring.ts";
 import {
   P_DEFAULT_BACKEND,
   P_FLAGS,
@@ -36,7 +49,7 @@ import {
   S_UP,
   SessionState,
 } from "../../memory/session-row.ts";
-import { proxyCounters } from "../../memory/shared-memory.ts";
+import { proxyCounters, threadWords } from "../../memory/shared-memory.ts";
 import { EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM } from "../../sys/constants.ts";
 import { type Relay, type RelayListener, rowBase, rowBaseF64 } from "../relay.ts";
 import { admit, leave, stopWatching } from "./admit.ts";
@@ -77,7 +90,10 @@ export function acceptConnections(relay: Relay, listener: RelayListener): void {
       // The client went away while it waited (ECONNABORTED and kin): the next one, please.
       continue;
     }
-    startSession(relay, listener, row, fd);
+    const other = lighterThread(relay);
+    if (other >= 0 && giveAway(relay, listener, row, fd, other)) continue;
+    Atomics.add(relay.words, relay.ownWords + WT_LOAD, 1);
+    startSession(relay, listener.index, listener.frontend, row, fd);
   }
 }
 
@@ -97,13 +113,65 @@ function pauseAccepting(relay: Relay, errno: number): void {
   for (const listener of relay.listeners) if (listener !== undefined) stopWatching(relay, listener);
 }
 
-function startSession(relay: Relay, listener: RelayListener, row: number, fd: number): void {
+/** The thread that should serve the next connection because it has fewer sessions; -1: this one. */
+function lighterThread(relay: Relay): number {
+  const { words, memory } = relay;
+  if (memory.threads === 1) return -1;
+  const own = Atomics.load(words, relay.ownWords + WT_LOAD);
+  // With many sessions an exact balance is not worth waking another thread for.
+  let least = own - (own >> 4);
+  let lightest = -1;
+  for (let thread = 0; thread < memory.threads; thread++) {
+    const load = thread === relay.thread ? own : Atomics.load(words, threadWords(thread) + WT_LOAD);
+    if (load < least) {
+      least = load;
+      lightest = thread;
+    }
+  }
+  return lightest;
+}
+
+function giveAway(relay: Relay, listener: RelayListener, row: number, fd: number, thread: number): boolean {
+  const { memory, words } = relay;
+  const base = rowBase(row);
+  const length = relay.sessions[base + S_CLIENT_ADDR_LEN];
+  if (!handOver(memory, thread, fd, listener.index, listener.frontend, length, base + S_CLIENT_ADDR)) return false;
+  Atomics.add(words, threadWords(thread) + WT_LOAD, 1);
+  giveRow(relay, row);
+  relay.kernel.wake(words[threadWords(thread) + WT_WAKE_FD]);
+  return true;
+}
+
+/** Starts the sessions of connections that other threads accepted for this one. */
+export function takeHandedOver(relay: Relay): void {
+  const { memory, thread, sessions } = relay;
+  while (hasHanded(memory, thread)) {
+    const at = firstHanded(memory, thread);
+    const ring = memory.handedI32;
+    const row = takeRow(relay);
+    if (row < 0) {
+      // Rows are as many as the process may have sessions; those missing wait for a grant that is on its way.
+      relay.kernel.wake(relay.wakeFd);
+      return;
+    }
+    const base = rowBase(row);
+    sessions[base + S_CLIENT_ADDR_LEN] = ring[at + H_ADDR_LEN];
+    for (let i = 0; i < 7; i++) sessions[base + S_CLIENT_ADDR + i] = ring[at + H_ADDR + i];
+    const fd = ring[at + H_FD];
+    const listener = ring[at + H_LISTENER];
+    const frontend = ring[at + H_FRONTEND];
+    dropHanded(memory, thread);
+    startSession(relay, listener, frontend, row, fd);
+  }
+}
+
+function startSession(relay: Relay, listener: number, frontend: number, row: number, fd: number): void {
   const { sessions, sessionsF64, counters, kernel } = relay;
   const base = rowBase(row);
   const baseF64 = rowBaseF64(row);
-  const flags = relay.proxies[listener.frontend * PROXY_WORDS + P_FLAGS];
-  sessions[base + S_LISTENER] = listener.index;
-  sessions[base + S_FRONTEND] = listener.frontend;
+  const flags = relay.proxies[frontend * PROXY_WORDS + P_FLAGS];
+  sessions[base + S_LISTENER] = listener;
+  sessions[base + S_FRONTEND] = frontend;
   sessions[base + S_CLIENT_FD] = fd;
   sessions[base + S_STATE] = SessionState.QUEUED;
   sessionsF64[baseF64 + S_ACCEPT_F64] = relay.now;
@@ -111,7 +179,7 @@ function startSession(relay: Relay, listener: RelayListener, row: number, fd: nu
   sessionsF64[baseF64 + S_CLIENT_ACTIVE_F64] = relay.now;
   counters[relay.ownCounters + CT_CONNECTIONS]++;
   counters[relay.ownCounters + CT_SESSIONS]++;
-  const own = proxyCounters(relay.memory, relay.thread, listener.frontend);
+  const own = proxyCounters(relay.memory, relay.thread, frontend);
   counters[own + CF_CONNECTIONS]++;
   counters[own + CF_SESSIONS]++;
   if ((flags & PF_CLIENT_KEEPALIVE) !== 0) kernel.setKeepalive(fd);
@@ -122,7 +190,7 @@ function startSession(relay: Relay, listener: RelayListener, row: number, fd: nu
     closeSession(relay, row, EndCause.RESOURCE, EndPhase.CONNECT);
     return;
   }
-  const backend = relay.proxies[listener.frontend * PROXY_WORDS + P_DEFAULT_BACKEND];
+  const backend = relay.proxies[frontend * PROXY_WORDS + P_DEFAULT_BACKEND];
   const backendFlags = backend < 0 ? 0 : relay.proxies[backend * PROXY_WORDS + P_FLAGS];
   if (((flags | backendFlags) & PF_SPLICE) !== 0) {
     sessions[base + S_UP + D_FLAGS] |= DF_MAY_SPLICE;

@@ -3,6 +3,7 @@
 // at once.
 
 import { READ_BYTES, TURN_BYTES_MAX } from "../../base/limits.ts";
+import { WT_LOAD } from "../../memory/control-words.ts";
 import {
   CB_BYTES_IN,
   CB_BYTES_OUT,
@@ -163,6 +164,7 @@ function end(relay: Relay, row: number, cause: EndCause, phase: EndPhase, client
     if (served) releaseSlot(relay, row, serverIndex);
     giveRow(relay, row);
   }
+  Atomics.sub(relay.words, relay.ownWords + WT_LOAD, 1);
   leave(relay, frontend);
 }
 
