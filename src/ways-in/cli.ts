@@ -1,0 +1,175 @@
+// The command line: words to a decided action, and nothing done. Control thread, at start. Two forms: HAProxy's flags, for
+// drop-in use, and Headgate's subcommands, read by commander.
+
+import { Command, CommanderError } from "commander";
+import { nearestWord } from "../config/nearest.ts";
+import { readFlags } from "./haproxy-flags.ts";
+
+export type CommandLine =
+  | {
+      readonly kind: "run-proxy";
+      readonly files: readonly string[];
+      readonly quiet: boolean;
+      readonly verbose: boolean;
+      /** -d: say more while running. */
+      readonly debug: boolean;
+      readonly pidFile?: string;
+      /** -n: overrides the configuration's global maxconn. */
+      readonly maxconn?: number;
+      /** -C: to change to before anything is read. */
+      readonly directory?: string;
+    }
+  | {
+      readonly kind: "check";
+      readonly files: readonly string[];
+      readonly quiet: boolean;
+      readonly verbose: boolean;
+      /** "haproxy" for -c: its words on the two streams; "headgate" for `headgate check`: a summary at the end. */
+      readonly style: "haproxy" | "headgate";
+      readonly directory?: string;
+    }
+  | { readonly kind: "version"; readonly verbose: boolean }
+  | { readonly kind: "demo" }
+  | {
+      readonly kind: "runtime";
+      readonly command: string;
+      readonly socket?: string;
+      readonly files: readonly string[];
+    }
+  | { readonly kind: "help"; readonly text: string; readonly exitCode: number }
+  | { readonly kind: "error"; readonly text: string; readonly exitCode: number };
+
+const SUBCOMMANDS = ["demo", "check", "run", "help"];
+
+const FLAGS_HELP = `
+Flags, as HAProxy's:
+  -f FILE|DIR     read this configuration; may be repeated; of a directory the *.cfg files
+  -- FILE...      the rest are configuration files
+  -c              check the configuration and end (-V says that it is valid)
+  -n MAXCONN      connections of the process at most, in place of 'maxconn' in 'global'
+  -p PIDFILE      write the process number to this file
+  -C DIR          change to this directory first
+  -d, -db         stay in the foreground (it always does); -d says more
+  -q, -V          say nothing, or more, while starting
+  -v, -vv         print the version, and how it was built`;
+
+/** Reads the words after the program's name. Never throws; prints nothing. */
+export function parseCommandLine(argv: readonly string[]): CommandLine {
+  const [first] = argv;
+  if (first === undefined) return { kind: "help", text: mainHelp(), exitCode: 1 };
+  return first.startsWith("-") ? fromFlags(argv) : fromSubcommand(argv);
+}
+
+function fromFlags(argv: readonly string[]): CommandLine {
+  const flags = readFlags(argv);
+  if (!flags.ok) return usageError(flags.message);
+  const { files, switches, values } = flags;
+  if (switches.has("help")) return { kind: "help", text: mainHelp(), exitCode: 0 };
+  if (switches.has("versionVerbose") || switches.has("version")) {
+    return { kind: "version", verbose: switches.has("versionVerbose") };
+  }
+  if (files.length === 0) return usageError("no configuration: name one with -f FILE");
+  const common = {
+    files,
+    quiet: switches.has("quiet"),
+    verbose: switches.has("verbose"),
+    ...(values.directory === undefined ? {} : { directory: values.directory }),
+  };
+  if (switches.has("check")) return { kind: "check", style: "haproxy", ...common };
+  if (values.maxconn !== undefined && !/^[1-9][0-9]{0,8}$/.test(values.maxconn)) {
+    return usageError(`-n takes a number of connections from 1 to 999999999, not '${values.maxconn}'`);
+  }
+  return {
+    kind: "run-proxy",
+    ...common,
+    debug: switches.has("debug"),
+    ...(values.pidFile === undefined ? {} : { pidFile: values.pidFile }),
+    ...(values.maxconn === undefined ? {} : { maxconn: Number(values.maxconn) }),
+  };
+}
+
+function fromSubcommand(argv: readonly string[]): CommandLine {
+  let decided: CommandLine | undefined;
+  let printed = "";
+  const root = program((commandLine) => {
+    decided = commandLine;
+  });
+  for (const command of [root, ...root.commands]) {
+    command.exitOverride().configureOutput({
+      writeOut: (text) => {
+        printed += text;
+      },
+      writeErr: () => {},
+    });
+  }
+  const [name] = argv;
+  if (!SUBCOMMANDS.includes(name)) {
+    const nearest = nearestWord(name, SUBCOMMANDS);
+    const hint = nearest === undefined ? "a configuration is named with -f FILE" : `did you mean '${nearest}'?`;
+    return usageError(`unknown command '${name}'; ${hint}`);
+  }
+  try {
+    root.parse([...argv], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (printed !== "") return { kind: "help", text: printed, exitCode: 0 };
+    return usageError(error.message.replace(/^error: /, "").replaceAll("\n", " "), name);
+  }
+  // Only `help` decides nothing.
+  return decided ?? { kind: "help", text: printed, exitCode: 0 };
+}
+
+function mainHelp(): string {
+  const help = fromSubcommand(["help"]);
+  return help.kind === "help" ? help.text : "";
+}
+
+function usageError(message: string, subcommand = ""): CommandLine {
+  const help = subcommand === "" ? "headgate help" : `headgate help ${subcommand}`;
+  return { kind: "error", text: `headgate: ${message}\nSee '${help}'.\n`, exitCode: 1 };
+}
+
+/** The commander program; `decide` gets what was chosen. */
+function program(decide: (commandLine: CommandLine) => void): Command {
+  const root = new Command("headgate")
+    .usage("-f FILE [flags]\n       headgate <command>")
+    .description("A TCP load balancer that lets go when told: reads haproxy.cfg, speaks HAProxy's Runtime API.")
+    .helpOption("-h, --help", "show this help")
+    .helpCommand("help [command]", "show help for a command")
+    .addHelpText("after", FLAGS_HELP);
+  root
+    .command("demo")
+    .description("three upstreams, a balancer and clients in one process, with a live view; needs nothing")
+    .action(() => decide({ kind: "demo" }));
+  root
+    .command("check")
+    .description("check a configuration and say everything that is wrong with it")
+    .argument("<file...>", "configuration files or directories")
+    .action((files: string[]) => decide({ kind: "check", files, quiet: false, verbose: true, style: "headgate" }));
+  root
+    .command("run")
+    .description('send a Runtime API command, e.g. headgate run "show sess"')
+    .argument("<command...>", "the command, as one word or several; ';' separates commands")
+    .option("-s, --socket <address>", "stats socket: a path, or host:port (else $HEADGATE_SOCKET)")
+    .option(
+      "-f <file>",
+      "take the first stats socket of this configuration (repeatable)",
+      (file, all: string[]) => {
+        return [...all, file];
+      },
+      [] as string[],
+    )
+    .addHelpText(
+      "after",
+      "\nWithout a socket named, ./headgate.sock is used where it exists.\nEnds with 1 if a command was refused, with 2 if nobody answered.",
+    )
+    .action((words: string[], options: { socket?: string; f: string[] }) =>
+      decide({
+        kind: "runtime",
+        command: words.join(" "),
+        files: options.f,
+        ...(options.socket === undefined ? {} : { socket: options.socket }),
+      }),
+    );
+  return root;
+}
