@@ -3,7 +3,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { RuntimeConversation, type RuntimeOptions, runtimeOnce } from "./runtime-client.ts";
@@ -128,6 +128,16 @@ export class Program {
 
   async serversState(): Promise<Row[]> {
     return parseServers(await this.runtime("show servers state"));
+  }
+
+  /** Waits for the process to end; gives what a shell's `$?` would be (128 + n for signal n). */
+  async waitForExit(): Promise<number> {
+    await waitFor(
+      () => this.exit,
+      () => `the program to end; stderr: ${this.stderr}`,
+    );
+    const { code, signal } = this.exit!;
+    return code ?? 128 + constants.signals[signal!];
   }
 
   signal(signal: NodeJS.Signals): void {

@@ -17,8 +17,6 @@ const opened = closeAfterEach();
 const STREAMS = 48;
 const NAME_BYTES = 8;
 
-type ReadingPace = "fast" | "slow";
-
 /** Reads a chunk, rests for some turns of the loop, reads the next. */
 function readSlowly(socket: Socket, restTurns: number): void {
   socket.on("data", () => {
