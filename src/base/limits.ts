@@ -62,3 +62,15 @@ export const LOG_DROP_REPORT_MS = 10_000;
 
 /** Longest wait at the end for a log descriptor that does not take its last lines. */
 export const LOG_CLOSE_MS = 500;
+
+/** Longest command line of the Runtime API in bytes (HAProxy's tune.bufsize). */
+export const COMMAND_LINE_BYTES_MAX = 16384;
+
+/** Words of one command of the Runtime API. */
+export const COMMAND_WORDS_MAX = 64;
+
+/** Bytes of a command's payload (HAProxy's tune.cli.max-payload-size). */
+export const COMMAND_PAYLOAD_BYTES_MAX = 131072;
+
+/** Connections to a stats socket that may wait for one of the served ones to end; more are closed. */
+export const CONTROL_BACKLOG_MAX = 128;

@@ -1,0 +1,45 @@
+// The words of answers: silent success, messages, dumps, and HAProxy's text for each reason why a change is refused.
+
+import type { Change, Receipt, RefusalCode } from "../control/change.ts";
+import { type Answer, Severity } from "./operation.ts";
+
+export const SILENT: Answer = { text: "" };
+export const dump = (text: string | AsyncIterable<string>): Answer => ({ text });
+export const failure = (text: string): Answer => ({ text: `${text}\n`, severity: Severity.error });
+export const warning = (text: string): Answer => ({ text: `${text}\n`, severity: Severity.warning });
+export const info = (text: string): Answer => ({ text: `${text}\n`, severity: Severity.info });
+
+export const PERMISSION_DENIED = failure("Permission denied");
+
+export const NO_SUCH_SERVER = "No such server.";
+export const NO_SUCH_BACKEND = "No such backend.";
+export const DUPLICATE_NAME = "Already exists a server with the same name in backend.";
+
+const TEXTS: Readonly<Record<RefusalCode, string | ((change: Change, detail: string) => string)>> = {
+  "not-in-maintenance": "Only servers in maintenance mode can be deleted.",
+  "has-sessions": "Server still has connections attached to it, cannot remove it.",
+  "no-such-session": "No such session (use 'show sess').",
+  "already-stopped": "Frontend was already shut down.",
+  "duplicate-name": DUPLICATE_NAME,
+  "duplicate-id": (_, detail) => `'id' : ${detail}`,
+  "static-balance": (change, detail) =>
+    change.kind === "add-server"
+      ? `Backend does not support dynamic servers : proxy '${change.backend.name}' uses a non dynamic load balancing method.`
+      : change.kind === "set-weight"
+        ? "Backend is using a static LB algorithm and only accepts weights '0%' and '100%'."
+        : detail,
+  "server-table-full": (_, detail) => `No room for another server: ${detail}`,
+  "bad-address": (change, detail) => (change.kind === "set-address" ? `Invalid addr '${change.host}'` : detail),
+  "no-such-server": NO_SUCH_SERVER,
+};
+
+/** HAProxy's text for a refused change, without a line feed. */
+export function refusalText(change: Change, code: RefusalCode, detail: string): string {
+  const text = TEXTS[code];
+  return typeof text === "string" ? text : text(change, detail);
+}
+
+/** The answer to a change: `success` when it was done, else the refusal's text. */
+export function answerOf(change: Change, receipt: Receipt, success: Answer = SILENT): Answer {
+  return receipt.done ? success : failure(refusalText(change, receipt.code, receipt.detail));
+}

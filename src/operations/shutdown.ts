@@ -1,0 +1,54 @@
+// `shutdown session`, `shutdown sessions server`, `shutdown frontend`: answered when it is done, not when it is asked for.
+
+import type { Change } from "../control/change.ts";
+import { findProxy } from "../control/registry.ts";
+import { answerOf, failure } from "./answers.ts";
+import type { Operation } from "./operation.ts";
+import { findTarget } from "./targets.ts";
+
+/** "0x..." as in `show sess`; undefined where it is none. */
+export function parseSessionId(text: string | undefined): number | undefined {
+  if (text === undefined || !/^(0x)?[0-9a-f]+$/i.test(text)) return undefined;
+  const id = Number.parseInt(text, 16);
+  return id > 0 && Number.isSafeInteger(id) ? id : undefined;
+}
+
+export const shutdownSession: Operation = {
+  words: ["shutdown", "session"],
+  args: "<id>",
+  level: "admin",
+  summary: "end one session (its id as in `show sess`)",
+  async run({ program }, args) {
+    const id = args[0]?.startsWith("0x") ? parseSessionId(args[0]) : undefined;
+    if (id === undefined) return failure("Session pointer expected (use 'show sess').");
+    const change: Change = { kind: "cut-session", id };
+    return answerOf(change, await program.commit(change));
+  },
+};
+
+export const shutdownSessionsServer: Operation = {
+  words: ["shutdown", "sessions", "server"],
+  args: "<backend>/<server>",
+  level: "admin",
+  summary: "end every session of a server before answering",
+  async run({ program }, args) {
+    const target = findTarget(program.registry, args[0]);
+    if (target.error !== undefined) return failure(target.error);
+    const change: Change = { kind: "cut-server", server: target.found };
+    return answerOf(change, await program.commit(change));
+  },
+};
+
+export const shutdownFrontend: Operation = {
+  words: ["shutdown", "frontend"],
+  args: "<frontend>",
+  level: "admin",
+  summary: "close a frontend's listeners for good",
+  async run({ program }, args) {
+    if (args[0] === undefined) return failure("A frontend name is expected.");
+    const proxy = findProxy(program.registry, args[0], "frontend");
+    if (proxy === undefined) return failure("No such frontend.");
+    const change: Change = { kind: "shutdown-frontend", proxy };
+    return answerOf(change, await program.commit(change));
+  },
+};

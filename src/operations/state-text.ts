@@ -1,0 +1,66 @@
+// How states and addresses of servers and backends are worded, and which servers of a backend count. One place for `show stat`,
+// `show servers` and `show sess`.
+
+import type { Program } from "../control/program.ts";
+import type { ProxyEntry, ServerEntry } from "../control/registry.ts";
+import { P_FRONT_MAXCONN, PROXY_WORDS } from "../memory/proxy-row.ts";
+import { ADMIN_DRAIN, ADMIN_MAINT, SERVER_WORDS, V_ADMIN, V_USABLE, V_WEIGHT } from "../memory/server-row.ts";
+import type { SharedMemory } from "../memory/shared-memory.ts";
+
+const adminOf = (memory: SharedMemory, server: ServerEntry): number =>
+  memory.serversI32[server.index * SERVER_WORDS + V_ADMIN];
+
+export const isInMaintenance = (memory: SharedMemory, server: ServerEntry): boolean =>
+  (adminOf(memory, server) & ADMIN_MAINT) !== 0;
+
+/** `status` in `show stat`. Health checks are not active, so a server that serves is shown as one without a check. */
+export function serverStatus(memory: SharedMemory, server: ServerEntry): string {
+  const admin = adminOf(memory, server);
+  if ((admin & ADMIN_MAINT) !== 0) return "MAINT";
+  return (admin & ADMIN_DRAIN) !== 0 ? "DRAIN" : "no check";
+}
+
+/** May be given sessions by load balancing. */
+export function isUsable(memory: SharedMemory, server: ServerEntry): boolean {
+  const row = server.index * SERVER_WORDS;
+  return memory.serversI32[row + V_USABLE] !== 0 && memory.serversI32[row + V_WEIGHT] > 0;
+}
+
+/** The servers that load balancing uses now: the usable active ones, or else the first usable backup. */
+export function eligibleServers(memory: SharedMemory, backend: ProxyEntry): readonly ServerEntry[] {
+  const usable = backend.servers.filter((server) => isUsable(memory, server));
+  const active = usable.filter((server) => !server.config.backup);
+  return active.length > 0 ? active : usable.slice(0, 1);
+}
+
+/** `fullconn`, or a tenth of the limits of the frontends that reach the backend, rounded up, at least 1. */
+export function backendFullconn(program: Program, backend: ProxyEntry): number {
+  if (backend.config.fullconn !== undefined) return backend.config.fullconn;
+  const { proxiesI32 } = program.memory;
+  const limits = program.registry.proxies
+    .filter((proxy) => proxy.isFrontend && (proxy === backend || proxy.config.defaultBackend === backend.name))
+    .map((proxy) => proxiesI32[proxy.index * PROXY_WORDS + P_FRONT_MAXCONN]);
+  const total = limits.reduce((sum, limit) => sum + limit, 0);
+  return Math.max(1, Math.ceil(total / 10));
+}
+
+/** "127.0.0.1:80", "[::1]:80", or "unix". */
+export function shownEndpoint(server: ServerEntry): string {
+  if (server.config.endpoint.kind !== "inet") return "unix";
+  const port = server.mapsPort && server.port >= 0 ? `+${server.port}` : `${server.port}`;
+  return server.host.includes(":") ? `[${server.host}]:${port}` : `${server.host}:${port}`;
+}
+
+/** The host alone: "-" where there is none to show (a unix socket, as in HAProxy). */
+export const shownHost = (server: ServerEntry): string => (server.config.endpoint.kind === "inet" ? server.host : "-");
+export const shownPortNumber = (server: ServerEntry): number =>
+  server.config.endpoint.kind === "inet" ? server.port : 0;
+
+/** The largest whole unit only: "59s", "1m", "3h", "2d". */
+export function shortTime(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  if (seconds >= 86_400) return `${Math.floor(seconds / 86_400)}d`;
+  if (seconds >= 3_600) return `${Math.floor(seconds / 3_600)}h`;
+  if (seconds >= 60) return `${Math.floor(seconds / 60)}m`;
+  return `${seconds}s`;
+}

@@ -1,0 +1,159 @@
+// A stats socket: binds it, and hands each connection to a RuntimeSession while fewer than the limit are served; further ones wait
+// unread. Control thread.
+
+import { chmodSync, chownSync, lstatSync, renameSync, type Stats, unlinkSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import { AppError } from "../base/errors.ts";
+import { CONTROL_BACKLOG_MAX } from "../base/limits.ts";
+import { formatEndpoint } from "../config/address.ts";
+import type { StatsSocket } from "../config/model.ts";
+import type { Program } from "../control/program.ts";
+import type { ControlConnections } from "../control/stats/control-connections.ts";
+import { statsOf } from "../control/stats/program-stats.ts";
+import { RuntimeSession } from "./runtime-session.ts";
+
+export interface RuntimeSocketOptions {
+  /** Idle time after which a connection is closed, in ms. */
+  readonly statsTimeoutMs: number;
+  /** Connections served at once, over all stats sockets. */
+  readonly maxConnections: number;
+  readonly log?: (text: string) => void;
+}
+
+export interface RuntimeSocket {
+  /** As `show cli sockets` prints it: "unix@/run/headgate.sock", "ipv4@127.0.0.1:9999". */
+  readonly address: string;
+  /** Stops listening, closes what is open, and removes the socket's path. */
+  close(): Promise<void>;
+}
+
+/** Rejects with an AppError "cannot-bind" when the address cannot be listened on. */
+export async function startRuntimeSocket(
+  program: Program,
+  socketConfig: StatsSocket,
+  options: RuntimeSocketOptions,
+): Promise<RuntimeSocket> {
+  const { controlConnections } = statsOf(program);
+  const number = controlConnections.sockets.length + 1;
+  const open = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+    open.add(socket);
+    socket.on("close", () => open.delete(socket));
+    // An error is followed by "close", which the session acts on.
+    socket.on("error", () => {});
+    const serve = (): Promise<void> =>
+      serveConnection(program, controlConnections, socket, number, socketConfig, options);
+    controlConnections.admit(options.maxConnections, serve);
+  });
+  server.maxConnections = options.maxConnections + CONTROL_BACKLOG_MAX;
+  const removePath = await bind(server, program.pid, socketConfig);
+  server.on("error", (error) =>
+    options.log?.(`stats socket ${formatEndpoint(socketConfig.endpoint)}: ${error.message}`),
+  );
+  const address = boundAddress(server, socketConfig);
+  const entry = { address, level: socketConfig.level };
+  controlConnections.sockets.push(entry);
+  return {
+    address,
+    async close() {
+      removePath();
+      controlConnections.sockets.splice(controlConnections.sockets.indexOf(entry), 1);
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of open) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+async function serveConnection(
+  program: Program,
+  controlConnections: ControlConnections,
+  socket: Socket,
+  number: number,
+  { level, endpoint }: StatsSocket,
+  { statsTimeoutMs }: RuntimeSocketOptions,
+): Promise<void> {
+  if (socket.destroyed) return;
+  const isInet = endpoint.kind === "inet";
+  const entry = controlConnections.add({
+    protocol: isInet ? (socket.remoteFamily === "IPv6" ? "tcpv6" : "tcpv4") : "unix_stream",
+    source: isInet ? `${socket.remoteAddress}:${socket.remotePort}` : `unix:${number}`,
+    sinceMs: program.nowMs(),
+    fd: descriptorOf(socket),
+    timeoutMs: () => session.connection.timeoutMs,
+  });
+  const onCommand = (): void => {
+    entry.commands++;
+  };
+  const session = new RuntimeSession(program, socket, { level, timeoutMs: statsTimeoutMs, onCommand });
+  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  await session.serve();
+  await closed;
+  controlConnections.remove(entry);
+}
+
+/** Node has no public name for it; it is only shown. */
+function descriptorOf(socket: Socket): number {
+  const { _handle } = socket as unknown as { readonly _handle?: { readonly fd?: number } };
+  return _handle?.fd ?? -1;
+}
+
+/** Binds and returns what removes the path again. */
+async function bind(server: Server, pid: number, socketConfig: StatsSocket): Promise<() => void> {
+  const { endpoint } = socketConfig;
+  try {
+    if (endpoint.kind === "inet") {
+      await listen(server, { host: endpoint.host, port: endpoint.port });
+      return () => {};
+    }
+    if (endpoint.kind === "abns") {
+      await listen(server, { path: `\0${endpoint.name}` });
+      return () => {};
+    }
+    return await bindPath(server, pid, endpoint.path, socketConfig);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new AppError("cannot-bind", `cannot bind the stats socket ${formatEndpoint(endpoint)}: ${code ?? message}`);
+  }
+}
+
+/** Bound under a name of its own and renamed when it is complete: the path always leads to a socket that answers. */
+async function bindPath(
+  server: Server,
+  pid: number,
+  path: string,
+  { mode, uid, gid }: StatsSocket,
+): Promise<() => void> {
+  if (statOf(path)?.isSocket() === false) throw new Error("the path exists and is not a socket");
+  const temporary = `${path}.${pid}.tmp`;
+  if (statOf(temporary) !== undefined) unlinkSync(temporary);
+  await listen(server, { path: temporary });
+  if (mode !== undefined) chmodSync(temporary, mode);
+  if (uid !== undefined || gid !== undefined) chownSync(temporary, uid ?? process.getuid!(), gid ?? process.getgid!());
+  const inode = statOf(temporary)?.ino;
+  renameSync(temporary, path);
+  return () => {
+    // A newer process may have put its own socket there.
+    if (statOf(path)?.ino === inode) unlinkSync(path);
+  };
+}
+
+function statOf(path: string): Stats | undefined {
+  return lstatSync(path, { throwIfNoEntry: false });
+}
+
+function listen(server: Server, where: { readonly path: string } | { readonly host: string; readonly port: number }) {
+  return new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(where, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+function boundAddress(server: Server, { endpoint }: StatsSocket): string {
+  const bound = server.address();
+  if (endpoint.kind !== "inet" || bound === null || typeof bound === "string") return formatEndpoint(endpoint);
+  return bound.family === "IPv6" ? `ipv6@[${bound.address}]:${bound.port}` : `ipv4@${bound.address}:${bound.port}`;
+}
