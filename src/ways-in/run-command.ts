@@ -4,6 +4,7 @@
 import { existsSync } from "node:fs";
 import { connect, type NetConnectOpts } from "node:net";
 import { formatEndpoint, parseAddress } from "../config/address.ts";
+import { loadConfig } from "../config/load.ts";
 import type { Endpoint, LoadResult } from "../config/model.ts";
 import type { CommandLine } from "./cli.ts";
 
@@ -26,7 +27,7 @@ const unanswered = (text: string): RunOutcome => ({ stdout: "", stderr: `headgat
 export async function runRuntimeCommand(
   command: RuntimeCommand,
   env: Environment,
-  load: (files: readonly string[]) => LoadResult,
+  load: (files: readonly string[]) => LoadResult = (files) => loadConfig(files, env),
 ): Promise<RunOutcome> {
   if (command.command.trim() === "") return unanswered("the command is empty");
   if (/[\r\n]/.test(command.command)) return unanswered("a command is one line: separate commands with ';'");
