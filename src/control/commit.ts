@@ -80,7 +80,7 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
   if ("server" in change && change.kind !== "add-server") {
     const { server } = change;
     // It may have been deleted while the change waited for its turn.
-    if (context.registry.serversByIndex[server.index] !== server) return refuse("no-such-server");
+    if (!server.backend.servers.includes(server)) return refuse("no-such-server");
   }
   switch (change.kind) {
     case "set-admin":
@@ -224,14 +224,13 @@ export function freeServerRow(memory: SharedMemory): number {
 }
 
 async function deleteServer(context: CommitContext, server: ServerEntry): Promise<Receipt> {
-  const { memory, registry, orders } = context;
+  const { memory, orders } = context;
   const refusal = removalObstacle(memory, server);
   if (refusal !== undefined) return refuse(refusal);
   removeFromChain(memory, server);
   const { backend } = server;
   backend.servers.splice(backend.servers.indexOf(server), 1);
   await orders.order({ kind: "server-changed", server: server.index, backend: backend.index });
-  registry.serversByIndex[server.index] = undefined;
   noteBackendTimes(context, backend);
   return done();
 }

@@ -65,7 +65,7 @@ export interface Registry {
   readonly config: Config;
   /** In order of declaration. */
   readonly proxies: readonly ProxyEntry[];
-  /** By row; undefined where the row is free. */
+  /** By row. A deleted server stays until its row is used again, so that records of its sessions still find its name. */
   readonly serversByIndex: readonly (ServerEntry | undefined)[];
   readonly proxiesByIndex: readonly (ProxyEntry | undefined)[];
   readonly listenersByIndex: readonly (ListenerEntry | undefined)[];
