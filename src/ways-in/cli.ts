@@ -42,11 +42,11 @@ export type CommandLine =
 const SUBCOMMANDS = ["demo", "check", "run", "help"];
 
 const FLAGS_HELP = `
-Flags, as HAProxy's:
-  -f FILE|DIR     read this configuration; may be repeated; of a directory the *.cfg files
+Flags as in HAProxy:
+  -f FILE|DIR     read this configuration (repeatable; of a directory its *.cfg)
   -- FILE...      the rest are configuration files
   -c              check the configuration and end (-V says that it is valid)
-  -n MAXCONN      connections of the process at most, in place of 'maxconn' in 'global'
+  -n MAXCONN      most connections of the process, in place of global 'maxconn'
   -p PIDFILE      write the process number to this file
   -C DIR          change to this directory first
   -d, -db         stay in the foreground (it always does); -d says more
@@ -154,20 +154,17 @@ function program(decide: (commandLine: CommandLine) => void): Command {
     .option(
       "-f <file>",
       "take the first stats socket of this configuration (repeatable)",
-      (file, all: string[]) => {
-        return [...all, file];
-      },
-      [] as string[],
+      (file, all: string[] | undefined) => [...(all ?? []), file],
     )
     .addHelpText(
       "after",
       "\nWithout a socket named, ./headgate.sock is used where it exists.\nEnds with 1 if a command was refused, with 2 if nobody answered.",
     )
-    .action((words: string[], options: { socket?: string; f: string[] }) =>
+    .action((words: string[], options: { socket?: string; f?: string[] }) =>
       decide({
         kind: "runtime",
         command: words.join(" "),
-        files: options.f,
+        files: options.f ?? [],
         ...(options.socket === undefined ? {} : { socket: options.socket }),
       }),
     );

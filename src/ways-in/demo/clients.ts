@@ -6,8 +6,8 @@ import { connect, type Socket } from "node:net";
 /** A client that lost its connection waits this long before it connects again. */
 const RECONNECT_MS = 150;
 const SAY_EVERY_MS = 60;
-const VISIT_MIN_MS = 3_000;
-const VISIT_MAX_MS = 9_000;
+const VISIT_MIN_MS = 2_000;
+const VISIT_MAX_MS = 6_000;
 const LARGEST_WORD_BYTES = 8_192;
 
 export interface ClientEvents {

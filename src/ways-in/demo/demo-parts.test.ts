@@ -79,7 +79,8 @@ describe("upstreams and clients", () => {
 });
 
 describe("events", () => {
-  const at = (): Date => new Date(2026, 0, 1, 9, 5, 7);
+  let ms = 0;
+  const at = (): Date => new Date(2026, 0, 1, 9, 5, 7, ms);
 
   test("are sentences with their time", () => {
     const said: string[] = [];
@@ -87,6 +88,9 @@ describe("events", () => {
     events.changed({ server: "s1", state: "MAINT", cut: 0, sessions: 4 });
     events.changed({ server: "s1", cut: 4, sessions: 0 });
     for (const to of ["s3", "s2", "s3", "s2"]) events.reconnected("s1", to);
+    events.tellMoves();
+    expect(said.length).toBe(2);
+    ms = 600;
     events.tellMoves();
     events.tellMoves();
     events.changed({ server: "s1", state: "UP", cut: 0, sessions: 0 });

@@ -33,11 +33,9 @@ export interface DemoOptions<S extends { readonly program: Program }> {
 }
 
 const CLIENTS = 12;
-const VISITORS = 3;
+const VISITORS = 4;
 const LOOK_EVERY_MS = 200;
 const PLAIN_EVERY_MS = 1000;
-/** Reconnections within this time are told as one. */
-const MOVES_EVERY_LOOKS = 3;
 
 /** Runs until it is told to end; resolves to the exit code when everything is stopped and the terminal is as before. */
 export async function runDemo<S extends { readonly program: Program }>(options: DemoOptions<S>): Promise<number> {
@@ -111,7 +109,7 @@ async function show(options: ShowOptions): Promise<void> {
   const timer = setInterval(() => {
     for (const change of watch.look()) events.changed(change);
     looks++;
-    if (looks % MOVES_EVERY_LOOKS === 0) events.tellMoves();
+    events.tellMoves();
     if (live) draw();
     else if (looks % (PLAIN_EVERY_MS / LOOK_EVERY_MS) === 0) out.write(`${plainLine(picture())}\n`);
   }, LOOK_EVERY_MS);
@@ -129,22 +127,21 @@ function commandsFor(executable: string, socketPath: string, backend: string, se
   const run = socketPath === DEFAULT_SOCKET ? `${executable} run` : `${executable} run -s ${socketPath}`;
   const name = `${backend}/${server}`;
   return [
-    [`${run} "disable server ${name}"`, "no new sessions; the old ones stay"],
-    [`${run} "shutdown sessions server ${name}"`, "ends them all before it answers"],
-    [`${run} "wait 100ms srv-removable ${name}"`, "says Done: the server is empty"],
-    [`${run} "show sess"`, `lists every session, none on ${server}`],
-    [`${run} "enable server ${name}"`, "takes new sessions again"],
+    [`${run} "disable server ${name}"`, "no new sessions"],
+    [`${run} "shutdown sessions server ${name}"`, "ends the old ones, now"],
+    [`${run} "wait 100ms srv-removable ${name}"`, "Done: it is empty"],
+    [`${run} "show sess"`, `none is on ${server}`],
+    [`${run} "enable server ${name}"`, "back to work"],
   ];
 }
 
 function noteOn(wanted: DemoAddresses, addresses: DemoAddresses): string {
+  const servers = Object.entries(wanted.servers).filter(([name, port]) => addresses.servers[name] !== port);
+  const ports = servers.length + (wanted.entrance === addresses.entrance ? 0 : 1);
   const others: string[] = [];
-  if (wanted.entrance !== addresses.entrance) others.push(`port ${wanted.entrance}`);
-  for (const [name, port] of Object.entries(wanted.servers)) {
-    if (addresses.servers[name] !== port) others.push(`port ${port}`);
-  }
+  if (ports > 0) others.push(ports === 1 ? "a port" : `${ports} ports`);
   if (wanted.socketPath !== addresses.socketPath) others.push(wanted.socketPath);
-  return others.length === 0 ? "" : `In use by others, so replaced here: ${others.join(", ")}.`;
+  return others.length === 0 ? "" : `Taken by others, so replaced here: ${others.join(" and ")}.`;
 }
 
 function introduction(picture: DemoPicture): string {

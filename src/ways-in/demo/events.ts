@@ -9,6 +9,8 @@ const SENTENCES: Readonly<Record<ServerState, string>> = {
   DOWN: "is down",
 };
 const KEPT = 100;
+/** Reconnections within this time are told as one. */
+const TOGETHER_MS = 500;
 
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
@@ -19,6 +21,7 @@ export class DemoEvents {
   private readonly clock: () => Date;
   /** Reconnections not told yet: clients by new server, for each old one. */
   private moves = new Map<string, Map<string, number>>();
+  private firstMoveMs = 0;
 
   /** `say` gets each line as it comes. */
   constructor(say: (line: string) => void = () => {}, clock: () => Date = () => new Date()) {
@@ -36,13 +39,15 @@ export class DemoEvents {
   }
 
   reconnected(from: string, to: string): void {
+    if (this.moves.size === 0) this.firstMoveMs = this.clock().getTime();
     const targets = this.moves.get(from) ?? new Map<string, number>();
     targets.set(to, (targets.get(to) ?? 0) + 1);
     this.moves.set(from, targets);
   }
 
-  /** Tells the reconnections that came since the last call. */
+  /** Tells the reconnections once no more are likely to belong to them. To be called now and then. */
   tellMoves(): void {
+    if (this.moves.size === 0 || this.clock().getTime() - this.firstMoveMs < TOGETHER_MS) return;
     for (const [from, targets] of this.moves) {
       const count = [...targets.values()].reduce((a, b) => a + b, 0);
       const where = [...targets].sort().map(([to, n]) => `${n} to ${to}`);

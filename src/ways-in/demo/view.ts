@@ -44,10 +44,10 @@ export function bytesText(bytes: number): string {
 /** The picture for a terminal of this size, with colours. No line is wider than `columns`. */
 export function drawPicture(picture: DemoPicture, columns: number, rows: number): string[] {
   const { servers, commands } = picture;
-  const title = `Headgate ${picture.version}`;
+  const title = `Headgate ${picture.version} demo`;
   const facts =
-    `${picture.entrance} -> ${picture.backend}   ${picture.connected} of ${picture.clients} clients connected   ` +
-    `${picture.threads} relay thread${picture.threads === 1 ? "" : "s"}`;
+    `${picture.entrance} -> ${picture.backend}   ${picture.connected} of ${picture.clients} clients   ` +
+    `${picture.threads} thread${picture.threads === 1 ? "" : "s"}`;
   const lines = [
     ` ${paint(BOLD, title)}${paint(DIM, clip(`   ${facts}`, columns - title.length - 2))}`,
     "",

@@ -2,6 +2,8 @@
 // look. Control thread; only reads shared memory.
 
 import type { Program } from "../../control/program.ts";
+import { SessionReader, usedRows } from "../../control/stats/session-reader.ts";
+import { CounterBlocks } from "../../control/stats/sums.ts";
 import { CS_BYTES_IN, CS_BYTES_OUT, CS_CUT } from "../../memory/counters.ts";
 import {
   ADMIN_DRAIN,
@@ -12,7 +14,7 @@ import {
   V_ATTACHED,
   V_OPER,
 } from "../../memory/server-row.ts";
-import { serverCounters } from "../../memory/shared-memory.ts";
+import { S_BYTES_DOWN_F64, S_BYTES_UP_F64, S_SERVER } from "../../memory/session-row.ts";
 
 export type ServerState = "UP" | "MAINT" | "DRAIN" | "DOWN";
 
@@ -50,11 +52,13 @@ export class DemoWatch {
   /** As of the last look. */
   last: readonly ServerView[] = [];
   private readonly seen = new Map<string, Seen>();
+  private readonly reader: SessionReader;
   private lastMs: number;
 
   constructor(program: Program, backend: string) {
     this.program = program;
     this.backend = backend;
+    this.reader = new SessionReader(program.memory);
     this.lastMs = performance.now();
   }
 
@@ -79,14 +83,16 @@ export class DemoWatch {
     this.lastMs = nowMs;
     const servers: ServerView[] = [];
     const changes: ServerChange[] = [];
+    const live = this.liveBytes();
     const entries = this.program.registry.proxies.find((proxy) => proxy.name === this.backend)?.servers ?? [];
     for (const { name, index } of entries) {
       const state = this.stateOf(index);
       const sessions = this.program.memory.serversI32[index * SERVER_WORDS + V_ATTACHED];
-      const cut = this.sum(index, CS_CUT);
-      const bytes = this.sum(index, CS_BYTES_IN) + this.sum(index, CS_BYTES_OUT);
+      const counters = CounterBlocks.ofServer(this.program.memory, index);
+      const cut = counters.sum(CS_CUT);
+      const bytes = counters.sum(CS_BYTES_IN) + counters.sum(CS_BYTES_OUT) + (live.get(index) ?? 0);
       const before = this.seen.get(name) ?? { state, cut, bytes, bytesPerSecond: 0 };
-      // Counters can be cleared while the demo runs.
+      // Counters can be cleared while the demo runs, and a session that ends right now may be counted in neither.
       const rate = Math.max(0, bytes - before.bytes) / elapsedS;
       const bytesPerSecond = before.bytesPerSecond * (1 - NEWEST) + rate * NEWEST;
       const cutNow = Math.max(0, cut - before.cut);
@@ -108,12 +114,18 @@ export class DemoWatch {
     return (admin & ADMIN_DRAIN) !== 0 ? "DRAIN" : "UP";
   }
 
-  private sum(server: number, counter: number): number {
-    const { memory } = this.program;
-    let total = 0;
-    for (let thread = 0; thread < memory.threads; thread++) {
-      total += memory.countersF64[serverCounters(memory, thread, server) + counter];
+  /** Bytes of sessions that have not ended, by server: a server's counters hold ended ones only. */
+  private liveBytes(): Map<number, number> {
+    const bytes = new Map<number, number>();
+    for (let thread = 0; thread < this.program.memory.threads; thread++) {
+      const { from, to } = usedRows(this.program.memory, thread);
+      for (let row = from; row < to; row++) {
+        if (!this.reader.read(row)) continue;
+        const { words, f64 } = this.reader;
+        const server = words[S_SERVER];
+        bytes.set(server, (bytes.get(server) ?? 0) + f64[S_BYTES_UP_F64] + f64[S_BYTES_DOWN_F64]);
+      }
     }
-    return total;
+    return bytes;
   }
 }
