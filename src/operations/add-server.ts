@@ -11,7 +11,7 @@ import { type Found, findBackend, splitServerName } from "./targets.ts";
 
 export const addServer: Operation = {
   words: ["add", "server"],
-  args: "<backend>/<server> <address> [<word>]*",
+  args: "<b>/<s> <address> [<word>]*",
   level: "admin",
   summary: "add a server, in maintenance until it is enabled",
   async run({ program }, args) {

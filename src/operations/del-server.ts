@@ -23,7 +23,7 @@ export function obstacleToRemoval(program: Program, server: ServerEntry): Obstac
 
 export const delServer: Operation = {
   words: ["del", "server"],
-  args: "<backend>/<server>",
+  args: "<b>/<s>",
   level: "admin",
   summary: "delete a server that is in maintenance and has no session",
   async run({ program }, args) {

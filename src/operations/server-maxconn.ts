@@ -20,7 +20,7 @@ export function parseMaxconn(text: string): Found<number> {
 
 export const setMaxconnServer: Operation = {
   words: ["set", "maxconn", "server"],
-  args: "<backend>/<server> <maxconn>",
+  args: "<b>/<s> <maxconn>",
   level: "admin",
   summary: "limit a server's concurrent sessions (0: no limit)",
   async run({ program }, args) {

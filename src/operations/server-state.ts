@@ -42,7 +42,7 @@ export function setServerState(
 
 export const disableServer: Operation = {
   words: ["disable", "server"],
-  args: "<backend>/<server>",
+  args: "<b>/<s>",
   level: "admin",
   summary: "put a server into maintenance: it gets no new session",
   run(context, args) {
@@ -53,7 +53,7 @@ export const disableServer: Operation = {
 
 export const enableServer: Operation = {
   words: ["enable", "server"],
-  args: "<backend>/<server>",
+  args: "<b>/<s>",
   level: "admin",
   summary: "end a server's maintenance or drain",
   run(context, args) {

@@ -40,7 +40,7 @@ export async function setServerWeight(
 
 export const setWeight: Operation = {
   words: ["set", "weight"],
-  args: "<backend>/<server> <weight>[%]",
+  args: "<b>/<s> <weight>[%]",
   level: "admin",
   summary: "set a server's weight (as `set server ... weight`)",
   run(context, args) {
@@ -51,7 +51,7 @@ export const setWeight: Operation = {
 
 export const getWeight: Operation = {
   words: ["get", "weight"],
-  args: "<backend>/<server>",
+  args: "<b>/<s>",
   level: "user",
   summary: "show a server's weight and the configured one",
   run({ program }, args) {

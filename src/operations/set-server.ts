@@ -9,7 +9,7 @@ import { findTarget } from "./targets.ts";
 
 export const setServer: Operation = {
   words: ["set", "server"],
-  args: "<backend>/<server> addr|state|weight <value>",
+  args: "<b>/<s> addr|state|weight <v>",
   level: "admin",
   summary: "change a server's address, state or weight",
   run(context, args) {

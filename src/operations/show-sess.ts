@@ -20,9 +20,9 @@ const USAGE = [
   "First word:",
   "   <id>         only this session (0x...), in the large format",
   "   all          all of them, in the large format",
-  "   older <age>  only those that are older, in seconds by default",
   "   help         show this text",
   "Options:",
+  "   older <age>  only those that are older, in seconds by default",
   "   susp         only those without a deadline ahead",
   "   server <b/s> only those of this server",
   "   backend <b>  only those of this backend",
@@ -46,7 +46,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export const showSess: Operation = {
   words: ["show", "sess"],
-  args: "[help|<id>|all|older <age>] [<option>]*",
+  args: "[help|<id>|all] [<option>]*",
   level: "operator",
   summary: "show the sessions, or one of them (help: the options)",
   run({ program }, args): Answer {
@@ -60,16 +60,10 @@ export const showSess: Operation = {
 function parseFilter(program: Program, args: readonly string[]): Found<Filter> {
   const filter: Mutable<Filter> = { large: false, olderMs: 0, suspicious: false };
   let at = 0;
-  const [first, second] = args;
+  const [first] = args;
   if (first === "all") {
     filter.large = true;
     at = 1;
-  } else if (first === "older") {
-    if (second === undefined) return { error: "Expects a minimum age (in seconds by default)." };
-    const age = parseTimeMs(second, "s");
-    if (!age.ok) return { error: "Invalid age." };
-    filter.olderMs = age.value;
-    at = 2;
   } else if (first !== undefined && /^0x[0-9a-f]+$/i.test(first)) {
     filter.id = parseSessionId(first) ?? 0;
     filter.large = true;
@@ -97,6 +91,13 @@ function parseOption(
       return undefined;
     case "show-uri":
       return undefined;
+    case "older": {
+      if (name === undefined) return "Expects a minimum age (in seconds by default).";
+      const age = parseTimeMs(name, "s");
+      if (!age.ok) return "Invalid age.";
+      filter.olderMs = age.value;
+      return undefined;
+    }
     case "server": {
       if (name === undefined) return "Missing server name (<backend>/<server>).";
       if (isNamed) return ONLY_ONE;

@@ -24,9 +24,9 @@ interface Selection {
 
 export const showStat: Operation = {
   words: ["show", "stat"],
-  args: "[{<proxy>|-1} <type> <sid>] [typed|json|desc|up|no-maint]*",
+  args: "[<proxy> <type> <sid>] [<option>]*",
   level: "user",
-  summary: "show counters of frontends, servers and backends",
+  summary: "show counters (options: typed, json, desc, up, no-maint)",
   run({ program }, args) {
     const [first, domain] = args;
     if (first === "domain" && domain !== "proxy") return failure("Invalid statistics domain.");

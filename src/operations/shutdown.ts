@@ -28,7 +28,7 @@ export const shutdownSession: Operation = {
 
 export const shutdownSessionsServer: Operation = {
   words: ["shutdown", "sessions", "server"],
-  args: "<backend>/<server>",
+  args: "<b>/<s>",
   level: "admin",
   summary: "end every session of a server before answering",
   async run({ program }, args) {

@@ -22,7 +22,7 @@ const LOOK_AGAIN_MS = 20;
 
 export const wait: Operation = {
   words: ["wait"],
-  args: "{-h|<delay>} [srv-removable <b>/<s>]",
+  args: "<delay> [srv-removable <b>/<s>]",
   level: "admin",
   summary: "wait for a time, or until a server can be deleted",
   run(context, args): Answer | Promise<Answer> {
