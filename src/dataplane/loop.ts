@@ -38,10 +38,11 @@ export function runTurn(relay: Relay, maxWaitMs: number): void {
   }
   if (count > 0) counters[own + CT_EVENTS] += count;
   obey(relay);
-  takeGrants(relay, takeGrant);
   takeHandedOver(relay);
   relay.wheel.advance(relay.now, relay.onTimer);
   continueReady(relay);
+  // Last, because all of the above may end sessions and so grant their slots to others of this thread, which wakes nobody.
+  takeGrants(relay, takeGrant);
   if (relay.acceptPausedUntil !== 0 && relay.now >= relay.acceptPausedUntil) {
     relay.acceptPausedUntil = 0;
     relay.listenersWaiting = true;
