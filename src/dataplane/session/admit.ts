@@ -2,6 +2,7 @@
 // kernel's backlog, none is dropped); whoever makes room wakes the threads that stopped.
 
 import { raiseMaximum } from "../../balance/capacity.ts";
+import { RESOURCE_PAUSE_MS } from "../../base/limits.ts";
 import {
   W_CONNECTIONS,
   W_CONNECTIONS_MAX,
@@ -71,8 +72,10 @@ export function resumeListeners(relay: Relay): void {
   if (relay.acceptPausedUntil !== 0) return;
   for (const listener of relay.listeners) {
     if (listener === undefined || listener.watched) continue;
-    if (relay.kernel.watchReadable(relay.poll, listener.fd, listener.index, 0, true) < 0) relay.listenersWaiting = true;
-    else listener.watched = true;
+    if (relay.kernel.watchReadable(relay.poll, listener.fd, listener.index, 0, true) < 0) {
+      // No memory for it (ENOMEM, ENOSPC): once more after a pause, because no event would come to remind of it.
+      relay.acceptPausedUntil = relay.now + RESOURCE_PAUSE_MS;
+    } else listener.watched = true;
   }
 }
 
