@@ -23,7 +23,7 @@ import { type Relay, rowBase } from "../relay.ts";
 import { acceptConnections } from "../session/accept.ts";
 import { closeReset, closeSession } from "../session/close.ts";
 import { connected, connectFailed } from "../session/connect.ts";
-import { forward } from "../session/relay.ts";
+import { forward, unblock } from "../session/relay.ts";
 
 const FAILED = EPOLLERR | EPOLLHUP;
 
@@ -61,8 +61,7 @@ function establishedEvent(relay: Relay, base: number, bits: number, fromClient: 
     if (sessions[base + S_GENERATION] !== generation) return;
   }
   if ((bits & (EPOLLOUT | FAILED)) !== 0 && (sessions[writes + D_FLAGS] & DF_BLOCKED) !== 0) {
-    sessions[writes + D_FLAGS] &= ~DF_BLOCKED;
-    forward(relay, writes);
+    unblock(relay, writes);
     if (sessions[base + S_GENERATION] !== generation) return;
   }
   // A reset that neither reading nor writing has met, because that direction waits for the other side.

@@ -29,6 +29,7 @@ import {
   S_CLIENT_FD,
   S_DOWN,
   S_DOWN_STALLED_F64,
+  S_GENERATION,
   S_SERVER_ACTIVE_F64,
   S_SERVER_FD,
   S_UP,
@@ -75,6 +76,19 @@ export function forward(relay: Relay, d: number): void {
     if (moved < 0) return;
     budget = before - moved;
   }
+}
+
+/** The destination takes bytes again. */
+export function unblock(relay: Relay, d: number): void {
+  const { sessions, sessionsF64 } = relay;
+  const up = d % SESSION_WORDS === S_UP;
+  const base = d - (up ? S_UP : S_DOWN);
+  const generation = sessions[base + S_GENERATION];
+  sessions[d + D_FLAGS] &= ~DF_BLOCKED;
+  // The source was not read from meanwhile, so it kept no time: it begins anew, and somebody has to look at it again.
+  sessionsF64[base / 2 + (up ? S_CLIENT_ACTIVE_F64 : S_SERVER_ACTIVE_F64)] = relay.now;
+  forward(relay, d);
+  if (sessions[base + S_GENERATION] === generation) watchIdle(relay, base / SESSION_WORDS);
 }
 
 /** Queues the direction for another turn without an event. */
