@@ -58,7 +58,9 @@ export function sessionParagraph(session: SessionView): string {
   const { frontend, backend, server, listener } = session;
   const phase = phaseOf(session);
   const serverAddress =
-    server === undefined ? "" : ` addr=${shownHost(server) === "-" ? "unix" : `${server.host}:${server.port}`}`;
+    server === undefined || session.serverSide.fd < 0
+      ? ""
+      : ` addr=${shownHost(server) === "-" ? "unix" : `${server.host}:${server.port}`}`;
   return (
     `${shownId(session.id)}: [${dateText(session.acceptWallMs)}] id=${session.id} proto=${session.protocol} source=${session.source}\n` +
     `  flags=0x${phase === "established" ? "4a" : "8"}, conn_retries=${session.retries}, ` +

@@ -56,11 +56,15 @@ export const shownHost = (server: ServerEntry): string => (server.config.endpoin
 export const shownPortNumber = (server: ServerEntry): number =>
   server.config.endpoint.kind === "inet" ? server.port : 0;
 
-/** The largest whole unit only: "59s", "1m", "3h", "2d". */
+/** The two largest units that are not zero: "59s", "1m", "59m39s", "1d2h", "0s". */
 export function shortTime(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
-  if (seconds >= 86_400) return `${Math.floor(seconds / 86_400)}d`;
-  if (seconds >= 3_600) return `${Math.floor(seconds / 3_600)}h`;
-  if (seconds >= 60) return `${Math.floor(seconds / 60)}m`;
-  return `${seconds}s`;
+  const parts = [
+    [Math.floor(seconds / 86_400), "d"],
+    [Math.floor(seconds / 3_600) % 24, "h"],
+    [Math.floor(seconds / 60) % 60, "m"],
+    [seconds % 60, "s"],
+  ] as const;
+  const shown = parts.filter(([count]) => count > 0).slice(0, 2);
+  return shown.length === 0 ? "0s" : shown.map(([count, unit]) => `${count}${unit}`).join("");
 }
