@@ -279,7 +279,10 @@ function waitForBuffer(relay: Relay, d: number): void {
   relay.starved.push(d);
 }
 
-/** Gives a buffer back, and its turn to the direction that waits longest for one. */
+/**
+ * Gives a buffer back, and a turn to all directions that wait for one. Who finds none lines up again; a turn for the first
+ * alone would strand the others if it passes its bytes on at once and so gives no buffer back.
+ */
 export function giveBuffer(relay: Relay, buffer: number): void {
   relay.buffers.give(buffer);
   while (relay.starved.size > 0) {
@@ -287,7 +290,6 @@ export function giveBuffer(relay: Relay, buffer: number): void {
     if ((relay.sessions[waiting + D_FLAGS] & DF_STARVED) === 0) continue;
     relay.sessions[waiting + D_FLAGS] &= ~DF_STARVED;
     makeReady(relay, waiting);
-    return;
   }
 }
 
