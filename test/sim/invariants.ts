@@ -1,0 +1,267 @@
+// What must hold between any two turns, worked out from the session rows and the descriptor table alone. Each check throws
+// a sentence of what is wrong.
+
+import { candidatesOf } from "../../src/dataplane/relay.ts";
+import { W_CONNECTIONS, WT_GRANTS, WT_LOAD } from "../../src/memory/control-words.ts";
+import { CT_SESSIONS } from "../../src/memory/counters.ts";
+import {
+  BalanceCode,
+  P_BACK_SESSIONS,
+  P_BALANCE,
+  P_FRONT_SESSIONS,
+  P_LOCK,
+  P_QUEUE_HEAD,
+  P_QUEUE_LENGTH,
+  P_QUEUE_TAIL,
+  P_SERVED,
+  PROXY_WORDS,
+} from "../../src/memory/proxy-row.ts";
+import {
+  SERVER_WORDS,
+  V_ATTACHED,
+  V_MAXCONN,
+  V_QUEUE_HEAD,
+  V_QUEUE_LENGTH,
+  V_QUEUE_TAIL,
+  V_SERVED,
+} from "../../src/memory/server-row.ts";
+import * as S from "../../src/memory/session-row.ts";
+import { threadWords } from "../../src/memory/shared-memory.ts";
+import { checkBytes, checkDescriptors, checkProgress, checkTimer } from "./session-invariants.ts";
+import type { SimRig } from "./sim-rig.ts";
+
+const { SessionState, QueueState } = S;
+
+export function must(holds: boolean, what: string): asserts holds {
+  if (!holds) throw new Error(`invariant: ${what}`);
+}
+
+const mustEqual = (is: number, shouldBe: number, what: string): void => {
+  if (is !== shouldBe) throw new Error(`invariant: ${what} is ${is}, the session table says ${shouldBe}`);
+};
+
+/** Sums over all session rows. */
+interface Walk {
+  readonly live: number[];
+  readonly rowsInUse: number[];
+  readonly served: number[];
+  readonly attached: number[];
+  readonly front: number[];
+  readonly back: number[];
+  readonly waiting: Set<number>;
+}
+
+export const isLive = (state: number): boolean => state !== SessionState.FREE && state !== SessionState.ABANDONED;
+
+function walk(rig: SimRig): Walk {
+  const { sessions, rowsPerThread, threads, servers, proxies } = rig.memory;
+  const zeros = (count: number): number[] => new Array<number>(count).fill(0);
+  const sums: Walk = {
+    live: zeros(threads),
+    rowsInUse: [],
+    served: zeros(servers),
+    attached: zeros(servers),
+    front: zeros(proxies),
+    back: zeros(proxies),
+    waiting: new Set(),
+  };
+  for (let row = 0; row < threads * rowsPerThread; row++) {
+    const base = row * S.SESSION_WORDS;
+    const state = sessions[base + S.S_STATE];
+    const inUse = (sessions[base + S.S_GENERATION] & 1) === 1;
+    must(inUse === (state !== SessionState.FREE), `row ${row} is in use by its generation or by its state, not both`);
+    if (!inUse) continue;
+    sums.rowsInUse.push(row);
+    const queueState = sessions[base + S.S_QUEUE_STATE];
+    if (queueState === QueueState.GRANTED) sums.served[sessions[base + S.S_QUEUE_SERVER]]++;
+    if (queueState === QueueState.WAITING) sums.waiting.add(row);
+    if (!isLive(state)) {
+      must(queueState === QueueState.GRANTED, `row ${row} is abandoned without a grant on its way`);
+      continue;
+    }
+    sums.live[Math.floor(row / rowsPerThread)]++;
+    sums.front[sessions[base + S.S_FRONTEND]]++;
+    if ((sessions[base + S.S_FLAGS] & S.SF_IN_BACKEND) !== 0) sums.back[sessions[base + S.S_BACKEND]]++;
+    const server = sessions[base + S.S_SERVER];
+    const hasServer = state !== SessionState.QUEUED;
+    must(hasServer === server >= 0, `row ${row} in state ${state} names server ${server}`);
+    must(hasServer === ((sessions[base + S.S_FLAGS] & S.SF_SERVED) !== 0), `row ${row} in state ${state}: SF_SERVED`);
+    must(hasServer === (queueState === QueueState.NONE), `row ${row} in state ${state} has queue state ${queueState}`);
+    if (hasServer) {
+      sums.served[server]++;
+      sums.attached[server]++;
+    }
+    checkDescriptors(rig, row);
+    checkBytes(rig, row);
+    checkTimer(rig, row);
+  }
+  return sums;
+}
+
+/** Holds after every step, with no turn under way. */
+export function checkInvariants(rig: SimRig): void {
+  const { memory } = rig;
+  const { words, proxiesI32, serversI32 } = memory;
+  const sums = walk(rig);
+  const total = sums.live.reduce((sum, count) => sum + count, 0);
+  const handed = rig.relays.reduce((sum, { relay }) => sum + rig.handedConnections(relay.thread), 0);
+  mustEqual(words[W_CONNECTIONS], total + handed, "the process's connections");
+  for (const { relay } of rig.relays) {
+    const { thread } = relay;
+    mustEqual(relay.counters[relay.ownCounters + CT_SESSIONS], sums.live[thread], `sessions of thread ${thread}`);
+    mustEqual(
+      words[threadWords(thread) + WT_LOAD],
+      sums.live[thread] + rig.handedConnections(thread),
+      `load of thread ${thread}`,
+    );
+    checkServerLists(rig, thread);
+  }
+  for (const proxy of new Set([rig.frontend, rig.backend])) {
+    const row = proxy.index * PROXY_WORDS;
+    if (proxy.isFrontend)
+      mustEqual(proxiesI32[row + P_FRONT_SESSIONS], sums.front[proxy.index] + handed, "frontend sessions");
+    mustEqual(proxiesI32[row + P_BACK_SESSIONS], sums.back[proxy.index], "backend sessions");
+    mustEqual(proxiesI32[row + P_LOCK], 0, "the backend's lock");
+  }
+  mustEqual(
+    proxiesI32[rig.backend.index * PROXY_WORDS + P_SERVED],
+    sums.served.reduce((sum, count) => sum + count, 0),
+    "sessions served by the backend",
+  );
+  for (let server = 0; server < memory.servers; server++) {
+    const row = server * SERVER_WORDS;
+    mustEqual(serversI32[row + V_SERVED], sums.served[server], `sessions served by server ${server}`);
+    mustEqual(serversI32[row + V_ATTACHED], sums.attached[server], `sessions attached to server ${server}`);
+  }
+  checkQueues(rig, sums);
+  checkDescriptorTable(rig, sums);
+}
+
+/** Each thread's list of each server's sessions: exactly its rows that name the server, well linked. */
+function checkServerLists(rig: SimRig, thread: number): void {
+  const { sessions, rowsPerThread, servers } = rig.memory;
+  const { serverSessions } = rig.relays[thread].relay;
+  const listed = new Map<number, number>();
+  for (let server = 0; server < servers; server++) {
+    let previous = -1;
+    for (let row = serverSessions[server]; row >= 0; row = sessions[row * S.SESSION_WORDS + S.S_SERVER_NEXT]) {
+      must(!listed.has(row), `row ${row} is on the list of a server twice`);
+      listed.set(row, server);
+      mustEqual(
+        sessions[row * S.SESSION_WORDS + S.S_SERVER_PREV],
+        previous,
+        `back link of row ${row} on server ${server}`,
+      );
+      previous = row;
+    }
+  }
+  let count = 0;
+  for (let row = thread * rowsPerThread; row < (thread + 1) * rowsPerThread; row++) {
+    const base = row * S.SESSION_WORDS;
+    if (!isLive(sessions[base + S.S_STATE]) || sessions[base + S.S_SERVER] < 0) continue;
+    count++;
+    mustEqual(listed.get(row) ?? -1, sessions[base + S.S_SERVER], `the list that row ${row} is on`);
+  }
+  mustEqual(listed.size, count, `sessions on the lists of thread ${thread}`);
+}
+
+/** Lengths, links and order of arrival of a backend's queues. */
+function checkQueues(rig: SimRig, sums: Walk): void {
+  const { sessions, proxiesI32, serversI32, servers } = rig.memory;
+  const proxy = rig.backend.index * PROXY_WORDS;
+  const first = chain(rig, proxiesI32, proxy + P_QUEUE_LENGTH, proxy + P_QUEUE_HEAD, proxy + P_QUEUE_TAIL, -1, sums);
+  for (let server = 0; server < servers; server++) {
+    const row = server * SERVER_WORDS;
+    chain(rig, serversI32, row + V_QUEUE_LENGTH, row + V_QUEUE_HEAD, row + V_QUEUE_TAIL, server, sums);
+  }
+  must(sums.waiting.size === 0, `rows ${[...sums.waiting].join()} wait in a queue that does not hold them`);
+  if (first < 0 || proxiesI32[proxy + P_BALANCE] === BalanceCode.source) return;
+  const ticket = sessions[first * S.SESSION_WORDS + S.S_QUEUE_TICKET];
+  for (const row of sums.rowsInUse) {
+    const base = row * S.SESSION_WORDS;
+    const isServed = sessions[base + S.S_QUEUE_STATE] === QueueState.GRANTED || sessions[base + S.S_SERVER] >= 0;
+    must(!isServed || sessions[base + S.S_QUEUE_TICKET] <= ticket, `row ${row} overtook row ${first} in the queue`);
+  }
+}
+
+/** The first row of a queue, -1 if it is empty. */
+function chain(
+  rig: SimRig,
+  table: Int32Array,
+  length: number,
+  head: number,
+  tail: number,
+  server: number,
+  sums: Walk,
+): number {
+  const { sessions } = rig.memory;
+  const name = server < 0 ? "the backend's queue" : `the queue of server ${server}`;
+  if (table[length] === 0) return -1;
+  let row = table[head];
+  let previous = -1;
+  let ticket = -1;
+  for (let i = 0; i < table[length]; i++) {
+    must(row >= 0 && sums.waiting.delete(row), `row ${row} stands in ${name} but does not wait`);
+    const base = row * S.SESSION_WORDS;
+    mustEqual(sessions[base + S.S_QUEUE_PREV], previous, `back link of row ${row} in ${name}`);
+    mustEqual(sessions[base + S.S_QUEUE_SERVER], server, `server that row ${row} in ${name} waits for`);
+    must(sessions[base + S.S_QUEUE_TICKET] > ticket, `${name} is not in order of arrival at row ${row}`);
+    ticket = sessions[base + S.S_QUEUE_TICKET];
+    previous = row;
+    row = sessions[base + S.S_QUEUE_NEXT];
+  }
+  mustEqual(row, -1, `link of the last row in ${name}`);
+  mustEqual(table[tail], previous, `tail of ${name}`);
+  return table[head];
+}
+
+/** Every open descriptor has exactly one owner. */
+function checkDescriptorTable(rig: SimRig, sums: Walk): void {
+  const owners = new Map<number, string>();
+  const own = (fd: number, owner: string): void => {
+    if (fd < 0) return;
+    must(rig.world.descriptors.has(fd), `${owner} names descriptor ${fd}, which is closed`);
+    must(!owners.has(fd), `descriptor ${fd} belongs to ${owner} and to ${owners.get(fd)}`);
+    owners.set(fd, owner);
+  };
+  for (const fd of new Set(rig.listenerFds)) own(fd, "a listener");
+  for (const { relay } of rig.relays) {
+    own(relay.poll, "a relay");
+    own(relay.wakeFd, "a relay");
+  }
+  for (const row of sums.rowsInUse) {
+    const base = row * S.SESSION_WORDS;
+    own(rig.memory.sessions[base + S.S_CLIENT_FD], `row ${row}`);
+    own(rig.memory.sessions[base + S.S_SERVER_FD], `row ${row}`);
+    for (const d of [base + S.S_UP, base + S.S_DOWN]) {
+      own(rig.memory.sessions[d + S.D_PIPE_READ], `row ${row}`);
+      own(rig.memory.sessions[d + S.D_PIPE_WRITE], `row ${row}`);
+    }
+  }
+  const spare = rig.relays.reduce((sum, { relay }) => sum + 2 * relay.pipes.spare, 0);
+  const handed = rig.relays.reduce((sum, { relay }) => sum + rig.handedConnections(relay.thread), 0);
+  mustEqual(rig.world.descriptors.size, owners.size + spare + handed, "the number of open descriptors");
+}
+
+/** Holds when all threads sleep: nobody waits who need not. */
+export function checkIdle(rig: SimRig): void {
+  const { proxiesI32, serversI32, words } = rig.memory;
+  for (const { relay } of rig.relays) {
+    mustEqual(
+      words[threadWords(relay.thread) + WT_GRANTS],
+      0,
+      `the grants that sleeping thread ${relay.thread} has not taken`,
+    );
+    must(rig.handedConnections(relay.thread) === 0, `sleeping thread ${relay.thread} was handed a connection`);
+  }
+  for (let row = 0; row < rig.memory.threads * rig.memory.rowsPerThread; row++) checkProgress(rig, row);
+  const waiting = proxiesI32[rig.backend.index * PROXY_WORDS + P_QUEUE_LENGTH];
+  const candidates = candidatesOf(rig.relays[0].relay, rig.backend.index);
+  for (let i = 0; i < candidates.count; i++) {
+    const row = candidates.servers[i] * SERVER_WORDS;
+    const hasRoom = serversI32[row + V_MAXCONN] === 0 || serversI32[row + V_SERVED] < serversI32[row + V_MAXCONN];
+    const queued = waiting + serversI32[row + V_QUEUE_LENGTH];
+    must(!hasRoom || queued === 0, `server ${candidates.servers[i]} has room while ${queued} sessions wait`);
+  }
+  must(candidates.count > 0 || waiting === 0, "sessions wait for a backend without a usable server");
+}

@@ -1,0 +1,144 @@
+// Keeps account of a run from the outside: which sessions ended, what their records say, what a cut promised.
+
+import type { ServerEntry } from "../../src/control/registry.ts";
+import { CT_RECORDS_DROPPED } from "../../src/memory/counters.ts";
+import { EndCause, EndPhase } from "../../src/memory/end-state.ts";
+import { SERVER_WORDS, V_ATTACHED, V_SERVED } from "../../src/memory/server-row.ts";
+import * as S from "../../src/memory/session-row.ts";
+import type { Connection } from "./connection.ts";
+import { checkIdle, checkInvariants, isLive, must } from "./invariants.ts";
+import type { SimRig } from "./sim-rig.ts";
+
+const CAUSES: ReadonlySet<number> = new Set(Object.values(EndCause));
+const PHASES: ReadonlySet<number> = new Set(Object.values(EndPhase));
+
+export class Judge {
+  /** Causes of the sessions that ended, by the number of their client. */
+  readonly causes = new Map<number, EndCause>();
+  private readonly rig: SimRig;
+  /** The connection to a server that a client's session had last. */
+  private readonly servers = new Map<number, Connection>();
+  private readonly records: Float64Array;
+
+  constructor(rig: SimRig) {
+    this.rig = rig;
+    this.records = new Float64Array(rig.memory.ringsI32.buffer);
+    rig.onRecord = (word) => this.readRecord(word);
+  }
+
+  /** Everything that must hold between two turns. */
+  check(): void {
+    checkInvariants(this.rig);
+    const { sessions, threads, rowsPerThread } = this.rig.memory;
+    for (let base = 0; base < threads * rowsPerThread * S.SESSION_WORDS; base += S.SESSION_WORDS) {
+      if (!isLive(sessions[base + S.S_STATE]) || sessions[base + S.S_SERVER_FD] < 0) continue;
+      const client = this.rig.world.socket(sessions[base + S.S_CLIENT_FD]);
+      this.servers.set(client.id, this.rig.world.socket(sessions[base + S.S_SERVER_FD]));
+    }
+    const ended = this.rig.world.clients.filter((client) => client.closed !== "no");
+    const dropped = this.rig.relays.reduce(
+      (sum, { relay }) => sum + relay.counters[relay.ownCounters + CT_RECORDS_DROPPED],
+      0,
+    );
+    must(dropped === 0, `${dropped} records were dropped`);
+    must(ended.length === this.causes.size, `${ended.length} sessions ended, ${this.causes.size} left a record`);
+  }
+
+  /** And what must hold when all threads sleep. */
+  checkIdle(): void {
+    this.check();
+    checkIdle(this.rig);
+  }
+
+  private readRecord(word: number): void {
+    const ring = this.rig.memory.ringsI32;
+    const address = ring[word + S.S_CLIENT_ADDR] >>> 16;
+    const client = this.rig.world.clients[((address & 255) << 8) + (address >>> 8) - 20_000];
+    must(client !== undefined && client.closed !== "no", "a record names no client whose session ended");
+    must(!this.causes.has(client.id), `client ${client.id} has a second record`);
+    const cause = ring[word + S.S_END_CAUSE] as EndCause;
+    must(CAUSES.has(cause) && PHASES.has(ring[word + S.S_END_PHASE]), `client ${client.id}: a record without a cause`);
+    this.causes.set(client.id, cause);
+    const f64 = word / 2;
+    must(this.records[f64 + S.S_BYTES_DOWN_F64] === client.sent, `client ${client.id}: bytes down in its record`);
+    const server = this.servers.get(client.id);
+    if (server === undefined) return;
+    must(server.closed !== "no", `client ${client.id} has a record, but its server's descriptor is open`);
+    if (cause === EndCause.KILLED) {
+      must(server.closed === "abortive", `client ${client.id} was cut, but its server's side was closed in good order`);
+    }
+    if (cause !== EndCause.NORMAL) return;
+    must(client.finArrived && client.read === client.peerSent, `client ${client.id}: not all that it sent was read`);
+    must(
+      server.finArrived && server.read === server.peerSent,
+      `client ${client.id}: not all that its server sent was read`,
+    );
+    must(server.sent === client.read && client.sent === server.read, `client ${client.id}: not all was passed on`);
+  }
+
+  /** Cuts a server and holds the answer to its word. */
+  async cut(server: ServerEntry, isDisabled: boolean): Promise<void> {
+    const before = this.openConnections(server);
+    const receipt = await this.rig.commit({ kind: "cut-server", server });
+    must(receipt.done && receipt.survivors === 0, `cut of ${server.name}: ${JSON.stringify(receipt)}`);
+    for (const connection of before) {
+      must(connection.closed !== "no", `${connection.name} was open at the cut and is open at its answer`);
+      // One that ended by itself in between may still deliver what it was sent.
+      if (connection.closed === "abortive") connection.fenced = true;
+    }
+    if (!isDisabled) return;
+    const row = server.index * SERVER_WORDS;
+    must(this.openConnections(server).length === 0, `${server.name} is disabled and cut, and has open connections`);
+    must(this.rig.memory.serversI32[row + V_SERVED] === 0, `${server.name} is disabled and cut, and serves sessions`);
+    must(this.rig.memory.serversI32[row + V_ATTACHED] === 0, `${server.name} is disabled and cut, and has sessions`);
+  }
+
+  private openConnections(server: ServerEntry): Connection[] {
+    const found: Connection[] = [];
+    for (const descriptor of this.rig.world.descriptors.values()) {
+      if (descriptor.kind !== "socket" || descriptor.connection.peer !== "server") continue;
+      if (descriptor.connection.port === portOf(server)) found.push(descriptor.connection);
+    }
+    return found;
+  }
+
+  /** Clients that have, or will have, a session. */
+  private left(): Connection[] {
+    return this.rig.world.clients.filter((client) => client.closed === "no" && !client.aborted);
+  }
+
+  /** Peers close, time passes: nothing may be left. */
+  end(): void {
+    const { world } = this.rig;
+    world.faultPercent = 0;
+    world.fdLimit = 1000;
+    for (const peer of [...world.clients, ...world.servers]) peer.peerReads = true;
+    this.rig.advance(2000);
+    this.checkIdle();
+    for (const upstream of world.upstreams.values()) upstream.answer = "refuse";
+    // Connections still being made get their answer, then everybody leaves.
+    for (let round = 0; round < 40 && this.left().length > 0; round++) {
+      world.refuseAttempts();
+      for (const peer of [...world.clients, ...world.servers]) peer.peerClose(world.random);
+      this.rig.advance(500);
+    }
+    this.checkIdle();
+    const left = this.left();
+    must(
+      left.length === 0,
+      `all peers are gone, but sessions of clients ${left.map((client) => client.id).join()} live`,
+    );
+    for (const { relay } of this.rig.relays) {
+      relay.pipes.closeSpare();
+      must(relay.wheel.size === 0, `the timer wheel of thread ${relay.thread} has members`);
+      must(relay.pipes.used === 0, `thread ${relay.thread} still uses pipes`);
+      must(relay.buffers.used === (relay.readBuffer >= 0 ? 1 : 0), `thread ${relay.thread} still uses buffers`);
+    }
+    const kept = this.rig.relays.length * 2 + new Set(this.rig.listenerFds).size;
+    must(world.descriptors.size === kept, `${world.descriptors.size} descriptors are open, not ${kept}`);
+  }
+}
+
+/** The simulated upstream's number: its port, or the path of its unix socket. */
+export const portOf = (server: ServerEntry): number =>
+  server.config.endpoint.kind === "unix" ? Number(server.config.endpoint.path) : server.port;

@@ -1,0 +1,111 @@
+// A small configuration as the control thread holds it: one or two proxies and their servers, for `commit` to work on.
+
+import type { ProxyConfig, ServerConfig } from "../../src/config/model.ts";
+import type { MutableRegistry } from "../../src/control/commit.ts";
+import type { ProxyEntry, ServerEntry } from "../../src/control/registry.ts";
+
+const place = { file: "test", line: 1, column: 1 } as const;
+const check = { enabled: false, interMs: 2000, rise: 2, fall: 3, others: [] } as const;
+
+/** What a test wants to say about a proxy; the rest is as if the file said nothing. */
+export type ProxyWishes = Partial<
+  Pick<ProxyConfig, "maxconn" | "balance" | "retries" | "redispatchInterval" | "splice" | "timeouts" | "dontlognull">
+>;
+
+export type ServerWishes = Partial<Pick<ServerConfig, "weight" | "maxconn" | "backup" | "disabled" | "endpoint">>;
+
+export function serverConfig(id: number, wishes: ServerWishes): ServerConfig {
+  return {
+    name: `s${id}`,
+    id,
+    idForced: false,
+    endpoint: { kind: "inet", host: "127.0.0.1", family: "any", port: 7000 + id },
+    portKind: "fixed",
+    weight: 1,
+    maxconn: 0,
+    backup: false,
+    disabled: false,
+    check,
+    place,
+    ...wishes,
+  };
+}
+
+/** A proxy without servers. A log target is named, so that each session leaves a record. */
+export function proxyEntry(index: number, kind: ProxyConfig["kind"], wishes: ProxyWishes): ProxyEntry {
+  const config: ProxyConfig = {
+    kind,
+    name: `p${index}`,
+    id: index + 2,
+    mode: "tcp",
+    disabled: false,
+    binds: [],
+    clientTcpKeepalive: true,
+    tcplog: true,
+    dontlognull: false,
+    logs: [
+      { target: { kind: "fd", fd: 1 }, maxLength: 1024, format: "raw", facility: 16, maxLevel: 7, minLevel: 0, place },
+    ],
+    servers: [],
+    defaultServer: {
+      weight: 1,
+      maxconn: 0,
+      backup: false,
+      disabled: false,
+      idForced: false,
+      check,
+    } as ProxyConfig["defaultServer"],
+    balance: { algorithm: "roundrobin", draws: 2, explicit: true },
+    retries: 3,
+    serverTcpKeepalive: false,
+    splice: false,
+    timeouts: {},
+    checkLines: [],
+    place,
+    ...wishes,
+  };
+  return {
+    index,
+    id: config.id,
+    name: config.name,
+    config,
+    isFrontend: kind !== "backend",
+    isBackend: kind !== "frontend",
+    listeners: [],
+    servers: [],
+    stopped: false,
+    lastChangeMs: 0,
+    downMs: 0,
+    downSinceMs: undefined,
+  };
+}
+
+export function serverEntry(index: number, backend: ProxyEntry, config: ServerConfig): ServerEntry {
+  const { endpoint } = config;
+  return {
+    index,
+    name: config.name,
+    id: config.id,
+    backend,
+    config,
+    host: endpoint.kind === "inet" ? endpoint.host : "",
+    port: endpoint.kind === "inet" ? endpoint.port : 0,
+    mapsPort: false,
+    fqdn: undefined,
+    lastChangeMs: 0,
+    downMs: 0,
+    downSinceMs: undefined,
+  };
+}
+
+export function registryOf(proxies: readonly ProxyEntry[], servers: number): MutableRegistry {
+  const serversByIndex: (ServerEntry | undefined)[] = new Array(servers).fill(undefined);
+  for (const proxy of proxies) for (const server of proxy.servers) serversByIndex[server.index] = server;
+  return {
+    config: { global: { statsSockets: [], statsTimeoutMs: 0, logs: [] }, proxies: [], statsSections: [] },
+    proxies,
+    serversByIndex,
+    proxiesByIndex: [...proxies],
+    listenersByIndex: [],
+  } as MutableRegistry;
+}

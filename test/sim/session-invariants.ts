@@ -1,0 +1,141 @@
+// What must hold of one live session: its descriptors, its bytes, its place in the timer wheel.
+
+import {
+  P_TIMEOUT_CLIENT,
+  P_TIMEOUT_CLIENT_FIN,
+  P_TIMEOUT_CONNECT,
+  P_TIMEOUT_QUEUE,
+  P_TIMEOUT_SERVER,
+  P_TIMEOUT_SERVER_FIN,
+  PROXY_WORDS,
+} from "../../src/memory/proxy-row.ts";
+import * as S from "../../src/memory/session-row.ts";
+import type { Connection } from "./connection.ts";
+import { must } from "./invariants.ts";
+import type { SimRig } from "./sim-rig.ts";
+
+const { SessionState } = S;
+const NEVER = Number.POSITIVE_INFINITY;
+
+const connectionOf = (rig: SimRig, row: number, word: number): Connection =>
+  rig.world.socket(rig.memory.sessions[row * S.SESSION_WORDS + word]);
+
+/** Which descriptors a session has in which state. */
+export function checkDescriptors(rig: SimRig, row: number): void {
+  const { sessions } = rig.memory;
+  const base = row * S.SESSION_WORDS;
+  const state = sessions[base + S.S_STATE];
+  const hasServerFd = state === SessionState.CONNECTING || state === SessionState.ESTABLISHED;
+  must(
+    connectionOf(rig, row, S.S_CLIENT_FD).peer === "client",
+    `row ${row}: its client's descriptor is none of a client`,
+  );
+  must(sessions[base + S.S_SERVER_FD] >= 0 === hasServerFd, `row ${row} in state ${state}: descriptor of the server`);
+  if (hasServerFd) must(connectionOf(rig, row, S.S_SERVER_FD).peer === "server", `row ${row}: its server's descriptor`);
+}
+
+/** What was read is what was passed on and what is held: no byte lost, none doubled. */
+export function checkBytes(rig: SimRig, row: number): void {
+  const { sessions, sessionsF64 } = rig.memory;
+  const base = row * S.SESSION_WORDS;
+  if (sessions[base + S.S_STATE] !== SessionState.ESTABLISHED) return;
+  const client = connectionOf(rig, row, S.S_CLIENT_FD);
+  const server = connectionOf(rig, row, S.S_SERVER_FD);
+  const held = (d: number): number => sessions[base + d + S.D_LENGTH] + sessions[base + d + S.D_PIPE_LENGTH];
+  must(
+    client.read === server.sent + held(S.S_UP),
+    `row ${row}: ${client.read} read of the client, ${server.sent} sent on`,
+  );
+  must(
+    server.read === client.sent + held(S.S_DOWN),
+    `row ${row}: ${server.read} read of the server, ${client.sent} sent on`,
+  );
+  must(server.source < 0 || server.source === (client.id & 255), `row ${row}: the server gets bytes of another client`);
+  must(client.source < 0 || client.source === (server.id & 255), `row ${row}: the client gets bytes of another server`);
+  const f64 = base / 2;
+  must(sessionsF64[f64 + S.S_BYTES_UP_F64] === server.sent, `row ${row}: the count of bytes up`);
+  must(sessionsF64[f64 + S.S_BYTES_DOWN_F64] === client.sent, `row ${row}: the count of bytes down`);
+}
+
+/** When its thread sleeps: what can be passed on has been, and what waits will be woken. */
+export function checkProgress(rig: SimRig, row: number): void {
+  const { sessions } = rig.memory;
+  const base = row * S.SESSION_WORDS;
+  if (sessions[base + S.S_STATE] !== SessionState.ESTABLISHED) return;
+  const { relay } = rig.relays[Math.floor(row / rig.memory.rowsPerThread)];
+  for (const [d, from, to] of [
+    [base + S.S_UP, S.S_CLIENT_FD, S.S_SERVER_FD],
+    [base + S.S_DOWN, S.S_SERVER_FD, S.S_CLIENT_FD],
+  ]) {
+    const source = connectionOf(rig, row, from);
+    const flags = sessions[d + S.D_FLAGS];
+    const isOpen = (flags & S.DF_EOF) === 0;
+    const isBlocked = (flags & S.DF_BLOCKED) !== 0;
+    const starves = (flags & S.DF_STARVED) !== 0 && relay.readBuffer < 0 && !relay.buffers.hasFree();
+    const hasMore = isOpen && (source.arrived > source.read || source.finArrived);
+    must(!hasMore || isBlocked || starves, `row ${row}: ${source.name} has bytes or a FIN that nobody reads`);
+    if (!isBlocked) continue;
+    const destination = connectionOf(rig, row, to);
+    must(destination.wantsRoom || destination.dead, `row ${row}: ${destination.name} is waited for, but will not call`);
+  }
+}
+
+/** A session that may time out is looked at in time. */
+export function checkTimer(rig: SimRig, row: number): void {
+  const { relay } = rig.relays[Math.floor(row / rig.memory.rowsPerThread)];
+  const deadline = deadlineOf(rig, row);
+  if (deadline === NEVER) return;
+  const look = relay.wheel.deadlineOf(row - relay.firstRow);
+  const state = rig.memory.sessions[row * S.SESSION_WORDS + S.S_STATE];
+  must(look > 0, `row ${row} in state ${state} times out at ${deadline}, but nobody looks at it`);
+  // The wheel rounds up to its tick, and nothing fires in the present one.
+  const latest = Math.max(Math.ceil(deadline), Math.floor(relay.now) + 1);
+  must(look <= latest, `row ${row} in state ${state} times out at ${deadline}, but is looked at only at ${look}`);
+}
+
+/** When the session has to end or to move on by itself, by the rules of the configuration. */
+function deadlineOf(rig: SimRig, row: number): number {
+  const { sessions, sessionsF64, proxiesI32 } = rig.memory;
+  const base = row * S.SESSION_WORDS;
+  const f64 = base / 2;
+  const front = sessions[base + S.S_FRONTEND] * PROXY_WORDS;
+  const back = sessions[base + S.S_BACKEND] * PROXY_WORDS;
+  const connect = proxiesI32[back + P_TIMEOUT_CONNECT];
+  const phase = sessionsF64[f64 + S.S_PHASE_F64];
+  const after = (start: number, ms: number): number => (ms > 0 ? start + ms : NEVER);
+  switch (sessions[base + S.S_STATE]) {
+    case SessionState.QUEUED:
+      return after(phase, proxiesI32[back + P_TIMEOUT_QUEUE] || connect);
+    case SessionState.CONNECTING:
+      return after(phase, connect);
+    case SessionState.TURN_AROUND:
+      return phase + Math.min(connect || 1000, 1000);
+  }
+  const side = (from: number, to: number, active: number, stalled: number, limit: number, fin: number): number => {
+    const mayRead = (sessions[base + from + S.D_FLAGS] & (S.DF_EOF | S.DF_BLOCKED)) === 0;
+    const isHalfClosed = (sessions[base + to + S.D_FLAGS] & S.DF_SHUT) !== 0;
+    const owed = sessions[base + to + S.D_LENGTH] + sessions[base + to + S.D_PIPE_LENGTH];
+    return Math.min(
+      mayRead ? after(sessionsF64[f64 + active], isHalfClosed && fin > 0 ? fin : limit) : NEVER,
+      owed > 0 ? after(sessionsF64[f64 + stalled], limit) : NEVER,
+    );
+  };
+  return Math.min(
+    side(
+      S.S_UP,
+      S.S_DOWN,
+      S.S_CLIENT_ACTIVE_F64,
+      S.S_DOWN_STALLED_F64,
+      proxiesI32[front + P_TIMEOUT_CLIENT],
+      proxiesI32[front + P_TIMEOUT_CLIENT_FIN],
+    ),
+    side(
+      S.S_DOWN,
+      S.S_UP,
+      S.S_SERVER_ACTIVE_F64,
+      S.S_UP_STALLED_F64,
+      proxiesI32[back + P_TIMEOUT_SERVER],
+      proxiesI32[back + P_TIMEOUT_SERVER_FIN],
+    ),
+  );
+}
