@@ -35,6 +35,7 @@ export interface InfoSource {
   readonly residentBytes: number;
 }
 
+/** Reads once what several values need; `float`: seconds keep their fraction. */
 export function infoSource(program: Program, float: boolean): InfoSource {
   const { controlConnections } = statsOf(program);
   const { memory, registry } = program;

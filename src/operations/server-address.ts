@@ -25,6 +25,7 @@ export function parsePort(text: string): Found<number> {
   return { found: port };
 }
 
+/** `set server <b>/<s> addr`: `args` are the words after `addr`. */
 export async function setServerAddress(
   { program }: OperationContext,
   server: ServerEntry,

@@ -93,6 +93,7 @@ export function controlLine(connection: ControlConnection, nowMs: number): strin
   );
 }
 
+/** The same in the large format. */
 export function controlParagraph(connection: ControlConnection, nowMs: number): string {
   const timeout = shortTime(connection.timeoutMs());
   const ageMs = nowMs - connection.sinceMs;

@@ -24,9 +24,9 @@ interface Selection {
 
 export const showStat: Operation = {
   words: ["show", "stat"],
-  args: "[<proxy> <type> <sid>] [<option>]*",
+  args: "[<px> <type> <sid>] [<word>]*",
   level: "user",
-  summary: "show counters (options: typed, json, desc, up, no-maint)",
+  summary: "show counters (words: typed, json, desc, up, no-maint)",
   run({ program }, args) {
     const [first, domain] = args;
     if (first === "domain" && domain !== "proxy") return failure("Invalid statistics domain.");

@@ -100,6 +100,7 @@ const common = (proxy: ProxyEntry, kind: RowKind, name: string, sid: number) => 
 /** HAProxy counts bytes at both ends of each direction; here what came in is what went out. */
 const bytes = (bin: number, bout: number) => ({ bin, bout, reqbin: bin, reqbout: bin, resbin: bout, resbout: bout });
 
+/** The FRONTEND row of a proxy. */
 export function frontendRow(program: Program, proxy: ProxyEntry): StatRow {
   const { proxiesI32 } = program.memory;
   const row = proxy.index * PROXY_WORDS;
@@ -181,6 +182,7 @@ function queuedAtServers(serversI32: Int32Array, proxy: ProxyEntry): number {
   return queued;
 }
 
+/** The row of a server. */
 export function serverRow(program: Program, server: ServerEntry): StatRow {
   const { serversI32 } = program.memory;
   const row = server.index * SERVER_WORDS;

@@ -18,6 +18,7 @@ export function splitServerName(
   return { found: { backend: word.slice(0, slash), server: word.slice(slash + 1) } };
 }
 
+/** The backend that a name, or `#<id>`, means. */
 export function findBackend(registry: Registry, name: string): Found<ProxyEntry> {
   const backend = findProxy(registry, name, "backend");
   return backend === undefined ? { error: NO_SUCH_BACKEND } : { found: backend };

@@ -52,6 +52,7 @@ backend other
 
 export interface NewSession {
   readonly thread?: number;
+  /** Which server of `be`, from 0. */
   readonly server?: number;
   readonly state?: number;
   readonly ageMs?: number;
@@ -148,7 +149,8 @@ export class InMemoryProgram implements Program {
     sessions[word + S_LISTENER] = 0;
     sessions[word + S_FRONTEND] = this.registry.proxies.findIndex((proxy) => proxy.name === "fe");
     sessions[word + S_BACKEND] = this.registry.proxies.findIndex((proxy) => proxy.name === "be");
-    sessions[word + S_SERVER] = hasServer ? server : -1;
+    const backend = this.registry.proxies.find((proxy) => proxy.name === "be")!;
+    sessions[word + S_SERVER] = hasServer ? backend.servers[server]!.index : -1;
     sessions[word + S_CLIENT_FD] = 30;
     sessions[word + S_SERVER_FD] = hasServer ? 31 : -1;
     sessions.set(new Int32Array(ipSockaddr("192.0.2.1", port).buffer), word + S_CLIENT_ADDR);
