@@ -5,6 +5,7 @@ import { THREADS_MAX } from "../base/limits.ts";
 import type { Config } from "../config/model.ts";
 import { W_CONNECTIONS, W_MAXCONN } from "../memory/control-words.ts";
 import { CT_RECORDS_DROPPED, CT_RESOURCE_ERRNO, CT_RESOURCE_ERRORS } from "../memory/counters.ts";
+import { L_MAXCONN, LISTENER_WORDS } from "../memory/listener-row.ts";
 import { P_FRONT_SESSIONS, PROXY_WORDS } from "../memory/proxy-row.ts";
 import { drainRecords } from "../memory/record-ring.ts";
 import {
@@ -148,13 +149,12 @@ export class RunningProgram implements Program {
   async open(): Promise<void> {
     for (const listener of this.registry.listenersByIndex) {
       if (listener === undefined || listener.fd < 0) continue;
+      this.memory.listenersI32[listener.index * LISTENER_WORDS + L_MAXCONN] = listener.bind.maxconn;
       await this.relays.order({
         kind: "listen",
         listener: listener.index,
         fd: listener.fd,
         frontend: listener.proxy.index,
-        isUnix: listener.protocol === "unix_stream" || listener.protocol === "abns_stream",
-        maxconn: listener.bind.maxconn,
       });
     }
     this.bootMs = Date.now() - this.startWallMs;

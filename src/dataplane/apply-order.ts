@@ -1,6 +1,6 @@
 // Carries out the control thread's orders, and acknowledges each when it is done: what an order ends has ended by then.
 
-import { EndCause } from "../memory/end-state.ts";
+import { EndCause, EndPhase } from "../memory/end-state.ts";
 import { SERVER_WORDS, V_CUT_GENERATION } from "../memory/server-row.ts";
 import { S_CUT_GENERATION, S_GENERATION, S_SERVER_NEXT, S_STATE, SessionState } from "../memory/session-row.ts";
 import { clearCounters } from "./clear-counters.ts";
@@ -9,7 +9,7 @@ import { serveBackend, takeGrants, visitQueued } from "./queue.ts";
 import { candidatesOf, type Relay, type RelayListener, rowBase } from "./relay.ts";
 import { takeHandedOver } from "./session/accept.ts";
 import { resumeListeners, stopWatching } from "./session/admit.ts";
-import { closeSession, phaseOf } from "./session/close.ts";
+import { closeSession } from "./session/close.ts";
 import { reconsiderQueued, takeGrant } from "./session/pick-server.ts";
 
 /** Carries out every order that waits, in the order they were given. */
@@ -52,8 +52,8 @@ function carryOut(relay: Relay, order: Order): number {
 }
 
 function listen(relay: Relay, order: Extract<Order, { kind: "listen" }>): void {
-  const { listener: index, fd, frontend, isUnix, maxconn } = order;
-  const listener: RelayListener = { index, fd, frontend, isUnix, maxconn, watched: false };
+  const { listener: index, fd, frontend } = order;
+  const listener: RelayListener = { index, fd, frontend, watched: false };
   relay.listeners[index] = listener;
   resumeListeners(relay);
 }
@@ -74,7 +74,7 @@ function cutServer(relay: Relay, server: number): number {
     const base = rowBase(row);
     const next = relay.sessions[base + S_SERVER_NEXT];
     if (relay.sessions[base + S_CUT_GENERATION] !== generation) {
-      closeSession(relay, row, EndCause.KILLED, phaseOf(relay.sessions[base + S_STATE]));
+      closeSession(relay, row, EndCause.KILLED, EndPhase.CONNECT);
       ended++;
     }
     row = next;
@@ -90,7 +90,8 @@ function cutSession(relay: Relay, row: number, generation: number): number {
   const state = relay.sessions[base + S_STATE];
   const isLive = state !== SessionState.FREE && state !== SessionState.ABANDONED;
   if (!isLive || relay.sessions[base + S_GENERATION] !== generation) return 0;
-  closeSession(relay, row, EndCause.KILLED, phaseOf(state));
+  // HAProxy logs every kill as KC, whatever the phase; Tw and Tc tell the phase.
+  closeSession(relay, row, EndCause.KILLED, EndPhase.CONNECT);
   return 1;
 }
 

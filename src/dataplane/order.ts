@@ -7,8 +7,6 @@ export type OrderBody =
       readonly listener: number;
       readonly fd: number;
       readonly frontend: number;
-      readonly isUnix: boolean;
-      readonly maxconn: number;
     }
   | { readonly kind: "unlisten"; readonly listener: number }
   /** A server's state, weight, limit or place in its backend changed: sessions that wait for it are looked at again. */

@@ -19,9 +19,6 @@ export interface RelayListener {
   readonly index: number;
   readonly fd: number;
   readonly frontend: number;
-  readonly isUnix: boolean;
-  /** Its own limit, 0: none; and the sessions that this thread has from it. */
-  readonly maxconn: number;
   /** False while the frontend or the process is full, or descriptors ran out. */
   watched: boolean;
 }
@@ -48,6 +45,7 @@ export interface Relay {
   readonly sessionsF64: Float64Array;
   readonly servers: Int32Array;
   readonly proxies: Int32Array;
+  readonly listenerRows: Int32Array;
   readonly counters: Float64Array;
   /** Addresses of the tables, for the kernel. */
   readonly sessionsAddress: number;
@@ -121,6 +119,7 @@ export function createRelay(kernel: Kernel, memory: SharedMemory, ports: RelayPo
     sessionsF64: memory.sessionsF64,
     servers: memory.serversI32,
     proxies: memory.proxiesI32,
+    listenerRows: memory.listenersI32,
     counters: memory.countersF64,
     sessionsAddress: kernel.addressOf(memory.sessions),
     serversAddress: kernel.addressOf(memory.serversI32),

@@ -1,10 +1,11 @@
 // The memory that control and relay threads share: one set of SharedArrayBuffers, allocated once at start by the control
 // thread and attached by each relay. Pages cost nothing until touched, so tables are sized for their limits.
 
-import { HANDED_MAX, PROXIES_MAX, RECORDS_MAX, SERVERS_MAX } from "../base/limits.ts";
+import { HANDED_MAX, LISTENERS_MAX, PROXIES_MAX, RECORDS_MAX, SERVERS_MAX } from "../base/limits.ts";
 import { CONTROL_THREAD_WORDS, PROCESS_WORDS } from "./control-words.ts";
 import { PROXY_COUNTERS, SERVER_COUNTERS, THREAD_COUNTERS } from "./counters.ts";
 import { HANDED_WORDS } from "./handed-ring.ts";
+import { LISTENER_WORDS } from "./listener-row.ts";
 import { PROXY_WORDS } from "./proxy-row.ts";
 import { RECORD_WORDS } from "./record-row.ts";
 import { SERVER_WORDS } from "./server-row.ts";
@@ -25,6 +26,7 @@ export interface SharedBuffers {
   readonly counters: SharedArrayBuffer;
   readonly recordRings: SharedArrayBuffer;
   readonly handedRings: SharedArrayBuffer;
+  readonly listenerRows: SharedArrayBuffer;
 }
 
 export interface SharedMemory extends SharedBuffers {
@@ -37,6 +39,7 @@ export interface SharedMemory extends SharedBuffers {
   readonly countersF64: Float64Array;
   readonly ringsI32: Int32Array;
   readonly handedI32: Int32Array;
+  readonly listenersI32: Int32Array;
   /** Float64 words of one thread's counter block. */
   readonly counterStride: number;
 }
@@ -68,6 +71,7 @@ export function allocateSharedMemory(sizes: MemorySizes): SharedMemory {
     counters: new SharedArrayBuffer(threads * counterWords(proxies, servers) * 8),
     recordRings: new SharedArrayBuffer(threads * records * RECORD_WORDS * 4),
     handedRings: new SharedArrayBuffer(threads * HANDED_MAX * HANDED_WORDS * 4),
+    listenerRows: new SharedArrayBuffer(LISTENERS_MAX * LISTENER_WORDS * 4),
   });
 }
 
@@ -82,6 +86,7 @@ export function attachSharedMemory(buffers: SharedBuffers): SharedMemory {
     countersF64: new Float64Array(buffers.counters),
     ringsI32: new Int32Array(buffers.recordRings),
     handedI32: new Int32Array(buffers.handedRings),
+    listenersI32: new Int32Array(buffers.listenerRows),
     counterStride: counterWords(buffers.proxies, buffers.servers),
   };
 }
@@ -89,7 +94,7 @@ export function attachSharedMemory(buffers: SharedBuffers): SharedMemory {
 /** The part of `memory` that can be posted to a worker. */
 export function shareableBuffers(memory: SharedMemory): SharedBuffers {
   const { threads, rowsPerThread, proxies, servers, records } = memory;
-  const { control, sessionRows, serverRows, proxyRows, counters, recordRings, handedRings } = memory;
+  const { control, sessionRows, serverRows, proxyRows, counters, recordRings, handedRings, listenerRows } = memory;
   return {
     threads,
     rowsPerThread,
@@ -103,6 +108,7 @@ export function shareableBuffers(memory: SharedMemory): SharedBuffers {
     counters,
     recordRings,
     handedRings,
+    listenerRows,
   };
 }
 

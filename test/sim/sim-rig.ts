@@ -121,7 +121,7 @@ export class SimRig {
   /** Orders every thread to listen. */
   listen(): void {
     for (const [thread, fd] of this.listenerFds.entries()) {
-      this.order({ kind: "listen", listener: 0, fd, frontend: 0, isUnix: false, maxconn: 0 }, thread);
+      this.order({ kind: "listen", listener: 0, fd, frontend: 0 }, thread);
     }
   }
 

@@ -68,7 +68,7 @@ export function acceptConnections(relay: Relay, listener: RelayListener): void {
     const row = takeRow(relay);
     if (row < 0) {
       // Rows are as many as the process's maxconn, so this thread holds them all: room comes with its next close.
-      leave(relay, listener.frontend);
+      leave(relay, listener.frontend, listener.index);
       stopWatching(relay, listener);
       return;
     }
@@ -81,7 +81,7 @@ export function acceptConnections(relay: Relay, listener: RelayListener): void {
     );
     if (fd < 0) {
       giveRow(relay, row);
-      leave(relay, listener.frontend);
+      leave(relay, listener.frontend, listener.index);
       if (fd === -EAGAIN) return;
       if (isResourceError(-fd)) {
         pauseAccepting(relay, -fd);

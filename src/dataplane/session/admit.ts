@@ -1,4 +1,4 @@
-// Limits on new sessions: process and frontend. A full one stops this thread from accepting (connections wait in the
+// Limits on new sessions: process, frontend and listener. A full one stops this thread from accepting (connections wait in the
 // kernel's backlog, none is dropped); whoever makes room wakes the threads that stopped.
 
 import { raiseMaximum } from "../../balance/capacity.ts";
@@ -12,6 +12,7 @@ import {
   WT_WAKE_FD,
 } from "../../memory/control-words.ts";
 import { CT_MAXCONN_REACHED } from "../../memory/counters.ts";
+import { L_MAXCONN, L_SESSIONS, L_WAITING_HIGH, L_WAITING_LOW, LISTENER_WORDS } from "../../memory/listener-row.ts";
 import {
   P_FRONT_MAXCONN,
   P_FRONT_SESSIONS,
@@ -23,25 +24,27 @@ import {
 import { threadWords } from "../../memory/shared-memory.ts";
 import type { Relay, RelayListener } from "../relay.ts";
 
-/** Reserves a place in the process and in the frontend. On false this thread no longer watches the listener. */
+/** Reserves a place in the process, the frontend and the listener. On false this thread no longer watches the listener. */
 export function admit(relay: Relay, listener: RelayListener): boolean {
-  const { words, proxies } = relay;
+  const { words, proxies, listenerRows } = relay;
   const proxy = listener.frontend * PROXY_WORDS;
+  const own = listener.index * LISTENER_WORDS;
   for (let attempt = 0; attempt < 2; attempt++) {
-    const connections = Atomics.add(words, W_CONNECTIONS, 1) + 1;
-    if (connections <= words[W_MAXCONN]) {
-      const sessions = Atomics.add(proxies, proxy + P_FRONT_SESSIONS, 1) + 1;
-      if (sessions <= proxies[proxy + P_FRONT_MAXCONN]) {
-        raiseMaximum(words, W_CONNECTIONS_MAX, connections);
-        raiseMaximum(proxies, proxy + P_FRONT_SESSIONS_MAX, sessions);
-        return true;
+    const connections = reserve(words, W_CONNECTIONS, words[W_MAXCONN]);
+    if (connections < 0) setWaiting(relay, words, W_WAITING_LOW, W_WAITING_HIGH);
+    else {
+      const sessions = reserve(proxies, proxy + P_FRONT_SESSIONS, proxies[proxy + P_FRONT_MAXCONN]);
+      if (sessions < 0) setWaiting(relay, proxies, proxy + P_WAITING_LOW, proxy + P_WAITING_HIGH);
+      else {
+        if (reserve(listenerRows, own + L_SESSIONS, listenerRows[own + L_MAXCONN]) >= 0) {
+          raiseMaximum(words, W_CONNECTIONS_MAX, connections);
+          raiseMaximum(proxies, proxy + P_FRONT_SESSIONS_MAX, sessions);
+          return true;
+        }
+        setWaiting(relay, listenerRows, own + L_WAITING_LOW, own + L_WAITING_HIGH);
+        giveUp(relay, proxies, proxy + P_FRONT_SESSIONS, proxy + P_WAITING_LOW, proxy + P_WAITING_HIGH);
       }
-      Atomics.sub(proxies, proxy + P_FRONT_SESSIONS, 1);
-      Atomics.sub(words, W_CONNECTIONS, 1);
-      setWaiting(relay, proxies, proxy + P_WAITING_LOW, proxy + P_WAITING_HIGH);
-    } else {
-      Atomics.sub(words, W_CONNECTIONS, 1);
-      setWaiting(relay, words, W_WAITING_LOW, W_WAITING_HIGH);
+      giveUp(relay, words, W_CONNECTIONS, W_WAITING_LOW, W_WAITING_HIGH);
     }
     // Once more, now that the bit is set: room made in between would not have woken this thread.
   }
@@ -51,19 +54,28 @@ export function admit(relay: Relay, listener: RelayListener): boolean {
 }
 
 /** Gives the place back and wakes the threads that wait for it. */
-export function leave(relay: Relay, frontend: number): void {
-  const { words, proxies } = relay;
+export function leave(relay: Relay, frontend: number, listener: number): void {
+  const { words, proxies, listenerRows } = relay;
   const proxy = frontend * PROXY_WORDS;
-  Atomics.sub(proxies, proxy + P_FRONT_SESSIONS, 1);
-  Atomics.sub(words, W_CONNECTIONS, 1);
-  if ((Atomics.load(proxies, proxy + P_WAITING_LOW) | Atomics.load(proxies, proxy + P_WAITING_HIGH)) !== 0) {
-    wakeWaiting(relay, Atomics.exchange(proxies, proxy + P_WAITING_LOW, 0), 0);
-    wakeWaiting(relay, Atomics.exchange(proxies, proxy + P_WAITING_HIGH, 0), 32);
-  }
-  if ((Atomics.load(words, W_WAITING_LOW) | Atomics.load(words, W_WAITING_HIGH)) !== 0) {
-    wakeWaiting(relay, Atomics.exchange(words, W_WAITING_LOW, 0), 0);
-    wakeWaiting(relay, Atomics.exchange(words, W_WAITING_HIGH, 0), 32);
-  }
+  const own = listener * LISTENER_WORDS;
+  giveUp(relay, listenerRows, own + L_SESSIONS, own + L_WAITING_LOW, own + L_WAITING_HIGH);
+  giveUp(relay, proxies, proxy + P_FRONT_SESSIONS, proxy + P_WAITING_LOW, proxy + P_WAITING_HIGH);
+  giveUp(relay, words, W_CONNECTIONS, W_WAITING_LOW, W_WAITING_HIGH);
+}
+
+/** Counts one more, up to `limit` (0: none): the count, or -1 if it is full. Exact over all threads. */
+function reserve(table: Int32Array, word: number, limit: number): number {
+  const count = Atomics.add(table, word, 1) + 1;
+  if (limit === 0 || count <= limit) return count;
+  Atomics.sub(table, word, 1);
+  return -1;
+}
+
+/** Counts one less and wakes the threads that stopped accepting for want of it. */
+function giveUp(relay: Relay, table: Int32Array, word: number, low: number, high: number): void {
+  Atomics.sub(table, word, 1);
+  if (Atomics.load(table, low) !== 0) wakeWaiting(relay, Atomics.exchange(table, low, 0), 0);
+  if (Atomics.load(table, high) !== 0) wakeWaiting(relay, Atomics.exchange(table, high, 0), 32);
 }
 
 /** Watches again the listeners that this thread gave up watching; `admit` will say if it is still full. */

@@ -58,6 +58,7 @@ import {
   S_FLAGS,
   S_FRONTEND,
   S_GENERATION,
+  S_LISTENER,
   S_PHASE_F64,
   S_QUEUE_MS_F64,
   S_QUEUE_STATE,
@@ -99,15 +100,17 @@ export function closeSession(relay: Relay, row: number, cause: EndCause, phase: 
   end(relay, row, cause, phase, ORDERLY, owed > 0 ? ABORTIVE : ORDERLY);
 }
 
-/** One side was reset or failed: so is the other, as if there were no balancer in between. */
+/** One side was reset: so is the other, as if there were no balancer in between. The reset side needs no further word. */
 export function closeReset(relay: Relay, base: number, cause: EndCause): void {
-  end(relay, base / SESSION_WORDS, cause, EndPhase.DATA, ABORTIVE, ABORTIVE);
-}
-
-/** The phase that a session is in, for its termination state. */
-export function phaseOf(state: number): EndPhase {
-  if (state === SessionState.ESTABLISHED) return EndPhase.DATA;
-  return state === SessionState.QUEUED ? EndPhase.QUEUE : EndPhase.CONNECT;
+  const fromClient = cause === EndCause.CLIENT;
+  end(
+    relay,
+    base / SESSION_WORDS,
+    cause,
+    EndPhase.DATA,
+    fromClient ? ORDERLY : ABORTIVE,
+    fromClient ? ABORTIVE : ORDERLY,
+  );
 }
 
 /** Reads what the client has sent already, because closing a socket with unread bytes resets it. Bounded. */
@@ -165,7 +168,7 @@ function end(relay: Relay, row: number, cause: EndCause, phase: EndPhase, client
     giveRow(relay, row);
   }
   Atomics.sub(relay.words, relay.ownWords + WT_LOAD, 1);
-  leave(relay, frontend);
+  leave(relay, frontend, sessions[base + S_LISTENER]);
 }
 
 function closeDescriptors(relay: Relay, base: number, client: Manner, server: Manner): void {
