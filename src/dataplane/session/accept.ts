@@ -67,7 +67,7 @@ export function acceptConnections(relay: Relay, listener: RelayListener): void {
     if (!listener.watched || !admit(relay, listener)) return;
     const row = takeRow(relay);
     if (row < 0) {
-      // Rows are as many as the process's maxconn, so this thread holds them all: room comes with its next close.
+      // Rows are as many as the process's maxconn; the next that is given back resumes the listeners.
       leave(relay, listener.frontend, listener.index);
       stopWatching(relay, listener);
       return;

@@ -59,6 +59,8 @@ export function giveRow(relay: Relay, row: number): void {
   const base = rowBase(row);
   relay.sessions[base + S_STATE] = SessionState.FREE;
   relay.sessions[base + S_GENERATION]++;
+  // A listener may have been given up because no row was left.
+  if (relay.freeRowCount === 0 && relay.firstRow + relay.rowsUsed === relay.rowLimit) relay.listenersWaiting = true;
   relay.freeRows[relay.freeRowCount++] = row;
 }
 
