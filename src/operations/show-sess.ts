@@ -30,7 +30,7 @@ const USAGE = [
 ].join("\n");
 
 /** Rows that are looked at before the control thread does something else. */
-const ROWS_PER_PART = 512;
+const ROWS_PER_PART = 256;
 
 interface Filter {
   readonly id?: number;

@@ -73,7 +73,7 @@ export class RuntimeSession {
     });
   }
 
-  /** Serves until the connection is over. Never rejects. */
+  /** Serves until the connection is over. Rejects where an operation has a defect. */
   async serve(): Promise<void> {
     this.#socket.resume();
     while (!this.#gone.signal.aborted) {

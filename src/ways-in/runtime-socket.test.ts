@@ -34,8 +34,10 @@ async function start(options: StageOptions = {}) {
     place: PLACE,
   };
   const { timeoutMs = 60_000, maxConnections = 10 } = options;
-  const socket = opened(await startRuntimeSocket(program, config, { statsTimeoutMs: timeoutMs, maxConnections }));
-  return { program, path, socket, config, directory: directory.path };
+  const logged: string[] = [];
+  const log = (text: string) => void logged.push(text);
+  const socket = opened(await startRuntimeSocket(program, config, { statsTimeoutMs: timeoutMs, maxConnections, log }));
+  return { program, path, socket, config, logged, directory: directory.path };
 }
 
 /** A client that keeps everything it got. */
@@ -234,6 +236,18 @@ describe("slow readers and long tables", () => {
 });
 
 describe("the socket itself", () => {
+  it("closes the one connection whose command has a defect, says so, and serves on", async () => {
+    const { path, program, logged } = await start({ maxConnections: 1 });
+    Object.defineProperty(program, "version", {
+      get: () => {
+        throw new Error("a defect");
+      },
+    });
+    expect(await ask(path, "show version\n")).toBe("");
+    expect(logged.join()).toContain("a defect");
+    expect(await ask(path, "show cli level\n")).toBe("admin\n\n");
+  });
+
   it("serves no more clients at once than it may; the others get their turn", async () => {
     const { path, program } = await start({ maxConnections: 2 });
     const first = [opened(new Conversation(path)), opened(new Conversation(path))];

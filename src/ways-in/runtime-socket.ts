@@ -71,7 +71,7 @@ async function serveConnection(
   socket: Socket,
   number: number,
   { level, endpoint }: StatsSocket,
-  { statsTimeoutMs }: RuntimeSocketOptions,
+  { statsTimeoutMs, log }: RuntimeSocketOptions,
 ): Promise<void> {
   if (socket.destroyed) return;
   const isInet = endpoint.kind === "inet";
@@ -87,7 +87,11 @@ async function serveConnection(
   };
   const session = new RuntimeSession(program, socket, { level, timeoutMs: statsTimeoutMs, onCommand });
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-  await session.serve();
+  // A defect in a report must not end the sessions of everybody: this connection closes, and the log says why.
+  await session.serve().catch((error: Error) => {
+    log?.(`stats socket: ${error.stack ?? error.message}`);
+    socket.destroy();
+  });
   await closed;
   controlConnections.remove(entry);
 }
