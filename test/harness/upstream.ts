@@ -3,7 +3,7 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { Worker } from "node:worker_threads";
 import { ReceiveRecord } from "./ending.ts";
-import { kernelSockets } from "./kernel-sockets.ts";
+import { kernelSockets, socketBetween } from "./kernel-sockets.ts";
 import { freePort, UPSTREAM_ADDRESS } from "./ports.ts";
 import { waitFor } from "./wait-for.ts";
 
@@ -115,6 +115,16 @@ export class Upstream {
   /** Connections that this end has not seen ending. */
   get openConnections(): UpstreamConnection[] {
     return this.connections.filter((c) => !c.socket.destroyed && !c.received.ended);
+  }
+
+  /**
+   * Whether the peer reset this connection. Node says so only while it reads and nothing is left to read (libuv reports an end of
+   * file otherwise, and does not look at all after a FIN); the kernel knows: a socket that this end never closed is in its table
+   * until a reset removes it.
+   */
+  wasReset(connection: UpstreamConnection): boolean {
+    if (connection.received.wasReset) return true;
+    return !connection.socket.destroyed && socketBetween(this, connection.peer) === undefined;
   }
 
   async waitForConnections(count: number): Promise<void> {

@@ -4,12 +4,13 @@
 import { describe, expect, it } from "vitest";
 import { Client, openClients } from "../harness/client.ts";
 import { closeAfterEach } from "../harness/closing.ts";
+import { EchoThread } from "../harness/echo-thread.ts";
 import { acceptQueueLength, survivingConnections } from "../harness/kernel-sockets.ts";
 import { LogReceiver } from "../harness/log-receiver.ts";
 import { FRONTEND_ADDRESS, freePort } from "../harness/ports.ts";
 import { Program } from "../harness/program.ts";
 import { echo, source, Upstream } from "../harness/upstream.ts";
-import { nextTurn, waitFor } from "../harness/wait-for.ts";
+import { waitFor } from "../harness/wait-for.ts";
 import { ReconnectingCrowd } from "./reconnecting-crowd.ts";
 import { simpleConfig } from "./simple-config.ts";
 
@@ -17,8 +18,8 @@ const opened = closeAfterEach();
 
 describe.each([1, 2])("under load, %i thread(s)", (threads) => {
   it("haproxy-2323: disable, cut, wait and delete on one line succeed first time, again and again", async () => {
-    const a = opened(await Upstream.start(echo));
-    const b = opened(await Upstream.start(echo));
+    const a = opened(await EchoThread.start());
+    const b = opened(await EchoThread.start());
     const port = await freePort();
     const program = opened(
       await Program.start({
@@ -28,8 +29,8 @@ describe.each([1, 2])("under load, %i thread(s)", (threads) => {
     const crowd = opened(new ReconnectingCrowd({ host: FRONTEND_ADDRESS, port }, 500));
     for (let round = 0; round < 5; round++) {
       const before = crowd.answers;
-      const servedBefore = a.connections.length;
-      await waitFor(() => a.connections.length > servedBefore + 50, "clients on the server that will go");
+      const servedBefore = a.accepted;
+      await waitFor(() => a.accepted > servedBefore + 50, "clients on the server that will go");
       await waitFor(() => crowd.answers > before + 500, "traffic");
 
       let surviving: unknown;
@@ -44,11 +45,10 @@ describe.each([1, 2])("under load, %i thread(s)", (threads) => {
       ).toBe("\nDone.\n\nServer deleted.\n\n");
       // What was cut before the server's own process came to accept it is not a new connection.
       await waitFor(() => acceptQueueLength(a.address, a.port) === 0, "the server to have accepted all");
-      await nextTurn();
-      const reached = a.connections.length;
+      const reached = a.accepted;
       const later = crowd.answers;
       await waitFor(() => crowd.answers > later + 500, "traffic while there is one server");
-      expect(a.connections.length, "no connection reaches a deleted server").toBe(reached);
+      expect(a.accepted, "no connection reaches a deleted server").toBe(reached);
 
       const added = await program.runtime(`add server be/a ${a.endpoint}; enable server be/a`);
       expect(added).toBe("New server registered.\n\n\n");
@@ -62,8 +62,8 @@ describe.each([1, 2])("under load, %i thread(s)", (threads) => {
   });
 
   it("haproxy-2323: the whole procedure on one line", async () => {
-    const a = opened(await Upstream.start(echo));
-    const b = opened(await Upstream.start(echo));
+    const a = opened(await EchoThread.start());
+    const b = opened(await EchoThread.start());
     const port = await freePort();
     const program = opened(
       await Program.start({
@@ -72,8 +72,8 @@ describe.each([1, 2])("under load, %i thread(s)", (threads) => {
     );
     opened(new ReconnectingCrowd({ host: FRONTEND_ADDRESS, port }, 100));
     for (let round = 0; round < 5; round++) {
-      const servedBefore = a.connections.length;
-      await waitFor(() => a.connections.length > servedBefore + 50, "clients on the server that will go");
+      const servedBefore = a.accepted;
+      await waitFor(() => a.accepted > servedBefore + 50, "clients on the server that will go");
       const line = "disable server be/a; shutdown sessions server be/a; del server be/a";
       expect(await program.runtime(line), `round ${round}`).toBe("\n\nServer deleted.\n\n");
       await program.runtime(`add server be/a ${a.endpoint}; enable server be/a`);

@@ -36,9 +36,12 @@ async function start(threads: number, config: Partial<SimpleConfig> = {}, behavi
 }
 
 async function refused(port: number): Promise<boolean> {
-  const client = opened(new Client({ host: FRONTEND_ADDRESS, port }));
+  const client = new Client({ host: FRONTEND_ADDRESS, port });
   return client.connected.then(
-    () => false,
+    () => {
+      client.reset();
+      return false;
+    },
     () => client.errorCode === "ECONNREFUSED",
   );
 }
@@ -54,7 +57,7 @@ describe.each([1, 2])("soft stop, %i thread(s)", (threads) => {
     await waitFor(() => refused(port), "new connections to be refused");
     await Promise.all(clients.map((client) => client.roundTrip("after")));
     expect((await program.info()).Stopping).toBe("1");
-    expect(await program.sessions()).toHaveLength(4);
+    await waitFor(async () => (await program.sessions()).length === 4, "the four sessions and none of the late");
     expect(await conversation.send("show sess")).toMatch(/ fe=fe /);
     expect((await program.stat()).find((r) => r.svname === "FRONTEND")?.status).toBe("STOP");
 
@@ -69,7 +72,8 @@ describe.each([1, 2])("soft stop, %i thread(s)", (threads) => {
     expect(program.running).toBe(true);
     left[1]!.close();
     expect(await program.waitForExit()).toBe(0);
-    expect(log.sessions.map((line) => line.termination).sort()).toEqual(["--", "--", "KC", "KC"]);
+    const lines = await Promise.all(clients.map((client) => log.waitForSession(client.local)));
+    expect(lines.map((line) => line.termination).sort()).toEqual(["--", "--", "KC", "KC"]);
   });
 
   it("without sessions it ends at once, also while somebody holds a conversation open", async () => {

@@ -125,7 +125,7 @@ describe.each([1, 2])("the cut, %i thread(s)", (threads) => {
         for (const c of connections) c.socket.resume();
       }
       await waitFor(
-        () => connections.every((c) => c.received.wasReset),
+        () => connections.every((c) => victim.upstream!.wasReset(c)),
         () => `every server connection to be reset: ${connections.map((c) => c.received.endings.join("+") || "open")}`,
       );
       if (state.name.startsWith("blocked towards the server")) {
