@@ -78,7 +78,8 @@ export class RunningProgram implements Program {
   private readonly clock = new LinuxKernel();
   private readonly progressListeners = new Set<() => void>();
   private readonly draining: boolean[] = [];
-  private readonly resourceErrorsSaid: number[] = [];
+  private resourceErrorsSeen = 0;
+  private shortOfResources = false;
   private progressTimer: NodeJS.Timeout | undefined;
   private housekeeping: NodeJS.Timeout | undefined;
 
@@ -139,7 +140,6 @@ export class RunningProgram implements Program {
     await this.relays.start();
     for (let thread = 0; thread < this.threads; thread++) {
       this.draining.push(false);
-      this.resourceErrorsSaid.push(0);
       this.relays.wantRecords(thread);
     }
     this.housekeeping = setInterval(() => this.keepHouse(), HOUSEKEEPING_MS);
@@ -263,22 +263,24 @@ export class RunningProgram implements Program {
 
   /** Says once for each spell of it that the kernel refused descriptors or memory. */
   private keepHouse(): void {
+    let errors = 0;
+    let errno = 0;
     for (let thread = 0; thread < this.threads; thread++) {
-      const errors = this.threadCounter(thread, CT_RESOURCE_ERRORS);
-      const said = this.resourceErrorsSaid[thread];
-      if (errors > Math.abs(said)) {
-        if (said >= 0) {
-          const name = errorName(this.threadCounter(thread, CT_RESOURCE_ERRNO));
-          this.note(
-            LogLevel.ALERT,
-            `The system refused resources (${name}, ${errors - said} times): new connections wait until it gives some again (file limit ${this.fileLimit}, ${this.connections} sessions).`,
-          );
-        }
-        this.resourceErrorsSaid[thread] = -errors;
-      } else if (said < 0) {
-        this.resourceErrorsSaid[thread] = errors;
-        this.note(LogLevel.NOTICE, "The system gives resources again: connections are accepted.");
-      }
+      errors += this.threadCounter(thread, CT_RESOURCE_ERRORS);
+      errno = Math.max(errno, this.threadCounter(thread, CT_RESOURCE_ERRNO));
+    }
+    const fresh = errors - this.resourceErrorsSeen;
+    this.resourceErrorsSeen = errors;
+    if (fresh > 0 && !this.shortOfResources) {
+      this.shortOfResources = true;
+      this.note(
+        LogLevel.ALERT,
+        `The system refused resources (${errorName(errno)}, ${fresh} times): new connections wait until it gives some again ` +
+          `(file limit ${this.fileLimit}, ${this.connections} sessions).`,
+      );
+    } else if (fresh === 0 && this.shortOfResources) {
+      this.shortOfResources = false;
+      this.note(LogLevel.NOTICE, "The system gives resources again: connections are accepted.");
     }
   }
 

@@ -82,6 +82,9 @@ export interface Relay {
   now: number;
   wallOffset: number;
   seenOrders: number;
+  /** What `admit` counted last: connections of the process, sessions of the frontend. */
+  admittedConnections: number;
+  admittedSessions: number;
   /** Some listener is not watched and might be again. */
   listenersWaiting: boolean;
   /** Accepting is off until then because the kernel refused a descriptor or memory; 0: it is on. */
@@ -148,6 +151,8 @@ export function createRelay(kernel: Kernel, memory: SharedMemory, ports: RelayPo
     now,
     wallOffset: kernel.wallMs() - now,
     seenOrders: 0,
+    admittedConnections: 0,
+    admittedSessions: 0,
     listenersWaiting: false,
     acceptPausedUntil: 0,
     onTimer: (member) => options.onTimer(relay, firstRow + member),

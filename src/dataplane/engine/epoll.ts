@@ -91,13 +91,17 @@ function earlyClientEvent(relay: Relay, base: number, bits: number, state: numbe
 function connectingEvent(relay: Relay, row: number, base: number, bits: number): void {
   const { sessions } = relay;
   if ((bits & FAILED) !== 0) {
-    connectFailed(relay, row, relay.kernel.socketError(sessions[base + S_SERVER_FD]) || ECONNREFUSED);
-    return;
+    const error = relay.kernel.socketError(sessions[base + S_SERVER_FD]);
+    // A unix server that has spoken and left already hangs up without an error: the connection stood, its bytes wait.
+    if (error !== 0 || (bits & EPOLLOUT) === 0) {
+      connectFailed(relay, row, error || ECONNREFUSED);
+      return;
+    }
   }
   if ((bits & EPOLLOUT) === 0) return;
   const generation = sessions[base + S_GENERATION];
   connected(relay, row);
-  if ((bits & (EPOLLIN | EPOLLRDHUP)) !== 0 && sessions[base + S_GENERATION] === generation) {
+  if ((bits & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) !== 0 && sessions[base + S_GENERATION] === generation) {
     establishedEvent(relay, base, bits & ~EPOLLOUT, false);
   }
 }

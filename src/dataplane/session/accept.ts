@@ -52,7 +52,7 @@ import {
 import { proxyCounters, threadWords } from "../../memory/shared-memory.ts";
 import { EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM } from "../../sys/constants.ts";
 import { type Relay, type RelayListener, rowBase, rowBaseF64 } from "../relay.ts";
-import { admit, leave, stopWatching } from "./admit.ts";
+import { admit, leave, noteAdmitted, stopWatching } from "./admit.ts";
 import { closeSession } from "./close.ts";
 import { enterBackend } from "./pick-server.ts";
 import { writeRecord } from "./record.ts";
@@ -90,6 +90,7 @@ export function acceptConnections(relay: Relay, listener: RelayListener): void {
       // The client went away while it waited (ECONNABORTED and kin): the next one, please.
       continue;
     }
+    noteAdmitted(relay, listener);
     const other = lighterThread(relay);
     if (other >= 0 && giveAway(relay, listener, row, fd, other)) continue;
     Atomics.add(relay.words, relay.ownWords + WT_LOAD, 1);

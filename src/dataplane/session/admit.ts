@@ -30,27 +30,33 @@ export function admit(relay: Relay, listener: RelayListener): boolean {
   const proxy = listener.frontend * PROXY_WORDS;
   const own = listener.index * LISTENER_WORDS;
   for (let attempt = 0; attempt < 2; attempt++) {
-    const connections = reserve(words, W_CONNECTIONS, words[W_MAXCONN]);
-    if (connections < 0) setWaiting(relay, words, W_WAITING_LOW, W_WAITING_HIGH);
-    else {
-      const sessions = reserve(proxies, proxy + P_FRONT_SESSIONS, proxies[proxy + P_FRONT_MAXCONN]);
-      if (sessions < 0) setWaiting(relay, proxies, proxy + P_WAITING_LOW, proxy + P_WAITING_HIGH);
-      else {
-        if (reserve(listenerRows, own + L_SESSIONS, listenerRows[own + L_MAXCONN]) >= 0) {
-          raiseMaximum(words, W_CONNECTIONS_MAX, connections);
-          raiseMaximum(proxies, proxy + P_FRONT_SESSIONS_MAX, sessions);
-          return true;
-        }
-        setWaiting(relay, listenerRows, own + L_WAITING_LOW, own + L_WAITING_HIGH);
-        giveUp(relay, proxies, proxy + P_FRONT_SESSIONS, proxy + P_WAITING_LOW, proxy + P_WAITING_HIGH);
-      }
-      giveUp(relay, words, W_CONNECTIONS, W_WAITING_LOW, W_WAITING_HIGH);
+    // From the narrow to the wide, so that what is given back again was seen by nobody who counts maxima.
+    if (reserve(listenerRows, own + L_SESSIONS, listenerRows[own + L_MAXCONN]) < 0) {
+      setWaiting(relay, listenerRows, own + L_WAITING_LOW, own + L_WAITING_HIGH);
+      continue; // Once more, now that the bit is set: room made in between would not have woken this thread.
     }
-    // Once more, now that the bit is set: room made in between would not have woken this thread.
+    const sessions = reserve(proxies, proxy + P_FRONT_SESSIONS, proxies[proxy + P_FRONT_MAXCONN]);
+    if (sessions >= 0) {
+      const connections = reserve(words, W_CONNECTIONS, words[W_MAXCONN]);
+      if (connections >= 0) {
+        relay.admittedConnections = connections;
+        relay.admittedSessions = sessions;
+        return true;
+      }
+      setWaiting(relay, words, W_WAITING_LOW, W_WAITING_HIGH);
+      giveUp(relay, proxies, proxy + P_FRONT_SESSIONS, proxy + P_WAITING_LOW, proxy + P_WAITING_HIGH);
+    } else setWaiting(relay, proxies, proxy + P_WAITING_LOW, proxy + P_WAITING_HIGH);
+    giveUp(relay, listenerRows, own + L_SESSIONS, own + L_WAITING_LOW, own + L_WAITING_HIGH);
   }
   relay.counters[relay.ownCounters + CT_MAXCONN_REACHED]++;
   stopWatching(relay, listener);
   return false;
+}
+
+/** The place that `admit` reserved has been taken by a connection: only now does it count for the maxima. */
+export function noteAdmitted(relay: Relay, listener: RelayListener): void {
+  raiseMaximum(relay.words, W_CONNECTIONS_MAX, relay.admittedConnections);
+  raiseMaximum(relay.proxies, listener.frontend * PROXY_WORDS + P_FRONT_SESSIONS_MAX, relay.admittedSessions);
 }
 
 /** Gives the place back and wakes the threads that wait for it. */
@@ -58,9 +64,10 @@ export function leave(relay: Relay, frontend: number, listener: number): void {
   const { words, proxies, listenerRows } = relay;
   const proxy = frontend * PROXY_WORDS;
   const own = listener * LISTENER_WORDS;
-  giveUp(relay, listenerRows, own + L_SESSIONS, own + L_WAITING_LOW, own + L_WAITING_HIGH);
-  giveUp(relay, proxies, proxy + P_FRONT_SESSIONS, proxy + P_WAITING_LOW, proxy + P_WAITING_HIGH);
+  // From the wide to the narrow: who gets in through the narrow gate must not find this session counted behind it.
   giveUp(relay, words, W_CONNECTIONS, W_WAITING_LOW, W_WAITING_HIGH);
+  giveUp(relay, proxies, proxy + P_FRONT_SESSIONS, proxy + P_WAITING_LOW, proxy + P_WAITING_HIGH);
+  giveUp(relay, listenerRows, own + L_SESSIONS, own + L_WAITING_LOW, own + L_WAITING_HIGH);
 }
 
 /** Counts one more, up to `limit` (0: none): the count, or -1 if it is full. Exact over all threads. */

@@ -93,7 +93,7 @@ export function findServer(relay: Relay, row: number, avoid: number): void {
         0,
         relay.sessionsF64[rowBaseF64(row) + S_QUEUE_MS_F64],
       );
-      assign(relay, row, server);
+      assign(relay, row, server, true);
       return;
     }
   }
@@ -131,7 +131,7 @@ export function takeGrant(relay: Relay, row: number, server: number): void {
     findServer(relay, row, AVOID_NONE);
     return;
   }
-  assign(relay, row, server);
+  assign(relay, row, server, false);
 }
 
 /** The server it waited for, or all of them, may be gone: looks for another, or ends it. */
@@ -147,7 +147,8 @@ function countQueueTime(relay: Relay, row: number): void {
   relay.sessionsF64[baseF64 + S_QUEUE_MS_F64] = before + relay.now - relay.sessionsF64[baseF64 + S_PHASE_F64];
 }
 
-function assign(relay: Relay, row: number, server: number): void {
+/** `chosen`: by the algorithm, not by its turn in a queue; only that counts as balanced (lbtot). */
+function assign(relay: Relay, row: number, server: number, chosen: boolean): void {
   const base = rowBase(row);
   const { counters, memory, thread } = relay;
   relay.sessions[base + S_FLAGS] |= SF_SERVED;
@@ -156,9 +157,11 @@ function assign(relay: Relay, row: number, server: number): void {
   const ofServer = serverCounters(memory, thread, server);
   const ofBackend = proxyCounters(memory, thread, relay.servers[server * SERVER_WORDS + V_BACKEND]);
   counters[ofServer + CS_SESSIONS]++;
-  counters[ofServer + CS_ASSIGNED]++;
   counters[ofServer + CS_LAST_SESSION_WALL] = wall;
-  counters[ofBackend + CB_ASSIGNED]++;
   counters[ofBackend + CB_LAST_SESSION_WALL] = wall;
+  if (chosen) {
+    counters[ofServer + CS_ASSIGNED]++;
+    counters[ofBackend + CB_ASSIGNED]++;
+  }
   startConnect(relay, row);
 }
