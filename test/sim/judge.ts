@@ -117,7 +117,7 @@ export class Judge {
     this.checkIdle();
     for (const upstream of world.upstreams.values()) upstream.answer = "refuse";
     // Connections still being made get their answer, then everybody leaves.
-    for (let round = 0; round < 40 && this.left().length > 0; round++) {
+    for (let round = 0; round < 400 && this.left().length > 0; round++) {
       world.refuseAttempts();
       for (const peer of [...world.clients, ...world.servers]) peer.peerClose(world.random);
       this.rig.advance(500);

@@ -36,6 +36,10 @@ export class SimKernel implements Kernel {
   pipeWrite = -1;
   /** Names of the calls made, while somebody wants to know. */
   trace: string[] | undefined;
+  /** A wait returns all that is there, not just some of it. */
+  takesAll = false;
+  /** Puts the events of a wait into an order that a test needs. */
+  arrange: (events: SimEvent[]) => SimEvent[] = (events) => events;
   private readonly world: SimWorld;
   private readonly thread: number;
   private readonly ranges: Range[] = [];
@@ -108,7 +112,7 @@ export class SimKernel implements Kernel {
     const { servers } = this.world;
     const connection = new Connection(servers.length, "server", family === AF_UNIX, this.world.randomRooms());
     const fd = this.world.open({ kind: "socket", connection });
-    connection.peerReads = this.world.random.chance(75);
+    connection.peerReads = this.world.random.chance(this.world.readingPercent);
     if (fd >= 0) servers.push(connection);
     return fd;
   }
@@ -283,7 +287,9 @@ export class SimKernel implements Kernel {
     if (isNew || !this.isAwake(poll)) throw ASLEEP;
     this.sleepsUntil = undefined;
     const { random } = this.world;
-    this.batch = this.poll(poll).collect(random.chance(50) ? 512 : random.between(1, 4), random);
+    this.batch = this.arrange(
+      this.poll(poll).collect(this.takesAll || random.chance(50) ? 512 : random.between(1, 4), random),
+    );
     return this.batch.length;
   }
 

@@ -62,6 +62,8 @@ export class SimRig {
   readonly commit: (change: Change) => Promise<Receipt>;
   /** Set by whoever judges the run: sees each record of an ended session (first word in `memory.ringsI32`). */
   onRecord: (word: number, thread: number) => void = () => {};
+  /** False: nobody reads the records. */
+  readsRecords = true;
   private readonly pending = new Map<number, Pending>();
   private sequence = 0;
   private depth = 0;
@@ -232,7 +234,8 @@ export class SimRig {
     this.depth--;
   }
 
-  readRecords(thread: number): void {
+  private readRecords(thread: number): void {
+    if (!this.readsRecords) return;
     drainRecords(this.memory, thread, Number.POSITIVE_INFINITY, (word) => {
       if (this.memory.ringsI32[word + R_KIND] === RecordKind.ENDED) this.onRecord(word, thread);
     });

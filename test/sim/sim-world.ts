@@ -70,6 +70,8 @@ export class SimWorld {
   /** Descriptors at most (RLIMIT_NOFILE), and how often a call fails for want of something, in percent. */
   fdLimit = 1000;
   faultPercent = 0;
+  /** How many of the peers read what they get as soon as it arrives. */
+  readingPercent = 75;
   /** False: splice answers EINVAL. */
   splices = true;
   readonly upstreams = new Map<number, Upstream>();
@@ -90,12 +92,11 @@ export class SimWorld {
 
   /** The lowest free number, as Linux gives it; -EMFILE if there is none. */
   open(descriptor: Descriptor): number {
-    for (let fd = FIRST_FD; fd < this.fdLimit; fd++) {
-      if (this.descriptors.has(fd)) continue;
-      this.descriptors.set(fd, descriptor);
-      return fd;
-    }
-    return -EMFILE;
+    if (this.descriptors.size >= this.fdLimit) return -EMFILE;
+    let fd = FIRST_FD;
+    while (this.descriptors.has(fd)) fd++;
+    this.descriptors.set(fd, descriptor);
+    return fd;
   }
 
   get(fd: number): Descriptor {
@@ -155,7 +156,7 @@ export class SimWorld {
     const client = new Connection(this.clients.length, "client", false, rooms);
     client.port = 20_000 + client.id;
     client.established = true;
-    client.peerReads = this.random.chance(75);
+    client.peerReads = this.random.chance(this.readingPercent);
     this.clients.push(client);
     found.listener.backlog.push(client);
     edge(found.listener, this.random);

@@ -1,0 +1,179 @@
+// Every timeout of a session, with the cause and the phase that its record names.
+
+import { expect, it } from "vitest";
+import type { Timeouts } from "../../src/config/model.ts";
+import { CT_SESSIONS } from "../../src/memory/counters.ts";
+import * as S from "../../src/memory/session-row.ts";
+import type { Connection } from "./connection.ts";
+import type { ServerWishes } from "./registry.ts";
+import { createRig, type SimRig } from "./sim-rig.ts";
+
+interface Play {
+  readonly rig: SimRig;
+  readonly client: Connection;
+}
+
+interface Case {
+  readonly timeouts: Timeouts;
+  readonly ending: string;
+  /** ms after the last thing that `play` does. */
+  readonly afterMs: number;
+  readonly servers?: readonly ServerWishes[];
+  readonly play: (play: Play) => void;
+}
+
+const SMALL = { receive: 100, send: 100, peer: 100 };
+const server = (rig: SimRig): Connection => rig.world.servers[rig.world.servers.length - 1];
+
+const CASES: Record<string, Case> = {
+  "a client that is idle": { timeouts: { clientMs: 500 }, ending: "cD", afterMs: 500, play: () => {} },
+  "a server that is idle": { timeouts: { serverMs: 500 }, ending: "sD", afterMs: 500, play: () => {} },
+  "a client that was active for a while": {
+    timeouts: { clientMs: 500 },
+    ending: "cD",
+    afterMs: 500,
+    play: ({ rig, client }) => {
+      for (let i = 0; i < 5; i++) {
+        rig.advance(400);
+        client.peerSend(1);
+      }
+      rig.settle();
+    },
+  },
+  "a client that takes no bytes": {
+    timeouts: { clientMs: 500 },
+    ending: "cD",
+    afterMs: 500,
+    play: ({ rig, client }) => {
+      client.peerReads = false;
+      client.peerShutdown();
+      rig.settle();
+      server(rig).peerSend(100_000);
+      rig.settle();
+    },
+  },
+  "a server that takes no bytes": {
+    timeouts: { serverMs: 500 },
+    ending: "sD",
+    afterMs: 500,
+    play: ({ rig, client }) => {
+      server(rig).peerReads = false;
+      server(rig).peerShutdown();
+      rig.settle();
+      client.peerSend(100_000);
+      rig.settle();
+    },
+  },
+  "a client whose server takes no bytes keeps no time, and has it back afterwards": {
+    timeouts: { clientMs: 500 },
+    ending: "cD",
+    afterMs: 500,
+    play: ({ rig, client }) => {
+      server(rig).peerReads = false;
+      client.peerSend(100_000);
+      rig.advance(5000);
+      server(rig).peerReads = true;
+      server(rig).peerRead = server(rig).delivered;
+      rig.settle();
+    },
+  },
+  "a half-closed server side (server-fin)": {
+    timeouts: { serverMs: 5000, serverFinMs: 300 },
+    ending: "sD",
+    afterMs: 300,
+    play: ({ rig, client }) => {
+      client.peerShutdown();
+      rig.settle();
+      server(rig).peerSend(1);
+      rig.settle();
+    },
+  },
+  "a half-closed client side (client-fin)": {
+    timeouts: { clientMs: 5000, clientFinMs: 300 },
+    ending: "cD",
+    afterMs: 300,
+    play: ({ rig, client }) => {
+      server(rig).peerShutdown();
+      rig.settle();
+      client.peerSend(1);
+      rig.settle();
+    },
+  },
+};
+
+const STUCK: Record<string, Omit<Case, "play"> & { readonly answer: "silent" | "accept" }> = {
+  "a server that does not answer": { timeouts: { connectMs: 300 }, ending: "sC", afterMs: 300, answer: "silent" },
+  "a place in the queue": {
+    timeouts: { queueMs: 700, connectMs: 300 },
+    ending: "sQ",
+    afterMs: 700,
+    servers: [{ maxconn: 1 }],
+    answer: "accept",
+  },
+  "a place in the queue, by the connect timeout": {
+    timeouts: { connectMs: 300 },
+    ending: "sQ",
+    afterMs: 300,
+    servers: [{ maxconn: 1 }],
+    answer: "accept",
+  },
+};
+
+async function start(
+  timeouts: Timeouts,
+  servers: readonly ServerWishes[],
+): Promise<{ rig: SimRig; endings: string[] }> {
+  const rig = await createRig({ seed: 3, threads: 1, servers, proxy: { timeouts, retries: 0 } });
+  rig.world.betweenCalls = () => {};
+  rig.world.readingPercent = 100;
+  const endings: string[] = [];
+  rig.onRecord = (word) => {
+    const ring = rig.memory.ringsI32;
+    endings.push(String.fromCharCode(ring[word + S.S_END_CAUSE], ring[word + S.S_END_PHASE]));
+  };
+  return { rig, endings };
+}
+
+/** The session is there one ms before its time, and ended one ms after. */
+function expectEnd(rig: SimRig, endings: string[], afterMs: number, ending: string): void {
+  rig.advance(afterMs - 1);
+  expect(endings).toEqual([]);
+  rig.advance(2);
+  expect(endings).toEqual([ending]);
+}
+
+it.each(Object.entries(CASES))("ends %s", async (_name, { timeouts, ending, afterMs, play }) => {
+  const { rig, endings } = await start(timeouts, [{}]);
+  rig.world.randomRooms = () => SMALL;
+  const client = rig.world.connectClient(rig.listenerFds[0], SMALL);
+  rig.settle();
+  play({ rig, client });
+  expectEnd(rig, endings, afterMs, ending);
+});
+
+it.each(Object.entries(STUCK))("ends %s", async (_name, { timeouts, ending, afterMs, servers = [{}], answer }) => {
+  const { rig, endings } = await start(timeouts, servers);
+  if (servers[0].maxconn !== undefined) {
+    rig.world.connectClient(rig.listenerFds[0]);
+    rig.settle();
+  }
+  rig.world.upstreams.get(7001)!.answer = answer;
+  rig.world.connectClient(rig.listenerFds[0]);
+  rig.settle();
+  expectEnd(rig, endings, afterMs, ending);
+});
+
+it("tries the same server again after a second, as often as retries says", async () => {
+  const { rig, endings } = await start({}, [{}]);
+  rig.memory.proxiesI32[11] = 2;
+  rig.world.upstreams.get(7001)!.answer = "refuse";
+  rig.world.connectClient(rig.listenerFds[0]);
+  rig.advance(999);
+  expect(rig.world.servers.length).toBe(1);
+  rig.advance(1);
+  expect(rig.world.servers.length).toBe(2);
+  rig.advance(1000);
+  expect(rig.world.servers.length).toBe(3);
+  expect(endings).toEqual(["SC"]);
+  expect(rig.relays[0].relay.counters[rig.relays[0].relay.ownCounters + CT_SESSIONS]).toBe(0);
+});
