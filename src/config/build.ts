@@ -30,6 +30,7 @@ interface Builder {
 
 const DEFAULT_STATS_TIMEOUT_MS = 10_000;
 
+/** Reads every section into drafts, through the keyword tables; what is wrong goes into `diagnostics`. */
 export function buildDrafts(
   sections: readonly RawSection[],
   context: LoadContext,

@@ -29,10 +29,12 @@ export function lineSpan(line: SourceLine): Span {
   return { line, column: first.column, length: last.column + last.length - first.column };
 }
 
+/** The stretch of its line that a word takes. */
 export function tokenSpan(line: SourceLine, token: Token): Span {
   return { line, column: token.column, length: token.length };
 }
 
+/** Where a stretch begins. */
 export function placeOf(span: Span): SourcePlace {
   return { file: span.line.file, line: span.line.number, column: span.column };
 }

@@ -145,10 +145,12 @@ export const SERVER_DEFAULTS: ServerSettings = {
   check: { enabled: false, interMs: 2_000, rise: 2, fall: 3, others: [] },
 };
 
+/** A server with the settings of `default-server`; its lists are its own. */
 export function newServerDraft(base: ServerSettings, context: LoadContext): ServerDraft {
   return { ...base, context, check: { ...base.check, others: [...base.check.others] } };
 }
 
+/** What a `default-server` line leaves to the servers after it. */
 export function settingsOf(draft: ServerDraft): ServerSettings {
   const { weight, maxconn, backup, disabled, check } = draft;
   return { weight, maxconn, backup, disabled, check: { ...check, others: [...check.others] } };
@@ -157,6 +159,7 @@ export function settingsOf(draft: ServerDraft): ServerSettings {
 /** What a new section is told about itself. */
 export type ProxyHeader = Pick<ProxyDraft, "context" | "kind" | "name" | "header" | "mode" | "modeSpan">;
 
+/** A section that begins with what its defaults section (`base`) says. */
 export function newProxyDraft(header: ProxyHeader, base: ProxyDraft | undefined): ProxyDraft {
   return {
     disabled: base?.disabled ?? false,

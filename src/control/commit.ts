@@ -67,6 +67,7 @@ const done = (matched = 0, ended = 0): Receipt => ({ done: true, matched, ended,
 /** A cut is repeated until nothing is left; in practice once. */
 const CUT_ROUNDS_MAX = 100;
 
+/** The door itself: changes given to it are carried out in the order given, each after the one before has its receipt. */
 export function createCommit(context: CommitContext): (change: Change) => Promise<Receipt> {
   let last: Promise<unknown> = Promise.resolve();
   return (change) => {

@@ -3,6 +3,7 @@
 import { P_LOCK, PROXY_WORDS } from "../memory/proxy-row.ts";
 import type { Relay } from "./relay.ts";
 
+/** Waits for the lock. Not reentrant. */
 export function lockBackend(relay: Relay, backend: number): void {
   const word = backend * PROXY_WORDS + P_LOCK;
   while (Atomics.compareExchange(relay.proxies, word, 0, 1) !== 0) {
@@ -12,6 +13,7 @@ export function lockBackend(relay: Relay, backend: number): void {
   }
 }
 
+/** Gives the lock back. Only by the thread that holds it. */
 export function unlockBackend(relay: Relay, backend: number): void {
   Atomics.store(relay.proxies, backend * PROXY_WORDS + P_LOCK, 0);
 }

@@ -101,6 +101,7 @@ export interface RelayOptions {
   readonly buffersMax?: number;
 }
 
+/** Opens what a relay thread needs before its first turn. Throws if the system has no descriptors for it. */
 export function createRelay(kernel: Kernel, memory: SharedMemory, ports: RelayPorts, options: RelayOptions): Relay {
   const { thread } = options;
   const poll = kernel.openPoll();

@@ -64,6 +64,7 @@ export function firstHanded(memory: SharedMemory, thread: number): number {
   return (thread * HANDED_MAX + (memory.words[threadWords(thread) + WT_HANDED_TAIL] & (HANDED_MAX - 1))) * HANDED_WORDS;
 }
 
+/** Frees the oldest entry. Own thread. */
 export function dropHanded(memory: SharedMemory, thread: number): void {
   Atomics.add(memory.words, threadWords(thread) + WT_HANDED_TAIL, 1);
 }

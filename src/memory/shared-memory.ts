@@ -56,6 +56,7 @@ export interface MemorySizes {
 const counterWords = (proxies: number, servers: number): number =>
   THREAD_COUNTERS + proxies * PROXY_COUNTERS + servers * SERVER_COUNTERS;
 
+/** Makes the tables, all zero. Control thread, once. */
 export function allocateSharedMemory(sizes: MemorySizes): SharedMemory {
   const { threads, rowsPerThread, proxies = PROXIES_MAX, servers = SERVERS_MAX, records = RECORDS_MAX } = sizes;
   return attachSharedMemory({
@@ -75,6 +76,7 @@ export function allocateSharedMemory(sizes: MemorySizes): SharedMemory {
   });
 }
 
+/** Views on tables that another thread made. */
 export function attachSharedMemory(buffers: SharedBuffers): SharedMemory {
   return {
     ...buffers,

@@ -98,6 +98,7 @@ export function resumeListeners(relay: Relay): void {
   }
 }
 
+/** This thread no longer accepts from the listener, until `resumeListeners`. */
 export function stopWatching(relay: Relay, listener: RelayListener): void {
   if (!listener.watched) return;
   relay.kernel.unwatch(relay.poll, listener.fd);
