@@ -72,7 +72,8 @@ export interface Relay {
   readonly pipes: PipePool;
   /** The buffer that the next read goes into, -1 if none is free; handed to a session whose peer does not take it all. */
   readBuffer: number;
-  readAddress: number;
+  /** Its address; undefined at first, so that V8 keeps the number's box and no read allocates one (see linux-kernel.ts). */
+  readAddress: number | undefined;
   /** Directions (first words) that wait for a free buffer. */
   readonly starved: ReadyList;
   readonly candidates: (Candidates | undefined)[];
@@ -144,7 +145,7 @@ export function createRelay(kernel: Kernel, memory: SharedMemory, ports: RelayPo
     buffers: new BufferPool(kernel, options.buffersMax),
     pipes: new PipePool(kernel),
     readBuffer: -1,
-    readAddress: 0,
+    readAddress: undefined,
     starved: new ReadyList(),
     candidates: [],
     balance: { turn: thread, random: options.seed | 1 },

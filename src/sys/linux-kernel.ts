@@ -56,17 +56,29 @@ export class LinuxKernel implements Kernel {
   pipeWrite = -1;
   private readonly words = new Int32Array(new SharedArrayBuffer((EVENTS_WORD + EVENTS_MAX * EVENT_WORDS) * 4));
   private readonly base: number;
+  // Addresses do not fit a small integer, and V8 boxes one anew for each call if it is computed there or read from a field
+  // that only ever held doubles. One that once held undefined keeps its box: these calls then allocate nothing.
+  private clockAddress: number | undefined = undefined;
+  private eventsAddress: number | undefined = undefined;
+  private eventAddress: number | undefined = undefined;
+  private oneAddress: number | undefined = undefined;
+  private lingerAddress: number | undefined = undefined;
 
   constructor() {
     const words = this.words;
     this.base = c.memmoveAddress(words, words, 0);
+    this.clockAddress = this.base + CLOCK_WORD * 4;
+    this.eventsAddress = this.base + EVENTS_WORD * 4;
+    this.eventAddress = this.base + EVENT_WORD * 4;
+    this.oneAddress = this.base + ONE_WORD * 4;
+    this.lingerAddress = this.base + LINGER_WORD * 4;
     words[LINGER_WORD] = 1;
     words[ONE_WORD] = 1;
     words[EVENTFD_WORD] = 1;
   }
 
   nowMs(): number {
-    c.clockGettime(CLOCK_MONOTONIC, this.base + CLOCK_WORD * 4);
+    c.clockGettime(CLOCK_MONOTONIC, this.clockAddress as number);
     const words = this.words;
     // Seconds since boot fit 32 bits; both words are 64 bits wide in little-endian order.
     return words[CLOCK_WORD] * 1000 + words[CLOCK_WORD + 2] / 1e6;
@@ -88,7 +100,7 @@ export class LinuxKernel implements Kernel {
   streamSocket(family: number): number {
     const fd = c.socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -errno();
-    if (family !== AF_UNIX) c.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, this.base + ONE_WORD * 4, 4);
+    if (family !== AF_UNIX) c.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, this.oneAddress as number, 4);
     return fd;
   }
 
@@ -139,12 +151,12 @@ export class LinuxKernel implements Kernel {
   }
 
   closeAbortively(fd: number): number {
-    c.setsockopt(fd, SOL_SOCKET, SO_LINGER, this.base + LINGER_WORD * 4, 8);
+    c.setsockopt(fd, SOL_SOCKET, SO_LINGER, this.lingerAddress as number, 8);
     return c.close(fd) < 0 ? -errno() : 0;
   }
 
   setKeepalive(fd: number): number {
-    return c.setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, this.base + ONE_WORD * 4, 4) < 0 ? -errno() : 0;
+    return c.setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, this.oneAddress as number, 4) < 0 ? -errno() : 0;
   }
 
   socketError(fd: number): number {
@@ -166,7 +178,7 @@ export class LinuxKernel implements Kernel {
     words[EVENT_WORD] = events;
     words[EVENT_WORD + DATA_WORD] = low;
     words[EVENT_WORD + DATA_WORD + 1] = high;
-    return c.epollCtl(poll, op, fd, this.base + EVENT_WORD * 4) < 0 ? -errno() : 0;
+    return c.epollCtl(poll, op, fd, this.eventAddress as number) < 0 ? -errno() : 0;
   }
 
   watch(poll: number, fd: number, low: number, high: number): number {
@@ -187,7 +199,7 @@ export class LinuxKernel implements Kernel {
   }
 
   wait(poll: number, timeoutMs: number): number {
-    const n = c.epollWait(poll, this.base + EVENTS_WORD * 4, EVENTS_MAX, timeoutMs);
+    const n = c.epollWait(poll, this.eventsAddress as number, EVENTS_MAX, timeoutMs);
     return n < 0 ? -errno() : n;
   }
 

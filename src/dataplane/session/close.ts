@@ -118,7 +118,7 @@ function drainClient(relay: Relay, base: number): void {
   const fd = relay.sessions[base + S_CLIENT_FD];
   if (fd < 0 || !hasReadBuffer(relay)) return;
   for (let total = 0; total < TURN_BYTES_MAX; ) {
-    const n = relay.kernel.receive(fd, relay.readAddress, READ_BYTES);
+    const n = relay.kernel.receive(fd, relay.readAddress as number, READ_BYTES);
     if (n <= 0) return;
     total += n;
     if (n < READ_BYTES) return;

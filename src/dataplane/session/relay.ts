@@ -116,7 +116,7 @@ function copyOnce(relay: Relay, d: number): number {
   }
   const up = d % SESSION_WORDS === S_UP;
   const base = d - (up ? S_UP : S_DOWN);
-  const n = kernel.receive(sessions[base + (up ? S_CLIENT_FD : S_SERVER_FD)], relay.readAddress, READ_BYTES);
+  const n = kernel.receive(sessions[base + (up ? S_CLIENT_FD : S_SERVER_FD)], relay.readAddress as number, READ_BYTES);
   if (n <= 0) return sourceEnded(relay, d, up, n);
   noteRead(relay, base, up, n);
   if (n === READ_BYTES) sessions[d + D_FLAGS] |= DF_STREAM;
@@ -124,7 +124,7 @@ function copyOnce(relay: Relay, d: number): number {
     // Less than asked for: the socket is empty, unless a FIN already waits behind these bytes.
     sessions[d + D_FLAGS] &= (sessions[d + D_FLAGS] & DF_FIN_SEEN) !== 0 ? ~DF_STREAM : ~(DF_STREAM | DF_READABLE);
   }
-  const sent = kernel.send(sessions[base + (up ? S_SERVER_FD : S_CLIENT_FD)], relay.readAddress, n);
+  const sent = kernel.send(sessions[base + (up ? S_SERVER_FD : S_CLIENT_FD)], relay.readAddress as number, n);
   if (sent === n) {
     noteSent(relay, base, up, n);
     return n;
