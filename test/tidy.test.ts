@@ -1,6 +1,6 @@
 // The style as a test: what a folder may import, what a relay thread must not do, and how files look. Reads the files as text.
 
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -184,6 +184,18 @@ describe("code", () => {
 });
 
 describe("what is published", () => {
+  test("links between documents lead somewhere", () => {
+    const dead = files
+      .filter((file) => file.endsWith(".md"))
+      .flatMap((file) =>
+        [...textOf(file).matchAll(/\]\(([^)#\s]+)/g)]
+          .map((match) => match[1] ?? "")
+          .filter((target) => !/^\w+:/.test(target) && !existsSync(resolve(ROOT, dirname(file), target)))
+          .map((target) => `${file}: ${target}`),
+      );
+    expect(dead).toEqual([]);
+  });
+
   test("names no machine's paths and no registry", () => {
     const directory = new RegExp(`(^|[\\s"'\`(=:])/(${["wo" + "rk", "ho" + "me", "ro" + "ot"].join("|")})/`);
     const registry = new RegExp(["registry\\.npm" + "js", "yarn" + "pkg\\.com", "deb\\.deb" + "ian\\.org"].join("|"));
