@@ -5,7 +5,7 @@ import { LISTENERS_MAX, PROXIES_MAX, SERVERS_MAX } from "../base/limits.ts";
 import type { Config, ServerConfig } from "../config/model.ts";
 import type { SharedMemory } from "../memory/shared-memory.ts";
 import { resolveServerAddress } from "./addresses.ts";
-import { fqdnOf, freeServerRow, type MutableRegistry } from "./commit.ts";
+import { freeServerRow, type MutableRegistry, newServerEntry } from "./commit.ts";
 import { openFrontendListener } from "./listeners.ts";
 import type { ListenerEntry, ProxyEntry, ServerEntry } from "./registry.ts";
 import { configuredAdmin, writeProxyRow, writeServerRow } from "./tables.ts";
@@ -48,7 +48,7 @@ export async function buildRegistry(config: Config, memory: SharedMemory, maxcon
     writeProxyRow(memory, proxy, limit, defaultBackendOf(proxies, proxy));
   }
   for (const proxy of proxies) {
-    for (const server of proxy.config.servers) await addServer(memory, serversByIndex, proxy, server, now);
+    for (const server of proxy.config.servers) await addServer(memory, serversByIndex, proxy, server);
   }
   return registry;
 }
@@ -75,7 +75,6 @@ async function addServer(
   serversByIndex: (ServerEntry | undefined)[],
   backend: ProxyEntry,
   config: ServerConfig,
-  now: number,
 ): Promise<void> {
   const index = freeServerRow(memory);
   const address = await resolveServerAddress(config.endpoint).catch((error: Error) => {
@@ -85,20 +84,7 @@ async function addServer(
       `[${file}:${line}] : 'server ${backend.name}/${config.name}' : ${error.message}`,
     );
   });
-  const server: ServerEntry = {
-    index,
-    name: config.name,
-    id: config.id,
-    backend,
-    config,
-    host: address.host,
-    port: config.portKind === "client" ? 0 : address.port,
-    mapsPort: config.portKind === "client",
-    fqdn: fqdnOf(config.endpoint),
-    lastChangeMs: now,
-    downMs: 0,
-    downSinceMs: config.disabled ? now : undefined,
-  };
+  const server = newServerEntry(index, backend, config, address, config.disabled);
   serversByIndex[index] = server;
   backend.servers.push(server);
   writeServerRow(memory, server, address, configuredAdmin(config.disabled), 0);

@@ -3,6 +3,7 @@
 
 import { ipSockaddr, isIpAddress } from "../base/address.ts";
 import { SERVERS_MAX } from "../base/limits.ts";
+import type { ServerConfig } from "../config/model.ts";
 import { W_CONNECTIONS_MAX } from "../memory/control-words.ts";
 import { CB_SESSIONS, CF_CONNECTIONS, CT_ROWS_USED } from "../memory/counters.ts";
 import { P_BACK_SESSIONS_MAX, P_FRONT_SESSIONS_MAX, P_QUEUE_MAX, PROXY_WORDS } from "../memory/proxy-row.ts";
@@ -35,7 +36,7 @@ import {
 } from "../memory/session-row.ts";
 import { proxyCounters, type SharedMemory, threadCounters } from "../memory/shared-memory.ts";
 import { resolveServerAddress } from "./addresses.ts";
-import type { Change, Receipt, RefusalCode } from "./change.ts";
+import type { Change, Receipt, RefusalCode, ResolvedAddress } from "./change.ts";
 import type { ProxyEntry, Registry, ServerEntry } from "./registry.ts";
 import { bumpEpoch, removeFromChain, writeAddress, writeAdminState, writeServerRow } from "./tables.ts";
 import type { OrderSink } from "./workers.ts";
@@ -180,27 +181,13 @@ async function addServer(context: CommitContext, change: Extract<Change, { kind:
   if (sameId !== undefined) return refuse("duplicate-id", sameId.name);
   const index = freeServerRow(memory);
   if (index < 0) return refuse("server-table-full", String(SERVERS_MAX));
-  let address: Awaited<ReturnType<typeof resolveServerAddress>>;
+  let address: ResolvedAddress;
   try {
     address = await resolveServerAddress(config.endpoint);
   } catch (error) {
     return refuse("bad-address", (error as Error).message);
   }
-  const now = Date.now();
-  const server: ServerEntry = {
-    index,
-    name: config.name,
-    id: config.id,
-    backend,
-    config,
-    host: address.host,
-    port: address.port,
-    mapsPort: config.portKind === "client",
-    fqdn: fqdnOf(config.endpoint),
-    lastChangeMs: now,
-    downMs: 0,
-    downSinceMs: now,
-  };
+  const server = newServerEntry(index, backend, config, address, true);
   registry.serversByIndex[index] = server;
   backend.servers.push(server);
   writeServerRow(memory, server, address, AdminState.FORCED_MAINT, VF_DYNAMIC);
@@ -208,8 +195,32 @@ async function addServer(context: CommitContext, change: Extract<Change, { kind:
   return { done: true, matched: 0, ended: 0, survivors: 0, server };
 }
 
-export const fqdnOf = (endpoint: ServerEntry["config"]["endpoint"]): string | undefined =>
-  endpoint.kind === "inet" && !isIpAddress(endpoint.host) ? endpoint.host : undefined;
+/** A server as the registry keeps it; `isDown`: it starts in maintenance. */
+export function newServerEntry(
+  index: number,
+  backend: ProxyEntry,
+  config: ServerConfig,
+  address: ResolvedAddress,
+  isDown: boolean,
+): ServerEntry {
+  const now = Date.now();
+  const { endpoint } = config;
+  const mapsPort = config.portKind === "client";
+  return {
+    index,
+    name: config.name,
+    id: config.id,
+    backend,
+    config,
+    host: address.host,
+    port: mapsPort ? 0 : address.port,
+    mapsPort,
+    fqdn: endpoint.kind === "inet" && !isIpAddress(endpoint.host) ? endpoint.host : undefined,
+    lastChangeMs: now,
+    downMs: 0,
+    downSinceMs: isDown ? now : undefined,
+  };
+}
 
 let nextServerRow = 0;
 
