@@ -110,6 +110,26 @@ it("goes on with one buffer for all: who finds none waits and gets its turn", as
   judge.end();
 });
 
+it("wakes all that wait for a buffer, also if the first of them needs none for long", async () => {
+  const { rig, judge } = await scene({ buffersMax: 1, maxconn: 12 });
+  const clients = Array.from({ length: 4 }, () => rig.world.connectClient(rig.listenerFds[0]));
+  rig.settle();
+  const [{ relay }] = rig.relays;
+  const slow = rig.world.servers[0];
+  slow.peerReads = false;
+  clients[0].peerSend(1_000_000);
+  rig.settle();
+  expect(relay.buffers.used).toBe(1);
+  for (const client of clients.slice(1)) client.peerSend(10);
+  rig.settle();
+  expect(rig.world.servers.slice(1).map((server) => server.delivered)).toEqual([0, 0, 0]);
+  slow.peerReads = true;
+  slow.peerRead = slow.delivered;
+  rig.settle();
+  expect(rig.world.servers.map((server) => server.delivered)).toEqual([1_000_000, 10, 10, 10]);
+  judge.end();
+});
+
 it("accepts again when a thread that had no row left gets one back", async () => {
   const { rig, judge } = await scene({ maxconn: 6, rowsPerThread: 2 });
   const clients = Array.from({ length: 3 }, () => rig.world.connectClient(rig.listenerFds[0]));

@@ -1,9 +1,12 @@
 // What must hold between any two turns, worked out from the session rows and the descriptor table alone. Each check throws
 // a sentence of what is wrong.
 
+import type { ProxyEntry } from "../../src/control/registry.ts";
+import type { Relay } from "../../src/dataplane/relay.ts";
 import { candidatesOf } from "../../src/dataplane/relay.ts";
 import { W_CONNECTIONS, WT_GRANTS, WT_LOAD } from "../../src/memory/control-words.ts";
 import { CT_SESSIONS } from "../../src/memory/counters.ts";
+import { L_SESSIONS } from "../../src/memory/listener-row.ts";
 import {
   BalanceCode,
   P_BACK_SESSIONS,
@@ -26,8 +29,9 @@ import {
   V_SERVED,
 } from "../../src/memory/server-row.ts";
 import * as S from "../../src/memory/session-row.ts";
+import type { SharedMemory } from "../../src/memory/shared-memory.ts";
 import { threadWords } from "../../src/memory/shared-memory.ts";
-import { checkBytes, checkDescriptors, checkProgress, checkTimer } from "./session-invariants.ts";
+import { checkBytes, checkDescriptors, checkTimer } from "./session-invariants.ts";
 import type { SimRig } from "./sim-rig.ts";
 
 const { SessionState, QueueState } = S;
@@ -39,6 +43,15 @@ export function must(holds: boolean, what: string): asserts holds {
 const mustEqual = (is: number, shouldBe: number, what: string): void => {
   if (is !== shouldBe) throw new Error(`invariant: ${what} is ${is}, the session table says ${shouldBe}`);
 };
+
+/** What the tables can be checked of: a simulated rig, or one on the real kernel. */
+export interface Rig {
+  readonly memory: SharedMemory;
+  readonly relays: readonly { readonly relay: Relay }[];
+  readonly frontend: ProxyEntry;
+  readonly backend: ProxyEntry;
+  handedConnections(thread: number): number;
+}
 
 /** Sums over all session rows. */
 interface Walk {
@@ -53,7 +66,7 @@ interface Walk {
 
 export const isLive = (state: number): boolean => state !== SessionState.FREE && state !== SessionState.ABANDONED;
 
-function walk(rig: SimRig): Walk {
+function walk(rig: Rig, checkSession: (row: number) => void): Walk {
   const { sessions, rowsPerThread, threads, servers, proxies } = rig.memory;
   const zeros = (count: number): number[] => new Array<number>(count).fill(0);
   const sums: Walk = {
@@ -91,18 +104,26 @@ function walk(rig: SimRig): Walk {
       sums.served[server]++;
       sums.attached[server]++;
     }
-    checkDescriptors(rig, row);
-    checkBytes(rig, row);
     checkTimer(rig, row);
+    checkSession(row);
   }
   return sums;
 }
 
-/** Holds after every step, with no turn under way. */
+/** Holds after every step on the simulated kernel, with no turn under way. */
 export function checkInvariants(rig: SimRig): void {
+  const sums = checkTables(rig, (row) => {
+    checkDescriptors(rig, row);
+    checkBytes(rig, row);
+  });
+  checkDescriptorTable(rig, sums);
+}
+
+/** Counters, lists and queues say what the session rows say. */
+export function checkTables(rig: Rig, checkSession: (row: number) => void): Walk {
   const { memory } = rig;
   const { words, proxiesI32, serversI32 } = memory;
-  const sums = walk(rig);
+  const sums = walk(rig, checkSession);
   const total = sums.live.reduce((sum, count) => sum + count, 0);
   const handed = rig.relays.reduce((sum, { relay }) => sum + rig.handedConnections(relay.thread), 0);
   mustEqual(words[W_CONNECTIONS], total + handed, "the process's connections");
@@ -133,12 +154,13 @@ export function checkInvariants(rig: SimRig): void {
     mustEqual(serversI32[row + V_SERVED], sums.served[server], `sessions served by server ${server}`);
     mustEqual(serversI32[row + V_ATTACHED], sums.attached[server], `sessions attached to server ${server}`);
   }
+  mustEqual(memory.listenersI32[L_SESSIONS], total + handed, "sessions of the listener");
   checkQueues(rig, sums);
-  checkDescriptorTable(rig, sums);
+  return sums;
 }
 
 /** Each thread's list of each server's sessions: exactly its rows that name the server, well linked. */
-function checkServerLists(rig: SimRig, thread: number): void {
+function checkServerLists(rig: Rig, thread: number): void {
   const { sessions, rowsPerThread, servers } = rig.memory;
   const { serverSessions } = rig.relays[thread].relay;
   const listed = new Map<number, number>();
@@ -166,7 +188,7 @@ function checkServerLists(rig: SimRig, thread: number): void {
 }
 
 /** Lengths, links and order of arrival of a backend's queues. */
-function checkQueues(rig: SimRig, sums: Walk): void {
+function checkQueues(rig: Rig, sums: Walk): void {
   const { sessions, proxiesI32, serversI32, servers } = rig.memory;
   const proxy = rig.backend.index * PROXY_WORDS;
   const first = chain(rig, proxiesI32, proxy + P_QUEUE_LENGTH, proxy + P_QUEUE_HEAD, proxy + P_QUEUE_TAIL, -1, sums);
@@ -186,7 +208,7 @@ function checkQueues(rig: SimRig, sums: Walk): void {
 
 /** The first row of a queue, -1 if it is empty. */
 function chain(
-  rig: SimRig,
+  rig: Rig,
   table: Int32Array,
   length: number,
   head: number,
@@ -244,7 +266,7 @@ function checkDescriptorTable(rig: SimRig, sums: Walk): void {
 }
 
 /** Holds when all threads sleep: nobody waits who need not. */
-export function checkIdle(rig: SimRig): void {
+export function checkIdle(rig: Rig): void {
   const { proxiesI32, serversI32, words } = rig.memory;
   for (const { relay } of rig.relays) {
     mustEqual(
@@ -254,7 +276,6 @@ export function checkIdle(rig: SimRig): void {
     );
     must(rig.handedConnections(relay.thread) === 0, `sleeping thread ${relay.thread} was handed a connection`);
   }
-  for (let row = 0; row < rig.memory.threads * rig.memory.rowsPerThread; row++) checkProgress(rig, row);
   const waiting = proxiesI32[rig.backend.index * PROXY_WORDS + P_QUEUE_LENGTH];
   const candidates = candidatesOf(rig.relays[0].relay, rig.backend.index);
   for (let i = 0; i < candidates.count; i++) {

@@ -3,10 +3,11 @@
 import type { ServerEntry } from "../../src/control/registry.ts";
 import { CT_RECORDS_DROPPED } from "../../src/memory/counters.ts";
 import { EndCause, EndPhase } from "../../src/memory/end-state.ts";
-import { SERVER_WORDS, V_ATTACHED, V_SERVED } from "../../src/memory/server-row.ts";
+import { SERVER_WORDS, V_ATTACHED, V_CUT_GENERATION, V_SERVED, V_USABLE } from "../../src/memory/server-row.ts";
 import * as S from "../../src/memory/session-row.ts";
 import type { Connection } from "./connection.ts";
 import { checkIdle, checkInvariants, isLive, must } from "./invariants.ts";
+import { checkProgress } from "./session-invariants.ts";
 import type { SimRig } from "./sim-rig.ts";
 
 const CAUSES: ReadonlySet<number> = new Set(Object.values(EndCause));
@@ -24,6 +25,7 @@ export class Judge {
     this.rig = rig;
     this.records = new Float64Array(rig.memory.ringsI32.buffer);
     rig.onRecord = (word) => this.readRecord(word);
+    rig.world.beforeConnect = (fd) => this.checkConnect(fd);
   }
 
   /** Everything that must hold between two turns. */
@@ -48,6 +50,8 @@ export class Judge {
   checkIdle(): void {
     this.check();
     checkIdle(this.rig);
+    const { threads, rowsPerThread } = this.rig.memory;
+    for (let row = 0; row < threads * rowsPerThread; row++) checkProgress(this.rig, row);
   }
 
   private readRecord(word: number): void {
@@ -81,16 +85,45 @@ export class Judge {
     const before = this.openConnections(server);
     const receipt = await this.rig.commit({ kind: "cut-server", server });
     must(receipt.done && receipt.survivors === 0, `cut of ${server.name}: ${JSON.stringify(receipt)}`);
-    for (const connection of before) {
-      must(connection.closed !== "no", `${connection.name} was open at the cut and is open at its answer`);
-      // One that ended by itself in between may still deliver what it was sent.
-      if (connection.closed === "abortive") connection.fenced = true;
-    }
+    fence(before);
     if (!isDisabled) return;
     const row = server.index * SERVER_WORDS;
     must(this.openConnections(server).length === 0, `${server.name} is disabled and cut, and has open connections`);
     must(this.rig.memory.serversI32[row + V_SERVED] === 0, `${server.name} is disabled and cut, and serves sessions`);
     must(this.rig.memory.serversI32[row + V_ATTACHED] === 0, `${server.name} is disabled and cut, and has sessions`);
+  }
+
+  /** Cuts a server while a thread is in the middle of its turn, as the control thread may. */
+  cutAmidTurn(server: ServerEntry): void {
+    const { rig } = this;
+    let before: Connection[] = [];
+    let sequence = -1;
+    const cut = (): void => {
+      before = this.openConnections(server);
+      Atomics.add(rig.memory.serversI32, server.index * SERVER_WORDS + V_CUT_GENERATION, 1);
+      sequence = rig.post({ kind: "cut-server", server: server.index });
+    };
+    rig.interrupt = cut;
+    for (let turns = 0; turns < 20 && sequence < 0 && rig.turnAny(); turns++) rig.world.network(false);
+    if (sequence < 0) {
+      rig.interrupt = undefined;
+      cut();
+    }
+    rig.runUntilAcknowledged(sequence);
+    fence(before);
+  }
+
+  /** A session whose server was cut since it chose it starts nothing any more, even before the order reaches its thread. */
+  private checkConnect(fd: number): void {
+    const { sessions, serversI32, threads, rowsPerThread } = this.rig.memory;
+    for (let base = 0; base < threads * rowsPerThread * S.SESSION_WORDS; base += S.SESSION_WORDS) {
+      if (sessions[base + S.S_SERVER_FD] !== fd || !isLive(sessions[base + S.S_STATE])) continue;
+      const server = sessions[base + S.S_SERVER] * SERVER_WORDS;
+      const isCurrent = sessions[base + S.S_CUT_GENERATION] === serversI32[server + V_CUT_GENERATION];
+      must(isCurrent, "a session that was cut connects to its server");
+      const isNew = sessions[base + S.S_RETRIES] === 0;
+      must(!isNew || serversI32[server + V_USABLE] === 1, "a server out of service is given a session");
+    }
   }
 
   private openConnections(server: ServerEntry): Connection[] {
@@ -136,6 +169,15 @@ export class Judge {
     }
     const kept = this.rig.relays.length * 2 + new Set(this.rig.listenerFds).size;
     must(world.descriptors.size === kept, `${world.descriptors.size} descriptors are open, not ${kept}`);
+  }
+}
+
+/** What was open at a cut is closed at its answer, and delivers nothing more. */
+function fence(connections: readonly Connection[]): void {
+  for (const connection of connections) {
+    must(connection.closed !== "no", `${connection.name} was open at the cut and is open at its answer`);
+    // One that ended by itself in between may still deliver what it was sent.
+    if (connection.closed === "abortive") connection.fenced = true;
   }
 }
 

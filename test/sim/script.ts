@@ -95,6 +95,10 @@ const STEPS = {
     const entry = server(scene);
     if (entry !== undefined) await scene.judge.cut(entry, false);
   },
+  "cut amid a turn": (scene: Scene) => {
+    const entry = server(scene);
+    if (entry !== undefined) scene.judge.cutAmidTurn(entry);
+  },
   "disable and cut": async (scene: Scene) => {
     const entry = server(scene);
     if (entry === undefined) return;

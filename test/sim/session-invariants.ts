@@ -11,7 +11,7 @@ import {
 } from "../../src/memory/proxy-row.ts";
 import * as S from "../../src/memory/session-row.ts";
 import type { Connection } from "./connection.ts";
-import { must } from "./invariants.ts";
+import { must, type Rig } from "./invariants.ts";
 import type { SimRig } from "./sim-rig.ts";
 
 const { SessionState } = S;
@@ -81,7 +81,7 @@ export function checkProgress(rig: SimRig, row: number): void {
 }
 
 /** A session that may time out is looked at in time. */
-export function checkTimer(rig: SimRig, row: number): void {
+export function checkTimer(rig: Rig, row: number): void {
   const { relay } = rig.relays[Math.floor(row / rig.memory.rowsPerThread)];
   const deadline = deadlineOf(rig, row);
   if (deadline === NEVER) return;
@@ -94,7 +94,7 @@ export function checkTimer(rig: SimRig, row: number): void {
 }
 
 /** When the session has to end or to move on by itself, by the rules of the configuration. */
-function deadlineOf(rig: SimRig, row: number): number {
+function deadlineOf(rig: Rig, row: number): number {
   const { sessions, sessionsF64, proxiesI32 } = rig.memory;
   const base = row * S.SESSION_WORDS;
   const f64 = base / 2;

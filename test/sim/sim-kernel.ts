@@ -55,7 +55,7 @@ export class SimKernel implements Kernel {
 
   private enter(call: string): void {
     this.trace?.push(call);
-    this.world.betweenCalls(this.thread);
+    this.world.betweenCalls(this.thread, call);
   }
 
   nowMs(): number {
@@ -121,6 +121,7 @@ export class SimKernel implements Kernel {
     this.enter("connect");
     const bytes = this.at(address, length);
     const connection = this.world.socket(fd);
+    this.world.beforeConnect(fd);
     if (this.world.faultPercent > 0 && this.world.random.chance(10)) return -EAGAIN;
     const path = (): number => Number(Buffer.from(bytes).toString("latin1", 2, length - 1));
     const port = connection.isUnix ? path() : bytes[2] * 256 + bytes[3];

@@ -62,6 +62,8 @@ export class SimRig {
   readonly commit: (change: Change) => Promise<Receipt>;
   /** Set by whoever judges the run: sees each record of an ended session (first word in `memory.ringsI32`). */
   onRecord: (word: number, thread: number) => void = () => {};
+  /** What the control thread does in the middle of a turn, once, at a system call that chance picks. */
+  interrupt: (() => void) | undefined;
   /** False: nobody reads the records. */
   readsRecords = true;
   private readonly pending = new Map<number, Pending>();
@@ -83,7 +85,7 @@ export class SimRig {
     const registry = registryOf([...new Set([this.frontend, this.backend])], SERVER_ROWS);
     const orders: OrderSink = { order: (body, thread) => Promise.resolve(this.order(body, thread)) };
     this.commit = createCommit({ memory: this.memory, registry, orders, events, closeListeners: () => {} });
-    this.world.betweenCalls = (thread) => this.interleave(thread);
+    this.world.betweenCalls = (thread, call) => this.interleave(thread, call);
     this.registry = registry;
   }
 
@@ -152,12 +154,15 @@ export class SimRig {
     return (this.pending.get(sequence)?.left ?? 0) === 0;
   }
 
-  /** Gives an order, and lets the threads run until all have carried it out. */
   private order(body: OrderBody, thread?: number): Acknowledgement {
-    const sequence = this.post(body, thread);
+    return this.runUntilAcknowledged(this.post(body, thread));
+  }
+
+  /** Lets the threads run until all have carried out an order. */
+  runUntilAcknowledged(sequence: number): Acknowledgement {
     for (let turns = 0; !this.isAcknowledged(sequence); turns++) {
-      if (turns > TURNS_MAX) throw new Error(`order ${body.kind} is never acknowledged`);
-      if (!this.turnAny()) throw new Error(`every thread sleeps, but order ${body.kind} is not acknowledged`);
+      if (turns > TURNS_MAX) throw new Error(`order ${sequence} is never acknowledged`);
+      if (!this.turnAny()) throw new Error(`every thread sleeps, but order ${sequence} is not acknowledged`);
       if (this.world.random.chance(20)) this.world.network(false);
     }
     const { ended } = this.pending.get(sequence)!;
@@ -225,10 +230,16 @@ export class SimRig {
   }
 
   /** Between two system calls of a thread, others act: the network, and other threads. */
-  private interleave(thread: number): void {
+  private interleave(thread: number, call: string): void {
     if (this.depth >= 2) return;
     const { random } = this.world;
     this.depth++;
+    // A thread that has begun to connect has looked at the cut generation already, and may not look again.
+    if (this.interrupt !== undefined && call !== "socket" && call !== "connect" && random.chance(25)) {
+      const act = this.interrupt;
+      this.interrupt = undefined;
+      act();
+    }
     if (random.chance(3)) this.world.network(false);
     if (this.relays.length > 1 && random.chance(3)) this.turn((thread + 1) % this.relays.length);
     this.depth--;

@@ -79,7 +79,9 @@ export class SimWorld {
   readonly servers: Connection[] = [];
   private attempts: Attempt[] = [];
   /** Called within system calls, so that other threads can act in between. */
-  betweenCalls: (thread: number) => void = () => {};
+  betweenCalls: (thread: number, call: string) => void = () => {};
+  /** Sees every connect() before it is made. */
+  beforeConnect: (fd: number) => void = () => {};
 
   private readonly scale: (typeof SCALES)[number];
 
