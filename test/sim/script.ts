@@ -173,7 +173,7 @@ const FREQUENT: readonly StepKind[] = [
 
 const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.tuple(fc.constantFrom(...FREQUENT, ...FREQUENT, ...FREQUENT, ...kinds), fc.nat(7), fc.nat(63)),
-  { minLength: 10, maxLength: 80, size: "max" },
+  { minLength: 10, maxLength: 60, size: "max" },
 );
 
 const timeout = fc.constantFrom(0, 0, 0, 20, 150, 1500, 1500);
