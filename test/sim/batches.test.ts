@@ -70,6 +70,29 @@ it("carries out an order that comes in the middle of a batch before the next eve
   judge.end();
 });
 
+it("starts no further attempt for a session that was cut, even before the order is looked at", async () => {
+  const { rig, judge } = await scene();
+  const upstream = rig.world.upstreams.get(7001)!;
+  upstream.answer = "refuse";
+  connect(rig);
+  connect(rig);
+  rig.advance(999);
+  expect(rig.world.servers.length).toBe(2);
+  upstream.answer = "silent";
+  // Both retries are due in one turn. The cut comes right after the first of them connects.
+  let connects = 0;
+  rig.world.betweenCalls = (_thread, call) => {
+    if (!call.startsWith("watch") || ++connects > 1) return;
+    rig.memory.serversI32[V_CUT_GENERATION]++;
+    rig.post({ kind: "cut-server", server: 0 });
+  };
+  rig.advance(1);
+  expect(rig.world.servers.length).toBe(3);
+  expect(rig.world.servers.map((server) => server.closed)).toEqual(["abortive", "abortive", "abortive"]);
+  rig.world.betweenCalls = () => {};
+  judge.end();
+});
+
 it("moves at most TURN_BYTES_MAX a turn, so a stream without end starves nobody", async () => {
   const { rig, judge } = await scene();
   const stream = connect(rig);
