@@ -27,6 +27,7 @@ import {
   DF_READABLE,
   S_ACCEPT_F64,
   S_BACKEND,
+  S_CLIENT_ACTIVE_F64,
   S_CLIENT_FD,
   S_CONNECT_ERRNO,
   S_CONNECT_MS_F64,
@@ -120,6 +121,8 @@ export function connected(relay: Relay, row: number): void {
   // HAProxy counts the failed attempts and their waits in as well.
   const since = sessionsF64[baseF64 + S_ACCEPT_F64] + Math.max(0, sessionsF64[baseF64 + S_QUEUE_MS_F64]);
   sessionsF64[baseF64 + S_CONNECT_MS_F64] = Math.max(0, relay.now - since);
+  // The client was not read from while it waited for the server: its time begins now as well.
+  sessionsF64[baseF64 + S_CLIENT_ACTIVE_F64] = relay.now;
   sessionsF64[baseF64 + S_SERVER_ACTIVE_F64] = relay.now;
   watchIdle(relay, row);
   if ((sessions[base + S_UP + D_FLAGS] & DF_READABLE) !== 0) forward(relay, base + S_UP);
