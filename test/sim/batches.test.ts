@@ -93,6 +93,22 @@ it("starts no further attempt for a session that was cut, even before the order 
   judge.end();
 });
 
+it("gives no session a pipe that still holds bytes of another", async () => {
+  const { rig, judge } = await scene();
+  rig.world.readingPercent = 0;
+  const blocked = connect(rig);
+  blocked.peerSend(3_000_000);
+  rig.settle();
+  expect(rig.memory.sessions[S.S_UP + S.D_PIPE_LENGTH]).toBeGreaterThan(0);
+  rig.post({ kind: "cut-session", row: 0, generation: rig.memory.sessions[S.S_GENERATION] });
+  rig.settle();
+  rig.world.readingPercent = 100;
+  connect(rig).peerSend(3_000_000);
+  rig.settle();
+  expect(rig.world.servers[1].delivered).toBe(3_000_000);
+  judge.end();
+});
+
 it("moves at most TURN_BYTES_MAX a turn, so a stream without end starves nobody", async () => {
   const { rig, judge } = await scene();
   const stream = connect(rig);

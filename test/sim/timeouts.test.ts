@@ -163,6 +163,23 @@ it.each(Object.entries(STUCK))("ends %s", async (_name, { timeouts, ending, afte
   expectEnd(rig, endings, afterMs, ending);
 });
 
+it("does not hold the time it waited for a server against a client that has spoken", async () => {
+  const { rig, endings } = await start({ clientMs: 500, queueMs: 5000 }, [{ maxconn: 1 }]);
+  const first = rig.world.connectClient(rig.listenerFds[0]);
+  const second = rig.world.connectClient(rig.listenerFds[0]);
+  second.peerSend(10);
+  for (let i = 0; i < 5; i++) {
+    first.peerSend(1);
+    rig.advance(400);
+  }
+  first.resetByPeer(rig.world.random);
+  rig.settle();
+  expect(rig.world.servers[1].delivered).toBe(10);
+  expect(endings).toEqual(["CD"]);
+  rig.advance(499);
+  expect(endings).toEqual(["CD"]);
+});
+
 it("tries the same server again after a second, as often as retries says", async () => {
   const { rig, endings } = await start({}, [{}]);
   rig.memory.proxiesI32[11] = 2;
