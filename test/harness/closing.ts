@@ -1,13 +1,15 @@
 // What a test opened is closed at its end, in reverse order, whatever happened before.
 
-import { afterEach } from "vitest";
+import { afterAll, afterEach } from "vitest";
 
 type Closable = { close(): unknown } | { stop(): unknown };
 
-/** Call once in a test file; `opened(x)` keeps x until the running test is over and gives it back. */
-export function closeAfterEach(): <T extends Closable>(thing: T) => T {
+/** Keeps `thing` until it is closed, and gives it back. */
+export type Opened = <T extends Closable>(thing: T) => T;
+
+function closeAt(hook: (close: () => Promise<void>) => void): Opened {
   const things: Closable[] = [];
-  afterEach(async () => {
+  hook(async () => {
     for (const thing of things.splice(0).reverse()) await ("stop" in thing ? thing.stop() : thing.close());
   });
   return (thing) => {
@@ -15,3 +17,9 @@ export function closeAfterEach(): <T extends Closable>(thing: T) => T {
     return thing;
   };
 }
+
+/** Call once in a test file: what the result is given is closed when the running test is over. */
+export const closeAfterEach = (): Opened => closeAt(afterEach);
+
+/** Call in a `describe`: what the result is given is closed after the last test of it. */
+export const closeAfterAll = (): Opened => closeAt(afterAll);

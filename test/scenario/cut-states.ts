@@ -9,10 +9,11 @@ import { SERVER_SIDE } from "../harness/show.ts";
 import { BlackHole, echo, halfCloser, refuser, silent, sink, source, Upstream } from "../harness/upstream.ts";
 import { waitFor } from "../harness/wait-for.ts";
 
-/** Where the sessions are brought into a state: one frontend, one server "victim". */
+/** Where the sessions are brought into a state: one frontend, one backend with one server "victim". */
 export interface CutStage {
   readonly program: Program;
   readonly port: number;
+  readonly backend: string;
   /** How many sessions. */
   readonly count: number;
   readonly victim: Victim;
@@ -97,7 +98,7 @@ async function waitForServerSide(stage: CutStage, state: number): Promise<void> 
     async () => {
       const sessions = await stage.program.sessions();
       last = sessions.map((s) => s.line).join("\n");
-      return sessions.filter((s) => s.be === "victims" && s.serverSide === state).length === stage.count;
+      return sessions.filter((s) => s.be === stage.backend && s.serverSide === state).length === stage.count;
     },
     () => `${stage.count} sessions with scb=[${state}, there are:\n${last}`,
   );

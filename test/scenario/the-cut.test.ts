@@ -1,16 +1,16 @@
 // The cut, in every state of a session, with 1 and 2 threads, by every command: what must hold when the answer arrives, seen by
 // the client, the server, `show sess`, the counters and the kernel. One file for G1, G2 and G3 of the guarantees.
 
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { Client } from "../harness/client.ts";
-import { closeAfterEach } from "../harness/closing.ts";
+import { closeAfterAll, closeAfterEach, type Opened } from "../harness/closing.ts";
 import { type KernelSocket, socketBetween, socketsHeldTo, survivingConnections } from "../harness/kernel-sockets.ts";
 import { FRONTEND_ADDRESS, freePort } from "../harness/ports.ts";
 import { Program } from "../harness/program.ts";
 import { statRow } from "../harness/show.ts";
 import { echo, Upstream } from "../harness/upstream.ts";
 import { waitFor } from "../harness/wait-for.ts";
-import { CUT_STATES, type CutState } from "./cut-states.ts";
+import { CUT_STATES, type CutStage, type CutState, type Victim } from "./cut-states.ts";
 
 const SESSIONS = 6;
 const opened = closeAfterEach();
@@ -22,13 +22,33 @@ const ORDERS: readonly Order[] = [
   "disable server, shutdown sessions server",
 ];
 
-async function startStage(state: CutState, threads: number) {
-  const victim = await state.startVictim();
-  if (victim.close) opened({ close: () => victim.close!() });
-  const bystanders = opened(await Upstream.start(echo));
-  const port = await freePort();
+interface Stage extends CutStage {
+  readonly frontend: string;
+  /** A session on another server, there from the beginning. */
+  readonly bystander: Client;
+}
+
+/** One program with a stage for each order: a frontend, a backend and a victim of its own. */
+async function startStages(state: CutState, threads: number, kept: Opened): Promise<Map<Order, Stage>> {
+  const others = kept(await Upstream.start(echo));
   const otherPort = await freePort();
-  const program = opened(
+  const parts: { order: Order; number: number; victim: Victim; port: number }[] = [];
+  for (const [number, order] of ORDERS.entries()) {
+    const victim = await state.startVictim();
+    if (victim.close) kept({ close: () => victim.close!() });
+    parts.push({ order, number, victim, port: await freePort() });
+  }
+  const stages = parts.map(
+    ({ number, victim, port }) => `
+frontend fe${number}
+    bind ${FRONTEND_ADDRESS}:${port}
+    default_backend victims${number}
+backend victims${number}
+    ${(state.backend ?? []).join("\n    ")}
+    server victim ${victim.endpoint} ${state.serverWords ?? ""}
+`,
+  );
+  const program = kept(
     await Program.start({
       config: `
 global
@@ -40,21 +60,19 @@ defaults
     timeout server 1h
     timeout connect 1h
     timeout queue 1h
-frontend fe
-    bind ${FRONTEND_ADDRESS}:${port}
-    default_backend victims
-frontend fe_other
+listen others
     bind ${FRONTEND_ADDRESS}:${otherPort}
-    default_backend others
-backend victims
-    ${(state.backend ?? []).join("\n    ")}
-    server victim ${victim.endpoint} ${state.serverWords ?? ""}
-backend others
-    server bystander ${bystanders.endpoint}
-`,
+    server bystander ${others.endpoint}
+${stages.join("")}`,
     }),
   );
-  return { program, victim, port, otherPort, count: SESSIONS };
+  const bystander = kept(await Client.open({ host: FRONTEND_ADDRESS, port: otherPort }));
+  return new Map(
+    parts.map(({ order, number, victim, port }) => [
+      order,
+      { program, victim, port, count: SESSIONS, frontend: `fe${number}`, backend: `victims${number}`, bystander },
+    ]),
+  );
 }
 
 /** The kernel's view in the moment of an answer. */
@@ -66,29 +84,34 @@ interface Look {
 }
 
 /** Sends the commands of an order one by one; each entry is what the kernel held for the server when that answer arrived. */
-async function cut(program: Program, order: Order, look: () => Look): Promise<Look[]> {
+async function cut({ program, backend }: Stage, order: Order, look: () => Look): Promise<Look[]> {
   const looks: Look[] = [];
   const send = async (command: string) => {
     const answer = await program.runtime(command, { atAnswer: () => looks.push(look()) });
     expect(answer, command).toBe("\n");
   };
   if (order === "shutdown session <id>") {
-    const ids = (await program.sessions()).filter((s) => s.be === "victims").map((s) => s.id);
+    const ids = (await program.sessions()).filter((s) => s.be === backend).map((s) => s.id);
     expect(ids).toHaveLength(SESSIONS);
     for (const id of ids) await send(`shutdown session ${id}`);
   } else {
-    if (order.startsWith("disable")) expect(await program.runtime("disable server victims/victim")).toBe("\n");
-    await send("shutdown sessions server victims/victim");
+    if (order.startsWith("disable")) expect(await program.runtime(`disable server ${backend}/victim`)).toBe("\n");
+    await send(`shutdown sessions server ${backend}/victim`);
   }
   return looks;
 }
 
 describe.each([1, 2])("the cut, %i thread(s)", (threads) => {
   describe.each(CUT_STATES)("$name", (state) => {
+    const kept = closeAfterAll();
+    let stages: Map<Order, Stage>;
+    beforeAll(async () => {
+      stages = await startStages(state, threads, kept);
+    });
+
     it.each(ORDERS)("%s", async (order) => {
-      const stage = await startStage(state, threads);
-      const { program, victim } = stage;
-      const bystander = opened(await Client.open({ host: FRONTEND_ADDRESS, port: stage.otherPort }));
+      const stage = stages.get(order)!;
+      const { program, victim, backend, frontend, bystander } = stage;
       await bystander.roundTrip("before");
       const clients = (await state.enter(stage)).map(opened);
       const connections = victim.upstream?.connections ?? [];
@@ -98,7 +121,7 @@ describe.each([1, 2])("the cut, %i thread(s)", (threads) => {
         return c.received.bytes + c.socket.readableLength + (row?.rxQueue ?? 0);
       });
 
-      const looks = await cut(program, order, () => ({
+      const looks = await cut(stage, order, () => ({
         surviving: survivingConnections(program.pid, victim.address, victim.port),
         held: socketsHeldTo(program.pid, victim.address, victim.port),
       }));
@@ -112,12 +135,12 @@ describe.each([1, 2])("the cut, %i thread(s)", (threads) => {
       expect(heldClients, "connections to the clients after the answer").toEqual([]);
 
       // `show sess` and the counters.
-      expect((await program.sessions()).filter((s) => s.be === "victims")).toEqual([]);
+      expect((await program.sessions()).filter((s) => s.be === backend)).toEqual([]);
       const stat = await program.stat();
-      expect(statRow(stat, "victims", "victim").scur).toBe("0");
-      expect(statRow(stat, "victims", "BACKEND").scur).toBe("0");
-      expect(statRow(stat, "victims", "BACKEND").qcur).toBe("0");
-      expect(statRow(stat, "fe", "FRONTEND").scur).toBe("0");
+      expect(statRow(stat, backend, "victim").scur).toBe("0");
+      expect(statRow(stat, backend, "BACKEND").scur).toBe("0");
+      expect(statRow(stat, backend, "BACKEND").qcur).toBe("0");
+      expect(statRow(stat, frontend, "FRONTEND").scur).toBe("0");
       expect((await program.info()).CurrConns).toBe("1");
 
       // The server: reset, and not a byte more than what had reached it.
