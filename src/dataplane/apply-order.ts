@@ -5,7 +5,7 @@ import { SERVER_WORDS, V_CUT_GENERATION } from "../memory/server-row.ts";
 import { S_CUT_GENERATION, S_GENERATION, S_SERVER_NEXT, S_STATE, SessionState } from "../memory/session-row.ts";
 import { clearCounters } from "./clear-counters.ts";
 import type { Order } from "./order.ts";
-import { serveBackend, takeGrants, visitQueued } from "./queue.ts";
+import { isCandidate, serveBackend, takeGrants, visitQueued } from "./queue.ts";
 import { candidatesOf, type Relay, type RelayListener, rowBase } from "./relay.ts";
 import { takeHandedOver } from "./session/accept.ts";
 import { resumeListeners, stopWatching } from "./session/admit.ts";
@@ -59,7 +59,8 @@ function listen(relay: Relay, order: Extract<Order, { kind: "listen" }>): void {
 }
 
 function serverChanged(relay: Relay, backend: number, server: number): void {
-  visitQueued(relay, backend, server, reconsiderQueued);
+  // Who lines up for the server itself keeps its place, and its time, while the server may be given sessions.
+  if (!isCandidate(relay, backend, server)) visitQueued(relay, backend, server, reconsiderQueued);
   // Those in the backend's queue only move if no server is left for them; else their turn comes.
   if (candidatesOf(relay, backend).count === 0) visitQueued(relay, backend, -1, reconsiderQueued);
   else serveBackend(relay, backend);

@@ -183,7 +183,8 @@ function isEarlier(sessions: Int32Array, a: number, b: number): boolean {
   return ((sessions[rowBase(a) + S_QUEUE_TICKET] - sessions[rowBase(b) + S_QUEUE_TICKET]) | 0) < 0;
 }
 
-function isCandidate(relay: Relay, backend: number, server: number): boolean {
+/** True if the server may be given new sessions of the backend now. */
+export function isCandidate(relay: Relay, backend: number, server: number): boolean {
   const candidates = candidatesOf(relay, backend);
   for (let i = 0; i < candidates.count; i++) if (candidates.servers[i] === server) return true;
   return false;
