@@ -25,7 +25,7 @@ export class Judge {
     this.rig = rig;
     this.records = new Float64Array(rig.memory.ringsI32.buffer);
     rig.onRecord = (word) => this.readRecord(word);
-    rig.world.beforeConnect = (fd) => this.checkConnect(fd);
+    rig.world.beforeConnect = (thread, fd) => this.checkConnect(thread, fd);
   }
 
   /** Everything that must hold between two turns. */
@@ -114,9 +114,11 @@ export class Judge {
   }
 
   /** A session whose server was cut since it chose it starts nothing any more, even before the order reaches its thread. */
-  private checkConnect(fd: number): void {
-    const { sessions, serversI32, threads, rowsPerThread } = this.rig.memory;
-    for (let base = 0; base < threads * rowsPerThread * S.SESSION_WORDS; base += S.SESSION_WORDS) {
+  private checkConnect(thread: number, fd: number): void {
+    const { sessions, serversI32, rowsPerThread } = this.rig.memory;
+    // Of the thread's own rows: another's may still name a descriptor that it has just closed.
+    for (let row = thread * rowsPerThread; row < (thread + 1) * rowsPerThread; row++) {
+      const base = row * S.SESSION_WORDS;
       if (sessions[base + S.S_SERVER_FD] !== fd || !isLive(sessions[base + S.S_STATE])) continue;
       const server = sessions[base + S.S_SERVER] * SERVER_WORDS;
       const isCurrent = sessions[base + S.S_CUT_GENERATION] === serversI32[server + V_CUT_GENERATION];

@@ -121,7 +121,7 @@ export class SimKernel implements Kernel {
     this.enter("connect");
     const bytes = this.at(address, length);
     const connection = this.world.socket(fd);
-    this.world.beforeConnect(fd);
+    this.world.beforeConnect(this.thread, fd);
     if (this.world.faultPercent > 0 && this.world.random.chance(10)) return -EAGAIN;
     const path = (): number => Number(Buffer.from(bytes).toString("latin1", 2, length - 1));
     const port = connection.isUnix ? path() : bytes[2] * 256 + bytes[3];

@@ -81,7 +81,7 @@ export class SimWorld {
   /** Called within system calls, so that other threads can act in between. */
   betweenCalls: (thread: number, call: string) => void = () => {};
   /** Sees every connect() before it is made. */
-  beforeConnect: (fd: number) => void = () => {};
+  beforeConnect: (thread: number, fd: number) => void = () => {};
 
   private readonly scale: (typeof SCALES)[number];
 

@@ -1,0 +1,69 @@
+// Places in a queue: changes to a server that still takes sessions cost nobody its place or its time.
+
+import { expect, it } from "vitest";
+import { EndCause } from "../../src/memory/end-state.ts";
+import { AdminState } from "../../src/memory/server-row.ts";
+import { Judge } from "./judge.ts";
+import { createRig, type SimRig } from "./sim-rig.ts";
+
+/** One server of one slot that is taken, and four clients in line, spread over two threads. */
+async function line(balance: "source" | "roundrobin"): Promise<{ rig: SimRig; judge: Judge }> {
+  const rig = await createRig({
+    seed: 5,
+    threads: 2,
+    servers: [{ maxconn: 1 }],
+    sharesListener: true,
+    proxy: { balance: { algorithm: balance, draws: 2, explicit: true }, timeouts: { queueMs: 1000, connectMs: 1000 } },
+  });
+  rig.world.betweenCalls = () => {};
+  rig.world.readingPercent = 100;
+  const judge = new Judge(rig);
+  for (let i = 0; i < 5; i++) {
+    rig.world.connectClient(rig.listenerFds[0]).peerSend(1);
+    rig.settle();
+  }
+  return { rig, judge };
+}
+
+/** Ends whoever has the slot, one after the other: the numbers of the clients in the order in which they were served. */
+function serveAll(rig: SimRig): number[] {
+  const served: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    const server = rig.world.servers.at(-1)!;
+    served.push(server.source);
+    server.resetByPeer(rig.world.random);
+    rig.settle();
+  }
+  return served;
+}
+
+it.each(["source", "roundrobin"] as const)("keeps the order of arrival over changes (%s)", async (balance) => {
+  const { rig, judge } = await line(balance);
+  const [server] = rig.backend.servers;
+  await rig.commit({ kind: "set-weight", server, weight: 3 });
+  await rig.commit({ kind: "set-maxconn", server, maxconn: 1 });
+  expect(serveAll(rig)).toEqual([0, 1, 2, 3, 4]);
+  judge.end();
+});
+
+it.each(["source", "roundrobin"] as const)(
+  "does not begin the queue timeout anew with a change (%s)",
+  async (balance) => {
+    const { rig, judge } = await line(balance);
+    const [server] = rig.backend.servers;
+    for (let i = 0; i < 4; i++) {
+      rig.advance(300);
+      await rig.commit({ kind: "set-weight", server, weight: 2 + i });
+    }
+    expect([...judge.causes.values()]).toEqual(new Array(4).fill(EndCause.SERVER_TIMEOUT));
+    judge.end();
+  },
+);
+
+it("ends those in line when their only server is disabled", async () => {
+  const { rig, judge } = await line("source");
+  const [server] = rig.backend.servers;
+  await rig.commit({ kind: "set-admin", server, set: AdminState.FORCED_MAINT, clear: 0 });
+  expect([...judge.causes.values()]).toEqual(new Array(4).fill(EndCause.SERVER));
+  judge.end();
+});
