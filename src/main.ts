@@ -21,6 +21,9 @@ const EXIT_SIGTERM = 143;
 /** A defect of the program itself. */
 const EXIT_DEFECT = 70;
 
+/** After the last session of a soft stop: how long a command that ended it may take to be answered. */
+const ANSWER_GRACE_MS = 1000;
+
 /** A running proxy with its ways in. */
 interface Service {
   readonly program: RunningProgram;
@@ -98,14 +101,14 @@ async function runProxy(command: RunCommand): Promise<void> {
     process.stderr.write(startupLine("ALERT", (error as Error).message) + hint);
     return end(1);
   }
-  const finish = once(async (exitCode: number) => {
-    await closeService(service);
+  const finish = once(async (exitCode: number, graceMs: number) => {
+    await closeService(service, graceMs);
     if (command.pidFile !== undefined) removeFile(command.pidFile);
     end(exitCode);
   });
-  process.on("SIGTERM", () => finish(EXIT_SIGTERM));
-  process.on("SIGINT", () => finish(EXIT_SIGINT));
-  process.on("SIGUSR1", () => void service.program.softStop().then(() => finish(0)));
+  process.on("SIGTERM", () => finish(EXIT_SIGTERM, 0));
+  process.on("SIGINT", () => finish(EXIT_SIGINT, 0));
+  process.on("SIGUSR1", () => void service.program.softStop().then(() => finish(0, ANSWER_GRACE_MS)));
   // A terminal that goes away must not take the balancer with it; reload is not there yet.
   process.on("SIGHUP", () => undefined);
   if (command.verbose || command.debug) {
@@ -153,8 +156,8 @@ function openRuntimeSocket(program: RunningProgram, socket: StatsSocket, config:
   return startRuntimeSocket(program, socket, { statsTimeoutMs: config.global.statsTimeoutMs, maxConnections: 10 });
 }
 
-async function closeService(service: Service): Promise<void> {
-  await Promise.all(service.runtimeSockets.map((socket) => socket.close()));
+async function closeService(service: Service, graceMs = 0): Promise<void> {
+  await Promise.all(service.runtimeSockets.map((socket) => socket.close(graceMs)));
   const left = await service.program.stop();
   // A thread that does not leave its loop would hang process.exit().
   if (!left) c.exitNow(EXIT_DEFECT);
@@ -174,12 +177,12 @@ function removeFile(path: string): void {
 }
 
 /** Only the first call counts. */
-function once(action: (exitCode: number) => Promise<void>): (exitCode: number) => void {
+function once<Words extends unknown[]>(action: (...words: Words) => Promise<void>): (...words: Words) => void {
   let called = false;
-  return (exitCode) => {
+  return (...words) => {
     if (called) return;
     called = true;
-    action(exitCode).catch(fail);
+    action(...words).catch(fail);
   };
 }
 

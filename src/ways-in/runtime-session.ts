@@ -42,6 +42,9 @@ export class RuntimeSession {
   readonly #gone = new AbortController();
   /** The client closed its sending side: nothing more will arrive. */
   #inputEnded = false;
+  /** A line is being run or answered; and this is the last one. */
+  #isBusy = false;
+  #isRetiring = false;
   /** Resolves whoever waits for input, for room in the output, or for the end. */
   #wake: (() => void) | undefined;
 
@@ -81,10 +84,18 @@ export class RuntimeSession {
       if (line === undefined) break;
       const announced = payloadAnnouncement(line);
       if (announced !== undefined && !(await this.#skipPayload(announced.end))) break;
+      this.#isBusy = true;
       await this.#runLine(announced?.command ?? line);
-      if (this.connection.closing || this.connection.mode === "once") break;
+      this.#isBusy = false;
+      if (this.connection.closing || this.connection.mode === "once" || this.#isRetiring) break;
     }
     this.#finish();
+  }
+
+  /** Ends the connection: at once, or after the answer to the line that is being run. */
+  retire(): void {
+    this.#isRetiring = true;
+    if (!this.#isBusy) this.#socket.destroy();
   }
 
   /** The next line; undefined when there is none any more: end of input, timeout, or one that is too long. */

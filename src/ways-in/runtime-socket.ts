@@ -23,8 +23,8 @@ export interface RuntimeSocketOptions {
 export interface RuntimeSocket {
   /** As `show cli sockets` prints it: "unix@/run/headgate.sock", "ipv4@127.0.0.1:9999". */
   readonly address: string;
-  /** Stops listening, closes what is open, and removes the socket's path. */
-  close(): Promise<void>;
+  /** Stops listening, closes what is open, and removes the socket's path. Commands under way may end within `graceMs`. */
+  close(graceMs?: number): Promise<void>;
 }
 
 /** Rejects with an AppError "cannot-bind" when the address cannot be listened on. */
@@ -35,14 +35,16 @@ export async function startRuntimeSocket(
 ): Promise<RuntimeSocket> {
   const { controlConnections } = statsOf(program);
   const number = controlConnections.sockets.length + 1;
-  const open = new Set<Socket>();
+  const open = new Map<Socket, RuntimeSession | undefined>();
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
-    open.add(socket);
+    open.set(socket, undefined);
     socket.on("close", () => open.delete(socket));
     // An error is followed by "close", which the session acts on.
     socket.on("error", () => {});
     const serve = (): Promise<void> =>
-      serveConnection(program, controlConnections, socket, number, socketConfig, options);
+      serveConnection(program, controlConnections, socket, number, socketConfig, options, (session) =>
+        open.set(socket, session),
+      );
     controlConnections.admit(options.maxConnections, serve);
   });
   server.maxConnections = options.maxConnections + CONTROL_BACKLOG_MAX;
@@ -55,12 +57,18 @@ export async function startRuntimeSocket(
   controlConnections.sockets.push(entry);
   return {
     address,
-    async close() {
+    async close(graceMs = 0) {
       removePath();
       controlConnections.sockets.splice(controlConnections.sockets.indexOf(entry), 1);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const socket of open) socket.destroy();
+      const destroyAll = (): void => {
+        for (const socket of open.keys()) socket.destroy();
+      };
+      if (graceMs === 0) destroyAll();
+      else for (const [socket, session] of open) session === undefined ? socket.destroy() : session.retire();
+      const timer = setTimeout(destroyAll, graceMs);
       await closed;
+      clearTimeout(timer);
     },
   };
 }
@@ -72,6 +80,7 @@ async function serveConnection(
   number: number,
   { level, endpoint }: StatsSocket,
   { statsTimeoutMs, log }: RuntimeSocketOptions,
+  onSession: (session: RuntimeSession) => void,
 ): Promise<void> {
   if (socket.destroyed) return;
   const isInet = endpoint.kind === "inet";
@@ -86,6 +95,7 @@ async function serveConnection(
     entry.commands++;
   };
   const session = new RuntimeSession(program, socket, { level, timeoutMs: statsTimeoutMs, onCommand });
+  onSession(session);
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
   // A defect in a report must not end the sessions of everybody: this connection closes, and the log says why.
   await session.serve().catch((error: Error) => {
