@@ -48,7 +48,14 @@ export type CheckProtocol =
   | { readonly kind: "ssl-hello" }
   | { readonly kind: "external"; readonly command: string; readonly path?: string };
 
-export interface ConnectStep {
+/** What all steps have. */
+export interface CheckStep {
+  /** Its place among the section's rules, from 0, comments counted: results name step `index + 1`. Default: among the steps. */
+  readonly index?: number;
+  readonly place: SourcePlace;
+}
+
+export interface ConnectStep extends CheckStep {
   readonly kind: "connect";
   readonly port?: number;
   readonly addr?: string;
@@ -56,18 +63,16 @@ export interface ConnectStep {
   readonly linger: boolean;
   readonly tls?: CheckTls;
   readonly comment?: string;
-  readonly place: SourcePlace;
 }
 
-export interface SetVarStep {
+export interface SetVarStep extends CheckStep {
   readonly kind: "set-var";
   readonly name: string;
   readonly value: string;
-  readonly place: SourcePlace;
 }
 
 /** What an expect step looks for, and what it says. */
-export interface ExpectCommon {
+export interface ExpectCommon extends CheckStep {
   readonly kind: "expect";
   readonly negated: boolean;
   readonly comment?: string;
@@ -79,13 +84,12 @@ export interface ExpectCommon {
   readonly onError?: string;
   /** -1 or absent: no bound. */
   readonly minRecv?: number;
-  readonly place: SourcePlace;
 }
 
 export type HttpCheckStep =
   | ConnectStep
   | SetVarStep
-  | {
+  | (CheckStep & {
       readonly kind: "send";
       readonly method: string;
       readonly uri: string;
@@ -94,11 +98,10 @@ export type HttpCheckStep =
       readonly headers: readonly (readonly [name: string, value: string])[];
       readonly body?: string;
       readonly comment?: string;
-      readonly place: SourcePlace;
-    }
+    })
   | (ExpectCommon & {
+      /** Status ranges are inclusive. Patterns are for text that is read as latin-1. */
       readonly match:
-        /** Ranges of status codes, inclusive. */
         | { readonly kind: "status"; readonly ranges: readonly (readonly [from: number, to: number])[] }
         | { readonly kind: "rstatus" | "rstring"; readonly pattern: RegExp; readonly source: string }
         | { readonly kind: "string"; readonly text: string };
@@ -107,16 +110,15 @@ export type HttpCheckStep =
 export type TcpCheckStep =
   | ConnectStep
   | SetVarStep
-  | {
+  | (CheckStep & {
       readonly kind: "send";
       readonly bytes: Uint8Array;
       readonly comment?: string;
-      readonly place: SourcePlace;
-    }
+    })
   | (ExpectCommon & {
+      /** Patterns are for bytes read as latin-1; rbinary's for bytes written as upper-case hexadecimal. */
       readonly match:
         | { readonly kind: "string" | "binary"; readonly bytes: Uint8Array; readonly source: string }
-        /** rbinary matches the answer's bytes written as upper-case hexadecimal. */
         | { readonly kind: "rstring" | "rbinary"; readonly pattern: RegExp; readonly source: string };
     });
 
