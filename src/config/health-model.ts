@@ -126,6 +126,7 @@ export interface AgentConfig {
   readonly addr?: string;
   readonly port: number;
   readonly interMs: number;
+  /** Each character is a byte. */
   readonly send?: string;
 }
 

@@ -7,7 +7,15 @@ import type { WordReader } from "../word-reader.ts";
 import { readConnect } from "./connect-rule.ts";
 import { readHttpExpect, readTcpExpect } from "./expect-rule.ts";
 import { constantOf, type RuleVariables } from "./rule-text.ts";
-import { addHttpRule, type CommentRule, type HttpRule, misplacedConnect, ownRules, type TcpRule } from "./rules.ts";
+import {
+  addHttpRule,
+  type CommentRule,
+  type ConnectRule,
+  type HttpRule,
+  misplacedConnect,
+  ownRules,
+  type TcpRule,
+} from "./rules.ts";
 import { readFormat, readHttpSend, readTcpSend } from "./send-rule.ts";
 
 const HTTP_STEPS = ["connect", "send", "expect", "comment", "set-var"] as const;
@@ -57,7 +65,7 @@ function readStep<Step extends string, Rule extends HttpRule | TcpRule>(
   steps: readonly Step[],
   rules: readonly (HttpRule | TcpRule)[],
   read: (step: OwnStep<Step>, variables: RuleVariables) => Rule | undefined,
-): Rule | Extract<HttpRule & TcpRule, { kind: "connect" }> | SetVarStep | CommentRule | undefined {
+): Rule | ConnectRule | SetVarStep | CommentRule | undefined {
   const line = words.keyword;
   const token = words.word(`one of ${steps.join(", ")}`);
   if (token === undefined) return undefined;
@@ -108,6 +116,6 @@ function readSetVar(words: WordReader, written: string, variables: RuleVariables
   }
   const value = constantOf(token.text, variables);
   if (value.ok) return { kind: "set-var", name, value: value.text, place: words.place() };
-  words.error("unsupported", `'set-var': ${value.ok ? "" : value.message}`, token);
+  words.error("unsupported", `'set-var': ${value.message}`, token);
   return undefined;
 }

@@ -18,7 +18,7 @@ function known(text: string): TextResult {
   return { ok: true, text };
 }
 
-/** A sample expression whose value is known before the check runs: `str(..)`, `int(..)`, `bool(..)`, `var(..)` of a known variable. */
+/** A sample expression whose value is known before the check runs: `str(..)`, `int(..)`, `var(..)` of a known variable. */
 export function constantOf(expression: string, variables: RuleVariables): TextResult {
   const string = /^str\((?:'([^']*)'|"([^"]*)"|([^'"(),]*))\)$/.exec(expression);
   if (string !== null) return known(string[1] ?? string[2] ?? string[3] ?? "");

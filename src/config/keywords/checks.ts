@@ -227,7 +227,7 @@ const AGENT_WORDS: readonly Keyword<ServerDraft>[] = [
   interval("agent-inter", "agentInterMs", "Time between two questions to the agent.", "`inter`"),
   serverWord("agent-send", "<text>", "Text sent to the agent, as it is.", (words, health) => {
     const token = words.word("<text>");
-    if (token !== undefined) health.agentSend = Buffer.from(bytesOf(words.line, token)).toString("utf8");
+    if (token !== undefined) health.agentSend = Buffer.from(bytesOf(words.line, token)).toString("latin1");
   }),
 ];
 
