@@ -3,12 +3,16 @@
 import { AppError } from "../base/errors.ts";
 import { LISTENERS_MAX, PROXIES_MAX, SERVERS_MAX } from "../base/limits.ts";
 import type { Config, ServerConfig } from "../config/model.ts";
+import { ADMIN_MAINT, OperState, SERVER_WORDS, V_ADMIN, V_OPER } from "../memory/server-row.ts";
 import type { SharedMemory } from "../memory/shared-memory.ts";
 import { resolveServerAddress } from "./addresses.ts";
-import { fqdnOf, freeServerRow, type MutableRegistry } from "./commit.ts";
+import { fqdnOf, freeServerRow } from "./commit.ts";
+import type { MutableRegistry } from "./commit-context.ts";
+import { createHealth, linkTrackers, startHealth } from "./health/health-entry.ts";
 import { openFrontendListener } from "./listeners.ts";
 import type { ListenerEntry, ProxyEntry, ServerEntry } from "./registry.ts";
-import { configuredAdmin, writeProxyRow, writeServerRow } from "./tables.ts";
+import { inheritedBits } from "./server-state.ts";
+import { configuredAdmin, writeProxyRow, writeServerRow, writeServerState } from "./tables.ts";
 
 /** Proxies and servers, in tables and registry; listeners are opened by `openListeners`. */
 export async function buildRegistry(config: Config, memory: SharedMemory, maxconn: number): Promise<MutableRegistry> {
@@ -33,6 +37,7 @@ export async function buildRegistry(config: Config, memory: SharedMemory, maxcon
       lastChangeMs: now,
       downMs: 0,
       downSinceMs: undefined,
+      downTransitions: 0,
     };
   });
   const serversByIndex: (ServerEntry | undefined)[] = [];
@@ -49,6 +54,10 @@ export async function buildRegistry(config: Config, memory: SharedMemory, maxcon
   }
   for (const proxy of proxies) {
     for (const server of proxy.config.servers) await addServer(memory, serversByIndex, proxy, server, now);
+  }
+  linkTrackers(serversByIndex);
+  for (const server of serversByIndex) {
+    if (server !== undefined && server.health.tracked === undefined) followAtStart(memory, server);
   }
   return registry;
 }
@@ -97,11 +106,29 @@ async function addServer(
     fqdn: fqdnOf(config.endpoint),
     lastChangeMs: now,
     downMs: 0,
-    downSinceMs: config.disabled ? now : undefined,
+    downSinceMs: undefined,
+    health: createHealth(config, false),
   };
+  const admin = configuredAdmin(config.disabled);
+  const oper = startHealth(server.health, config, admin);
+  if (oper === OperState.STOPPED) server.downSinceMs = now;
   serversByIndex[index] = server;
   backend.servers.push(server);
-  writeServerRow(memory, server, address, configuredAdmin(config.disabled), 0);
+  writeServerRow(memory, server, address, admin, oper, 0);
+}
+
+/** Servers that track another one start in its state, and so do those that track them. */
+function followAtStart(memory: SharedMemory, server: ServerEntry): void {
+  const table = memory.serversI32;
+  const own = server.index * SERVER_WORDS;
+  for (const tracker of server.health.trackers) {
+    const row = tracker.index * SERVER_WORDS;
+    const admin = table[row + V_ADMIN] | inheritedBits(table[own + V_ADMIN]);
+    const oper = (admin & ADMIN_MAINT) !== 0 ? OperState.STOPPED : table[own + V_OPER];
+    writeServerState(memory, tracker.index, admin, oper);
+    if (oper === OperState.STOPPED) tracker.downSinceMs ??= tracker.lastChangeMs;
+    followAtStart(memory, tracker);
+  }
 }
 
 function defaultBackendOf(proxies: readonly ProxyEntry[], proxy: ProxyEntry): number {

@@ -141,7 +141,6 @@ const OURS: readonly Mask[] = [
   mask("bytes are counted as they move, not at the end of the session", columns("b(?:in|out)"), "$1=N"),
   mask("a place in the frontend is taken before the connection is accepted", columns("smax"), "$1=N"),
   mask("a session that comes from the queue counts too", columns("lbtot"), "$1=N"),
-  mask("transitions are counted with the health checks to come", columns("chkdown"), "$1=N"),
 ];
 
 export const MASKS: readonly Mask[] = [

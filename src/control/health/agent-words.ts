@@ -1,0 +1,59 @@
+// What an agent's line changes besides health: drain and maintenance, weight, maxconn. In HAProxy's order, before health is
+// counted. Called by `commit` only.
+
+import { AdminState, SERVER_WORDS, V_INITIAL_WEIGHT, V_MAXCONN, V_WEIGHT } from "../../memory/server-row.ts";
+import type { CommitContext } from "../commit-context.ts";
+import type { ServerEntry } from "../registry.ts";
+import { changeAdmin } from "../server-state.ts";
+import { bumpEpoch } from "../tables.ts";
+import type { AgentReply } from "./agent-check.ts";
+
+const { FORCED_MAINT, FORCED_DRAIN } = AdminState;
+
+const ADMIN = {
+  ready: { set: 0, clear: FORCED_MAINT | FORCED_DRAIN },
+  drain: { set: FORCED_DRAIN, clear: FORCED_MAINT },
+  maint: { set: FORCED_MAINT, clear: FORCED_DRAIN },
+} as const;
+
+const WEIGHT_MAX = 256;
+
+/** Carries out a reply's words; gives what is wrong with them, or "". */
+export async function applyAgentWords(context: CommitContext, server: ServerEntry, reply: AgentReply): Promise<string> {
+  if (reply.admin !== undefined) {
+    const { set, clear } = ADMIN[reply.admin];
+    await changeAdmin(context, server, set, clear);
+  }
+  const row = server.index * SERVER_WORDS;
+  const table = context.memory.serversI32;
+  let warning = "";
+  let moved = false;
+  if (reply.weight !== undefined) {
+    const weight = weightOf(reply.weight, table[row + V_INITIAL_WEIGHT]);
+    if (typeof weight === "string") warning = weight;
+    else moved = store(table, row + V_WEIGHT, weight);
+  }
+  if (reply.maxconn !== undefined) {
+    if (/^[0-9]{1,9}$/.test(reply.maxconn)) {
+      moved = store(table, row + V_MAXCONN, Number(reply.maxconn)) || moved;
+    } else warning ||= "maxconn string empty or preceded by garbage";
+  }
+  if (moved) {
+    bumpEpoch(context.memory, server.backend.index);
+    await context.orders.order({ kind: "server-changed", server: server.index, backend: server.backend.index });
+  }
+  return warning;
+}
+
+/** A weight as in `set server ... weight`: absolute, or percent of the configured one; or what is wrong with it. */
+function weightOf(text: string, initial: number): number | string {
+  const match = /^([0-9]+)(%?)$/.exec(text);
+  if (match === null) return "Trailing garbage in weight string";
+  const value = Number(match[1]);
+  if (match[2] === "%") return Math.min(WEIGHT_MAX, Math.floor((initial * value) / 100));
+  return value > WEIGHT_MAX ? "Absolute weight can only be between 0 and 256 inclusive." : value;
+}
+
+function store(table: Int32Array, word: number, value: number): boolean {
+  return Atomics.exchange(table, word, value) !== value;
+}
