@@ -11,7 +11,7 @@ import type { MutableRegistry } from "./commit-context.ts";
 import { createHealth, linkTrackers, startHealth } from "./health/health-entry.ts";
 import { openFrontendListener } from "./listeners.ts";
 import type { ListenerEntry, ProxyEntry, ServerEntry } from "./registry.ts";
-import { inheritedBits } from "./server-state.ts";
+import { hasEligibleServer, inheritedBits } from "./server-state.ts";
 import { configuredAdmin, writeProxyRow, writeServerRow, writeServerState } from "./tables.ts";
 
 /** Proxies and servers, in tables and registry; listeners are opened by `openListeners`. */
@@ -59,6 +59,7 @@ export async function buildRegistry(config: Config, memory: SharedMemory, maxcon
   for (const server of serversByIndex) {
     if (server !== undefined && server.health.tracked === undefined) followAtStart(memory, server);
   }
+  for (const proxy of proxies) if (!hasEligibleServer(memory, proxy)) proxy.downSinceMs = now;
   return registry;
 }
 

@@ -21,13 +21,13 @@ export interface ServerStateChange {
   /** Sessions on the server before anything was ended, and those that waited for it. */
   readonly sessions: number;
   readonly requeued: number;
-  /** With it, the backend lost its last usable server. */
-  readonly lastOne: boolean;
 }
 
 /** What `commit` tells the rest of the control thread, for the log and for the checks. */
 export interface CommitEvents {
   onServerState(server: ServerEntry, change: ServerStateChange): void;
+  /** Load balancing has no server of the backend left. */
+  onBackendDown(backend: ProxyEntry): void;
   /** A check's result that `option log-health-checks` asks for; `text` without the full stop. */
   onCheckLog(server: ServerEntry, text: string): void;
   /** Whether, how often or where its checks run may have changed. */

@@ -20,7 +20,6 @@ import {
   V_QUEUE_MAX,
   V_SERVED,
   V_SERVED_MAX,
-  V_WEIGHT,
   VF_DYNAMIC,
 } from "../memory/server-row.ts";
 import { generationOfSessionId, rowOfSessionId, S_GENERATION, SESSION_WORDS } from "../memory/session-row.ts";
@@ -32,7 +31,7 @@ import { cutServer } from "./cut.ts";
 import { applyCheckResult, enableCheck, setCheckTarget, setHealth } from "./health/changes.ts";
 import { createHealth, findTracked, link, unlink } from "./health/health-entry.ts";
 import type { ProxyEntry, ServerEntry } from "./registry.ts";
-import { changeAdmin, inheritAdmin, noteBackendTimes } from "./server-state.ts";
+import { changeAdmin, changeWeight, inheritAdmin, noteBackendTimes } from "./server-state.ts";
 import { bumpEpoch, removeFromChain, writeAddress, writeServerRow } from "./tables.ts";
 
 export function createCommit(context: CommitContext): (change: Change) => Promise<Receipt> {
@@ -62,7 +61,7 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
     case "set-check-target":
       return setCheckTarget(context, change);
     case "set-weight":
-      return setWord(context, change.server, V_WEIGHT, change.weight);
+      return changeWeight(context, change.server, change.weight);
     case "set-maxconn":
       return setWord(context, change.server, V_MAXCONN, change.maxconn);
     case "set-address":

@@ -103,18 +103,17 @@ async function move(context: CommitContext, server: ServerEntry, after: ServerCo
   const table = memory.serversI32;
   const row = server.index * SERVER_WORDS;
   const before: ServerCondition = { admin: table[row + V_ADMIN], oper: table[row + V_OPER] };
-  const wasUsable = table[row + V_USABLE] === 1;
   const sessions = Atomics.load(table, row + V_SERVED);
   const requeued = Atomics.load(table, row + V_QUEUE_LENGTH);
   writeServerState(memory, server.index, after.admin, after.oper);
   noteServerTimes(server, before.oper, after.oper);
-  noteBackendTimes(memory, server.backend);
+  const lastOne = noteBackendTimes(memory, server.backend);
   bumpEpoch(memory, server.backend.index);
   const isUsable = table[row + V_USABLE] === 1;
-  const lastOne = wasUsable && !isUsable && !hasUsableServer(memory, server.backend);
   context.events.onHealthChange(server, "both");
   await letRelaysLook(context, server);
-  context.events.onServerState(server, { before, after, note, sessions, requeued, lastOne });
+  context.events.onServerState(server, { before, after, note, sessions, requeued });
+  if (lastOne) context.events.onBackendDown(server.backend);
   if (before.oper !== OperState.STOPPED && after.oper === OperState.STOPPED) {
     // By now no thread gives it sessions any more, so none is left after the cut, and none comes.
     if (server.config.policy.onMarkedDown !== undefined) await cutServer(context, server, EndCause.DOWN);
@@ -159,12 +158,27 @@ function noteServerTimes(server: ServerEntry, before: number, after: number): vo
   }
 }
 
-const hasUsableServer = (memory: SharedMemory, backend: ProxyEntry): boolean =>
-  backend.servers.some((server) => memory.serversI32[server.index * SERVER_WORDS + V_USABLE] === 1);
+/** Writes a server's weight; with 0 it gets no new session from load balancing, but stays up. */
+export async function changeWeight(context: CommitContext, server: ServerEntry, weight: number): Promise<Receipt> {
+  const { memory, orders } = context;
+  const backend = server.backend.index;
+  Atomics.store(memory.serversI32, server.index * SERVER_WORDS + V_WEIGHT, weight);
+  if (noteBackendTimes(memory, server.backend)) context.events.onBackendDown(server.backend);
+  bumpEpoch(memory, backend);
+  await orders.order({ kind: "server-changed", server: server.index, backend });
+  return done();
+}
 
-/** A backend is down while no server of it is usable. */
-export function noteBackendTimes(memory: SharedMemory, backend: ProxyEntry): void {
-  const isUp = hasUsableServer(memory, backend);
+/** Has load balancing a server to choose? */
+export const hasEligibleServer = (memory: SharedMemory, backend: ProxyEntry): boolean =>
+  backend.servers.some(({ index }) => {
+    const row = index * SERVER_WORDS;
+    return memory.serversI32[row + V_USABLE] === 1 && memory.serversI32[row + V_WEIGHT] > 0;
+  });
+
+/** A backend is down while load balancing has no server to choose. True if it just went down. */
+export function noteBackendTimes(memory: SharedMemory, backend: ProxyEntry): boolean {
+  const isUp = hasEligibleServer(memory, backend);
   const now = Date.now();
   if (isUp && backend.downSinceMs !== undefined) {
     backend.downMs += now - backend.downSinceMs;
@@ -174,5 +188,7 @@ export function noteBackendTimes(memory: SharedMemory, backend: ProxyEntry): voi
     backend.downSinceMs = now;
     backend.lastChangeMs = now;
     backend.downTransitions++;
+    return true;
   }
+  return false;
 }

@@ -17,7 +17,7 @@ import { createCommit } from "./commit.ts";
 import type { CommitEvents, MutableRegistry } from "./commit-context.ts";
 import { HealthChecks } from "./health/health.ts";
 import { closeFrontendListeners } from "./listeners.ts";
-import { proxyStoppedMessage } from "./log/server-messages.ts";
+import { noServerMessage, proxyStoppedMessage } from "./log/server-messages.ts";
 import { stateChangeMessages } from "./log/state-log.ts";
 import { LogLevel } from "./log/syslog-frame.ts";
 import { LogTargets } from "./log/targets.ts";
@@ -288,6 +288,10 @@ export class RunningProgram implements Program {
         for (const { level, text } of stateChangeMessages(this.memory, server, change)) {
           this.note(level, text, server.backend);
         }
+      },
+      onBackendDown: (backend) => {
+        const { level, text } = noServerMessage(backend.config.kind, backend.name);
+        this.note(level, text, backend);
       },
       onCheckLog: (server, text) => this.note(LogLevel.NOTICE, `${text}.`, server.backend),
       onHealthChange: (server, source) => this.checks.refresh(server, source),

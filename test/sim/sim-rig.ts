@@ -81,6 +81,7 @@ export class SimRig {
     for (let thread = 0; thread < threads; thread++) this.startRelay(thread, setup);
     const events: CommitContext["events"] = {
       onServerState() {},
+      onBackendDown() {},
       onCheckLog() {},
       onHealthChange() {},
       onServerDeleted() {},

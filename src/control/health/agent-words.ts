@@ -4,8 +4,7 @@
 import { AdminState, SERVER_WORDS, V_INITIAL_WEIGHT, V_MAXCONN, V_WEIGHT } from "../../memory/server-row.ts";
 import type { CommitContext } from "../commit-context.ts";
 import type { ServerEntry } from "../registry.ts";
-import { changeAdmin } from "../server-state.ts";
-import { bumpEpoch } from "../tables.ts";
+import { changeAdmin, changeWeight } from "../server-state.ts";
 import type { AgentReply } from "./agent-check.ts";
 
 const { FORCED_MAINT, FORCED_DRAIN } = AdminState;
@@ -27,20 +26,17 @@ export async function applyAgentWords(context: CommitContext, server: ServerEntr
   const row = server.index * SERVER_WORDS;
   const table = context.memory.serversI32;
   let warning = "";
-  let moved = false;
   if (reply.weight !== undefined) {
     const weight = weightOf(reply.weight, table[row + V_INITIAL_WEIGHT]);
     if (typeof weight === "string") warning = weight;
-    else moved = store(table, row + V_WEIGHT, weight);
+    else if (weight !== table[row + V_WEIGHT]) await changeWeight(context, server, weight);
   }
   if (reply.maxconn !== undefined) {
-    if (/^[0-9]{1,9}$/.test(reply.maxconn)) {
-      moved = store(table, row + V_MAXCONN, Number(reply.maxconn)) || moved;
-    } else warning ||= "maxconn string empty or preceded by garbage";
-  }
-  if (moved) {
-    bumpEpoch(context.memory, server.backend.index);
-    await context.orders.order({ kind: "server-changed", server: server.index, backend: server.backend.index });
+    if (!/^[0-9]{1,9}$/.test(reply.maxconn)) warning ||= "maxconn string empty or preceded by garbage";
+    else if (Atomics.exchange(table, row + V_MAXCONN, Number(reply.maxconn)) !== Number(reply.maxconn)) {
+      // Those who wait have their turn if it grew.
+      await context.orders.order({ kind: "server-changed", server: server.index, backend: server.backend.index });
+    }
   }
   return warning;
 }
@@ -52,8 +48,4 @@ function weightOf(text: string, initial: number): number | string {
   const value = Number(match[1]);
   if (match[2] === "%") return Math.min(WEIGHT_MAX, Math.floor((initial * value) / 100));
   return value > WEIGHT_MAX ? "Absolute weight can only be between 0 and 256 inclusive." : value;
-}
-
-function store(table: Int32Array, word: number, value: number): boolean {
-  return Atomics.exchange(table, word, value) !== value;
 }

@@ -4,7 +4,7 @@ import { SERVER_WORDS, V_FLAGS, V_QUEUE_LENGTH, V_USABLE, VF_BACKUP } from "../.
 import type { SharedMemory } from "../../memory/shared-memory.ts";
 import type { ServerStateChange } from "../commit-context.ts";
 import type { ServerEntry } from "../registry.ts";
-import { type LogMessage, noServerMessage, serverOperMessage, serverStateMessages } from "./server-messages.ts";
+import { type LogMessage, serverOperMessage, serverStateMessages } from "./server-messages.ts";
 
 export function stateChangeMessages(
   memory: SharedMemory,
@@ -28,10 +28,7 @@ export function stateChangeMessages(
     queued: table[server.index * SERVER_WORDS + V_QUEUE_LENGTH],
   };
   const { before, after, note } = change;
-  const messages =
-    before.admin === after.admin
-      ? [serverOperMessage(names, before, after, counts, note)]
-      : serverStateMessages(names, before, after, counts);
-  if (change.lastOne) messages.push(noServerMessage(server.backend.config.kind, server.backend.name));
-  return messages;
+  return before.admin === after.admin
+    ? [serverOperMessage(names, before, after, counts, note)]
+    : serverStateMessages(names, before, after, counts);
 }
