@@ -112,7 +112,7 @@ const httpDefault = cases("http", ["option httpchk"], http(), {
   "101": once("HTTP/1.1 101 Switching\r\n\r\n", "close"),
   "a flood of body": { answers: ["HTTP/1.0 200 OK\r\n\r\nflood "], flood: true },
   "a trickle": { answers: ["HTTP/1.0 200 OK\r\n\r\n"], trickleMs: 5 },
-  "a slow trickle": { answers: ["HTTP/1.0 200 OK\r\n\r\n"], trickleMs: 100 },
+  "a slow trickle": { answers: ["HTTP/1.0 200 OK\r\n\r\n"], trickleMs: 400 },
   "200, then reset": once(OK, "reset"),
   "speaks first": greets("HTTP/1.0 200 OK\r\n\r\n"),
 });
@@ -516,7 +516,7 @@ const others = [
 ];
 
 /** Times of the table: an answer within these, or a timeout. */
-export const TIMES = { interMs: 600, timeoutMs: 350 } as const;
+export const TIMES = { interMs: 2500, timeoutMs: 1500 } as const;
 
 export const CHECK_CASES: readonly CheckCase[] = [
   ...tcp,

@@ -37,11 +37,9 @@ export function startTls(socket: Socket, tls: CheckTls): TLSSocket {
   return connect(options);
 }
 
-/** HAProxy's words for a handshake that failed. */
+/** HAProxy's words for a handshake that failed: only a name that differs is told apart. */
 export function handshakeWords(error: Error & { code?: string }): string {
-  const code = error.code ?? "";
-  if (code === "ECONNRESET" && error.message.includes("before secure")) return "Connection closed during SSL handshake";
-  if (code === "ECONNRESET" || code === "EPIPE")
-    return "Connection error during SSL handshake (Connection reset by peer)";
-  return "SSL handshake failure";
+  return error.code === "ERR_TLS_CERT_ALTNAME_INVALID"
+    ? "Server presented an SSL certificate different from the configured one"
+    : "SSL handshake failure";
 }
