@@ -67,7 +67,15 @@ export class RealRig {
     this.backend = this.frontend;
     writeProxyRow(this.memory, this.frontend, maxconn, 0);
     this.registry = registryOf([this.frontend], SERVER_ROWS);
-    const events: CommitContext["events"] = { onServerState() {}, onFrontendStopped() {}, onProgress() {} };
+    const events: CommitContext["events"] = {
+      onServerState() {},
+      onHealthChange() {},
+      onBackendDown() {},
+      onCheckLog() {},
+      onServerDeleted() {},
+      onFrontendStopped() {},
+      onProgress() {},
+    };
     const orders = { order: (body: OrderBody, thread?: number) => Promise.resolve(this.order(body, thread)) };
     this.commit = createCommit({ memory: this.memory, registry: this.registry, orders, events, closeListeners() {} });
     for (let thread = 0; thread < threads; thread++) this.startRelay(thread, seed);
