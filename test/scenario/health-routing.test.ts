@@ -174,6 +174,49 @@ describe("health by command", () => {
   });
 });
 
+describe("an agent", () => {
+  it("takes its server down and up, drains it, and sets weight and maxconn; when it is away it says nothing", async () => {
+    const a = opened(await Upstream.start(echo));
+    let line = "up";
+    const agent = opened(
+      await Upstream.start(({ socket }) => {
+        if (line === "") socket.resetAndDestroy();
+        else socket.end(`${line}\n`);
+      }),
+    );
+    const { program } = await start(1, [
+      `a ${a.endpoint} weight 10 agent-check agent-inter 100ms agent-addr ${agent.address} agent-port ${agent.port}`,
+    ]);
+    const shows = async (wanted: Readonly<Record<string, string>>): Promise<void> => {
+      let shown: Row = {};
+      await waitFor(
+        async () => {
+          shown = await row(program, "a");
+          return Object.entries(wanted).every(([column, value]) => shown[column] === value);
+        },
+        () => `${JSON.stringify(wanted)}, it is ${JSON.stringify(shown)}`,
+      );
+    };
+    await shows({ agent_status: "L7OK", agent_health: "1", status: "no check" });
+    line = "down # too hot";
+    await shows({ status: "DOWN (agent)", agent_status: "L7STS", last_agt: "via agent : down (too hot)" });
+    line = "";
+    const before = agent.connections.length;
+    await agent.waitForConnections(before + 3);
+    expect((await row(program, "a")).status, "an agent that is away").toBe("DOWN (agent)");
+    line = "up 50% maxconn:7";
+    await shows({ status: "no check", weight: "5", slim: "7" });
+    line = "drain";
+    await shows({ status: "DRAIN (agent)" });
+    line = "ready up 100%";
+    await shows({ status: "no check", weight: "10" });
+    expect(await program.runtime("set server be/a agent down")).toBe("\n");
+    await shows({ status: "no check" });
+    line = "maint";
+    await shows({ status: "MAINT" });
+  });
+});
+
 describe("what is said", () => {
   it("log lines of a server's way down and up", async () => {
     const a = opened(await Upstream.start(echo));
