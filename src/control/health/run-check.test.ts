@@ -8,7 +8,8 @@ import { temporaryDirectory } from "../../../test/harness/temporary-directory.ts
 import { BlackHole, refuser } from "../../../test/harness/upstream.ts";
 import { waitFor } from "../../../test/harness/wait-for.ts";
 import type { CheckConfig, CheckProtocol } from "../../config/health-model.ts";
-import { checkTarget, runCheck, startAgentCheck, startCheck } from "./run-check.ts";
+import { checkTarget, runCheck } from "./run-check.ts";
+import { startTcpConnectCheck } from "./tcp-connect-check.ts";
 
 const ADDRESS = loopbackAddress(41);
 const place = { file: "test", line: 1, column: 1 };
@@ -132,21 +133,33 @@ describe("a run of a check", () => {
     );
   });
 
-  it("does not report after it was cancelled through the scheduler's way", async () => {
-    const silent = await serve({});
-    const good = await serve({});
+  it("hears nothing of a plain check that was cancelled", async () => {
+    const { address, port } = await refuser(ADDRESS);
+    const hole = await BlackHole.start(loopbackAddress(45));
+    closers.push(() => hole.close());
+    const before = descriptors();
     let reports = 0;
-    const count = () => reports++;
-    const cancels = [
-      startCheck(checkOf({ kind: "tcp" }), silent, count),
-      startCheck(checkOf({ kind: "redis" }), silent, count),
-      startAgentCheck({ interMs: 5000 }, silent, count),
-    ];
-    for (const cancel of cancels) cancel();
-    const done = new Promise((resolve) => startCheck(checkOf({ kind: "tcp" }), good, resolve));
-    expect(await done).toMatchObject({ status: "L4OK" });
-    await waitFor(() => silent.upstream.open === 0, "the connections to end");
+    for (const target of [
+      { host: address, port },
+      { host: hole.address, port: hole.port },
+    ]) {
+      const cancel = startTcpConnectCheck(target, 5000, () => reports++);
+      cancel();
+      cancel();
+    }
+    expect(descriptors()).toBe(before);
+    expect(await runCheck(checkOf({ kind: "tcp" }), await serve({}), never())).toMatchObject({ status: "L4OK" });
     expect(reports).toBe(0);
+  });
+
+  it("looks a host name up", async () => {
+    const server = createServer((socket) => socket.on("error", () => {}));
+    await new Promise<void>((resolve) => server.listen({ host: "localhost", port: 0 }, resolve));
+    closers.push(() => new Promise((resolve) => server.close(resolve)));
+    const bound = server.address();
+    const port = typeof bound === "object" && bound ? bound.port : 0;
+    const result = await runCheck(checkOf({ kind: "tcp" }), { host: "localhost", port }, never());
+    expect(result).toMatchObject({ status: "L4OK" });
   });
 
   it("rejects at once if the signal is aborted already", async () => {

@@ -1,8 +1,7 @@
 // One run of one health check: a function of the check and the server's address. Whatever the server does, the promise settles
 // within the check's times, and every descriptor is closed when it has.
 
-import type { AgentConfig, CheckConfig, CheckProtocol } from "../../config/health-model.ts";
-import { type AgentResult, runAgentCheck } from "./agent-check.ts";
+import type { CheckConfig, CheckProtocol } from "../../config/health-model.ts";
 import type { CheckTarget } from "./check-socket.ts";
 import { type ExternalCheckFacts, runExternalCheck } from "./external-check.ts";
 import { httpCheckScript } from "./http-check-script.ts";
@@ -102,41 +101,4 @@ export async function runCheck(
     };
     signal.addEventListener("abort", abort, { once: true });
   });
-}
-
-/**
- * The same for the scheduler: gives what cancels it, and costs a plain TCP check neither promise nor signal. `onResult` is called
- * once, later than this returns, and never after a cancellation.
- */
-export function startCheck(
-  check: CheckConfig,
-  target: CheckTarget,
-  onResult: (result: CheckResult) => void,
-  facts: ExternalCheckFacts = NO_FACTS,
-): () => void {
-  if (isPlainTcp(check)) return startTcpConnectCheck(target, connectBoundMs(check), onResult);
-  return untilCancelled((signal) => runCheck(check, target, signal, facts), onResult);
-}
-
-/** Likewise for an agent. */
-export function startAgentCheck(
-  agent: Pick<AgentConfig, "interMs" | "send">,
-  target: CheckTarget,
-  onResult: (result: AgentResult) => void,
-): () => void {
-  return untilCancelled((signal) => runAgentCheck(agent, target, signal), onResult);
-}
-
-function untilCancelled<T>(run: (signal: AbortSignal) => Promise<T>, onResult: (result: T) => void): () => void {
-  const controller = new AbortController();
-  run(controller.signal).then(
-    (result) => {
-      if (!controller.signal.aborted) onResult(result);
-    },
-    (error: unknown) => {
-      // Only the cancellation may reject; anything else is a defect, and must be heard of.
-      if (!controller.signal.aborted) throw error;
-    },
-  );
-  return () => controller.abort();
 }
