@@ -10,8 +10,11 @@ import { loopbackAddress } from "../harness/ports.ts";
 import { Program } from "../harness/program.ts";
 import { BlackHole, refuser } from "../harness/upstream.ts";
 import { waitFor } from "../harness/wait-for.ts";
-import { CHECK_CASES, type CheckCase, TIMES } from "./check-cases.ts";
+import { type CheckCase, TIMES } from "./check-case.ts";
 import { makeCertificates } from "./check-certificates.ts";
+import { HTTP_CASES } from "./check-http-cases.ts";
+import { PROTOCOL_CASES } from "./check-protocol-cases.ts";
+import { TCP_CASES } from "./check-tcp-cases.ts";
 import { tlsCases } from "./check-tls-cases.ts";
 import { CheckUpstream } from "./check-upstreams.ts";
 
@@ -20,7 +23,8 @@ const version = /version (\d+\.\d+)/.exec(found)?.[1];
 const whyNot = version === "2.6" ? "" : ` (skipped: needs HAProxy 2.6 on PATH, there is ${version ?? "none"})`;
 
 const certificates = whyNot === "" ? makeCertificates() : undefined;
-const CASES = certificates === undefined ? CHECK_CASES : [...CHECK_CASES, ...tlsCases(certificates)];
+const PLAIN_CASES = [...TCP_CASES, ...HTTP_CASES, ...PROTOCOL_CASES];
+const CASES = certificates === undefined ? PLAIN_CASES : [...PLAIN_CASES, ...tlsCases(certificates)];
 const withoutTls = whyNot === "" && certificates === undefined ? " (not over TLS: there is no openssl)" : "";
 
 /** As `show stat` has it; code is "" where the status has none. */
@@ -39,9 +43,12 @@ interface Running {
 }
 
 const ADDRESS = loopbackAddress(31);
+/** Nobody listens here, so a port that was free stays so. */
+const REFUSING_ADDRESS = loopbackAddress(33);
 
 async function serve(checkCase: CheckCase, blackHole: BlackHole): Promise<Running> {
-  if (checkCase.server === "refused") return { case: checkCase, ...(await refuser(ADDRESS)), upstream: undefined };
+  if (checkCase.server === "refused")
+    return { case: checkCase, ...(await refuser(REFUSING_ADDRESS)), upstream: undefined };
   if (checkCase.server === "black hole") {
     return { case: checkCase, address: blackHole.address, port: blackHole.port, upstream: undefined };
   }

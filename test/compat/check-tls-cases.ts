@@ -1,7 +1,7 @@
 // The part of the check differential that goes over TLS.
 
 import type { CheckProtocol, CheckTls } from "../../src/config/health-model.ts";
-import type { CheckCase } from "./check-cases.ts";
+import type { CheckCase } from "./check-case.ts";
 import type { Certificates } from "./check-certificates.ts";
 import type { CheckUpstreamScript } from "./check-upstreams.ts";
 

@@ -68,7 +68,7 @@ describe("a run of an agent check", () => {
 
   it("gives up on an agent that says nothing, or that is not there", async () => {
     expect((await ask({}, undefined, 50)).result.status).toBe("L7TOUT");
-    const { address, port } = await refuser(ADDRESS);
+    const { address, port } = await refuser(loopbackAddress(46));
     const refused = await runAgentCheck({ interMs: 5000 }, { host: address, port }, new AbortController().signal);
     expect(refused.result).toMatchObject({ status: "L4CON", description: "Connection refused" });
   });

@@ -2,7 +2,6 @@
 // ended when its time is over, and killed if it does not end then; nothing of it stays behind.
 
 import { spawn } from "node:child_process";
-import { isIPv6 } from "node:net";
 import type { CheckTarget } from "./check-socket.ts";
 import { type CheckResult, checkResult } from "./result.ts";
 import type { ScriptTimes } from "./run-script.ts";
@@ -28,7 +27,7 @@ export interface ExternalCheckFacts {
 function wordsOf(target: CheckTarget | undefined): [address: string, port: string] {
   if (target === undefined) return ["NOT_USED", "NOT_USED"];
   if ("path" in target) return [target.path, "NOT_USED"];
-  return [isIPv6(target.host) ? target.host : target.host, `${target.port}`];
+  return [target.host, `${target.port}`];
 }
 
 /** Runs it once. Rejects only if aborted, and then kills the program. */

@@ -49,7 +49,7 @@ describe("a run of a check", () => {
   it("leaves no descriptor open, whatever the servers do: 10,000 runs", async () => {
     const hole = await BlackHole.start(loopbackAddress(42));
     closers.push(() => hole.close());
-    const refused = await refuser(ADDRESS);
+    const refused = await refuser(loopbackAddress(46));
     const targets = [
       await serve({ answers: ["HTTP/1.0 200 OK\r\n\r\n"], end: "close" }),
       await serve({ answers: ["HTTP/1.0 200 OK\r\n\r\n"], flood: true }),
@@ -134,7 +134,7 @@ describe("a run of a check", () => {
   });
 
   it("hears nothing of a plain check that was cancelled", async () => {
-    const { address, port } = await refuser(ADDRESS);
+    const { address, port } = await refuser(loopbackAddress(46));
     const hole = await BlackHole.start(loopbackAddress(45));
     closers.push(() => hole.close());
     const before = descriptors();
