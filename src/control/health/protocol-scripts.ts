@@ -128,7 +128,7 @@ export function sslHelloScript(defaults: ConnectionDefaults): Script {
     seconds.writeUInt32BE(Math.floor(Date.now() / 1000));
     const ciphers = Buffer.alloc(2 + suites.length * 2);
     ciphers.writeUInt16BE(suites.length * 2);
-    suites.forEach((suite, i) => ciphers.writeUInt16BE(suite, 2 + i * 2));
+    for (const [i, suite] of suites.entries()) ciphers.writeUInt16BE(suite, 2 + i * 2);
     const random = Buffer.from("HAPROXYSSLCHK\nHAPROXYSSLCHK\n");
     return Buffer.concat([hex("1603000079010000750300"), seconds, random, hex("00"), ciphers, hex("0100")]);
   };
