@@ -18,8 +18,6 @@ import {
   P_BACK_SESSIONS_MAX,
   P_BALANCE,
   P_SERVED,
-  P_TIMEOUT_CONNECT,
-  P_TIMEOUT_QUEUE,
   PROXY_WORDS,
 } from "../../memory/proxy-row.ts";
 import { SERVER_WORDS, V_BACKEND, V_USABLE } from "../../memory/server-row.ts";
@@ -37,10 +35,11 @@ import {
 import { proxyCounters, serverCounters } from "../../memory/shared-memory.ts";
 import { lockBackend, unlockBackend } from "../lock.ts";
 import { backendHasQueue, enqueue, leaveQueue, releaseSlot, serveBackend, serveQueues } from "../queue.ts";
-import { candidatesOf, lookAt, type Relay, rowBase, rowBaseF64 } from "../relay.ts";
+import { candidatesOf, type Relay, rowBase, rowBaseF64 } from "../relay.ts";
 import { closeSession } from "./close.ts";
 import { startConnect } from "./connect.ts";
 import { attachServer, giveRow } from "./rows.ts";
+import { watchWait } from "./timeouts.ts";
 
 /** No server can be avoided. */
 export const AVOID_NONE = -1;
@@ -104,11 +103,9 @@ export function findServer(relay: Relay, row: number, avoid: number): void {
 
 function waitInLine(relay: Relay, row: number, backend: number, server: number): void {
   const base = rowBase(row);
-  const proxy = backend * PROXY_WORDS;
   relay.sessions[base + S_STATE] = SessionState.QUEUED;
   relay.sessionsF64[rowBaseF64(row) + S_PHASE_F64] = relay.now;
-  const timeout = relay.proxies[proxy + P_TIMEOUT_QUEUE] || relay.proxies[proxy + P_TIMEOUT_CONNECT];
-  if (timeout > 0) lookAt(relay, row, relay.now + timeout);
+  watchWait(relay, row);
   enqueue(relay, row, backend, server);
   // A slot may have come free between the choice and the line; nobody else would notice.
   if (server >= 0) serveQueues(relay, backend, server);
