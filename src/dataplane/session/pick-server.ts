@@ -61,11 +61,17 @@ export function enterBackend(relay: Relay, row: number, backend: number): void {
 
 /** Finds a server for a session that has none; `avoid` names one that just failed. */
 export function findServer(relay: Relay, row: number, avoid: number): void {
+  seek(relay, row, avoid, false);
+}
+
+/** `returns`: it stood in a queue until now, and if it has to wait again, it is as if it had never left. */
+function seek(relay: Relay, row: number, avoid: number, returns: boolean): void {
   const base = rowBase(row);
   const backend = relay.sessions[base + S_BACKEND];
   const proxy = backend * PROXY_WORDS;
   const candidates = candidatesOf(relay, backend);
   if (candidates.count === 0) {
+    if (returns) countQueueTime(relay, row);
     closeSession(relay, row, EndCause.SERVER, EndPhase.CONNECT);
     return;
   }
@@ -87,6 +93,7 @@ export function findServer(relay: Relay, row: number, avoid: number): void {
     const taken = server >= 0 && takeSlot(relay.servers, server);
     unlockBackend(relay, backend);
     if (taken) {
+      if (returns) countQueueTime(relay, row);
       Atomics.add(relay.proxies, proxy + P_SERVED, 1);
       relay.sessionsF64[rowBaseF64(row) + S_QUEUE_MS_F64] = Math.max(
         0,
@@ -98,15 +105,15 @@ export function findServer(relay: Relay, row: number, avoid: number): void {
   }
   // With a hash the server is known, and only it will do; else any server of the backend.
   const bound = relay.proxies[proxy + P_BALANCE] === BalanceCode.source ? server : -1;
-  waitInLine(relay, row, backend, bound);
+  waitInLine(relay, row, backend, bound, returns);
 }
 
-function waitInLine(relay: Relay, row: number, backend: number, server: number): void {
+function waitInLine(relay: Relay, row: number, backend: number, server: number, returns: boolean): void {
   const base = rowBase(row);
   relay.sessions[base + S_STATE] = SessionState.QUEUED;
-  relay.sessionsF64[rowBaseF64(row) + S_PHASE_F64] = relay.now;
+  if (!returns) relay.sessionsF64[rowBaseF64(row) + S_PHASE_F64] = relay.now;
   watchWait(relay, row);
-  enqueue(relay, row, backend, server);
+  enqueue(relay, row, backend, server, returns);
   // A slot may have come free between the choice and the line; nobody else would notice.
   if (server >= 0) serveQueues(relay, backend, server);
   else serveBackend(relay, backend);
@@ -121,21 +128,19 @@ export function takeGrant(relay: Relay, row: number, server: number): void {
     giveRow(relay, row);
     return;
   }
-  countQueueTime(relay, row);
   if (relay.servers[server * SERVER_WORDS + V_USABLE] !== 1) {
-    // Taken out of service while the grant was on its way: it has not touched the server.
+    // Taken out of service while the grant was on its way: the session has not touched the server, and keeps its place.
     releaseSlot(relay, row, server);
-    findServer(relay, row, AVOID_NONE);
+    seek(relay, row, AVOID_NONE, true);
     return;
   }
+  countQueueTime(relay, row);
   assign(relay, row, server, false);
 }
 
 /** The server it waited for, or all of them, may be gone: looks for another, or ends it. */
 export function reconsiderQueued(relay: Relay, row: number): void {
-  if (!leaveQueue(relay, row)) return;
-  countQueueTime(relay, row);
-  findServer(relay, row, AVOID_NONE);
+  if (leaveQueue(relay, row)) seek(relay, row, AVOID_NONE, true);
 }
 
 function countQueueTime(relay: Relay, row: number): void {
