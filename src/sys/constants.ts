@@ -21,6 +21,7 @@ export const IPV6_V6ONLY = 26;
 export const MSG_PEEK = 2;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_NOSIGNAL = 0x4000;
+export const SHUT_RD = 0;
 export const SHUT_WR = 1;
 export const O_NONBLOCK = 0x800;
 export const O_CLOEXEC = 0x80000;
