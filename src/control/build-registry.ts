@@ -30,6 +30,7 @@ export async function buildRegistry(config: Config, memory: SharedMemory, maxcon
       listeners: [],
       servers: [],
       stopped: false,
+      paused: false,
       lastChangeMs: now,
       downMs: 0,
       downSinceMs: undefined,

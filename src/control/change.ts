@@ -22,6 +22,13 @@ export type Change =
   | { readonly kind: "cut-session"; readonly id: number }
   /** Closes a frontend's listeners for good; its sessions go on. */
   | { readonly kind: "shutdown-frontend"; readonly proxy: ProxyEntry }
+  /** Stops accepting and gives up its ports, until it is resumed; its sessions go on. */
+  | { readonly kind: "pause-frontend"; readonly proxy: ProxyEntry }
+  | { readonly kind: "resume-frontend"; readonly proxy: ProxyEntry }
+  /** At least 1. Clients that wait get their turn at once when it grows. */
+  | { readonly kind: "set-frontend-maxconn"; readonly proxy: ProxyEntry; readonly maxconn: number }
+  /** From 1 to what the process was started with. */
+  | { readonly kind: "set-process-maxconn"; readonly maxconn: number }
   /** Clears maxima, or with `all` every counter (gauges stay). */
   | { readonly kind: "clear-counters"; readonly all: boolean };
 
@@ -31,6 +38,9 @@ export type RefusalCode =
   | "has-sessions"
   | "no-such-session"
   | "already-stopped"
+  | "already-paused"
+  | "not-paused"
+  | "cannot-resume"
   | "duplicate-name"
   | "duplicate-id"
   | "static-balance"

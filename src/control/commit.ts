@@ -5,7 +5,7 @@ import { ipSockaddr, isIpAddress } from "../base/address.ts";
 import { SERVERS_MAX } from "../base/limits.ts";
 import type { ServerConfig } from "../config/model.ts";
 import { W_CONNECTIONS_MAX } from "../memory/control-words.ts";
-import { CB_SESSIONS, CF_CONNECTIONS, CT_ROWS_USED } from "../memory/counters.ts";
+import { CT_ROWS_USED } from "../memory/counters.ts";
 import { P_BACK_SESSIONS_MAX, P_FRONT_SESSIONS_MAX, P_QUEUE_MAX, PROXY_WORDS } from "../memory/proxy-row.ts";
 import {
   ADMIN_DRAIN,
@@ -34,9 +34,10 @@ import {
   SESSION_WORDS,
   SessionState,
 } from "../memory/session-row.ts";
-import { proxyCounters, type SharedMemory, threadCounters } from "../memory/shared-memory.ts";
+import { type SharedMemory, threadCounters } from "../memory/shared-memory.ts";
 import { resolveServerAddress } from "./addresses.ts";
 import type { Change, Receipt, RefusalCode, ResolvedAddress } from "./change.ts";
+import { pauseFrontend, resumeFrontend, setFrontendMaxconn, setProcessMaxconn, shutdownFrontend } from "./frontends.ts";
 import type { ProxyEntry, Registry, ServerEntry } from "./registry.ts";
 import { bumpEpoch, removeFromChain, writeAddress, writeAdminState, writeServerRow } from "./tables.ts";
 import type { OrderSink } from "./workers.ts";
@@ -50,6 +51,8 @@ export interface MutableRegistry extends Registry {
 export interface CommitEvents {
   onServerState(server: ServerEntry, before: number, after: number, requeued: number): void;
   onFrontendStopped(proxy: ProxyEntry, frontConnections: number, backSessions: number): void;
+  onFrontendPaused(proxy: ProxyEntry): void;
+  onFrontendResumed(proxy: ProxyEntry): void;
   /** Something ended or moved: whoever waits may look again. */
   onProgress(): void;
 }
@@ -59,11 +62,19 @@ export interface CommitContext {
   readonly registry: MutableRegistry;
   readonly orders: OrderSink;
   readonly events: CommitEvents;
-  readonly closeListeners: (proxy: ProxyEntry) => void;
+  readonly listeners: ListenerActions;
 }
 
-const refuse = (code: RefusalCode, detail = ""): Receipt => ({ done: false, code, detail });
-const done = (matched = 0, ended = 0): Receipt => ({ done: true, matched, ended, survivors: 0 });
+/** What is done to a frontend's listening sockets once no relay looks at them. */
+export interface ListenerActions {
+  close(proxy: ProxyEntry): void;
+  pause(proxy: ProxyEntry): void;
+  /** False if the system refuses, because another program has the port by now. */
+  resume(proxy: ProxyEntry): boolean;
+}
+
+export const refuse = (code: RefusalCode, detail = ""): Receipt => ({ done: false, code, detail });
+export const done = (matched = 0, ended = 0): Receipt => ({ done: true, matched, ended, survivors: 0 });
 
 /** A cut is repeated until nothing is left; in practice once. */
 const CUT_ROUNDS_MAX = 100;
@@ -103,6 +114,14 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
       return cutSession(context, change.id);
     case "shutdown-frontend":
       return shutdownFrontend(context, change.proxy);
+    case "pause-frontend":
+      return pauseFrontend(context, change.proxy);
+    case "resume-frontend":
+      return resumeFrontend(context, change.proxy);
+    case "set-frontend-maxconn":
+      return setFrontendMaxconn(context, change.proxy, change.maxconn);
+    case "set-process-maxconn":
+      return setProcessMaxconn(context, change.maxconn);
     case "clear-counters":
       return clearCounters(context, change.all);
   }
@@ -300,26 +319,6 @@ async function cutSession(context: CommitContext, id: number): Promise<Receipt> 
   if (!Number.isSafeInteger(id) || !isLive || (generation & 1) === 0) return refuse("no-such-session");
   const answer = await orders.order({ kind: "cut-session", row, generation }, thread);
   return answer.ended === 0 ? refuse("no-such-session") : done(1, 1);
-}
-
-async function shutdownFrontend(context: CommitContext, proxy: ProxyEntry): Promise<Receipt> {
-  if (proxy.stopped) return refuse("already-stopped", proxy.name);
-  proxy.stopped = true;
-  for (const listener of proxy.listeners) await context.orders.order({ kind: "unlisten", listener: listener.index });
-  context.closeListeners(proxy);
-  context.events.onFrontendStopped(
-    proxy,
-    sumProxyCounter(context.memory, proxy.index, CF_CONNECTIONS),
-    sumProxyCounter(context.memory, proxy.index, CB_SESSIONS),
-  );
-  return done();
-}
-
-function sumProxyCounter(memory: SharedMemory, proxy: number, word: number): number {
-  let sum = 0;
-  for (let thread = 0; thread < memory.threads; thread++)
-    sum += memory.countersF64[proxyCounters(memory, thread, proxy) + word];
-  return sum;
 }
 
 async function clearCounters(context: CommitContext, all: boolean): Promise<Receipt> {

@@ -5,7 +5,7 @@ import { chmodSync, chownSync, renameSync, unlinkSync } from "node:fs";
 import { unixSockaddr } from "../base/address.ts";
 import { AppError } from "../base/errors.ts";
 import type { BindConfig } from "../config/model.ts";
-import { EADDRINUSE } from "../sys/constants.ts";
+import { EADDRINUSE, SHUT_RD } from "../sys/constants.ts";
 import { c, errorText } from "../sys/libc.ts";
 import { boundPort, openListener } from "../sys/listen.ts";
 import { resolveBindAddress } from "./addresses.ts";
@@ -46,6 +46,7 @@ export async function openFrontendListener(
     bind,
     proxy,
     fd,
+    backlog,
     protocol: protocolOf(bind, address.sockaddr),
     address: shownAddress(bind, address.host, port),
   };
@@ -59,6 +60,24 @@ export function closeFrontendListeners(proxy: ProxyEntry): void {
     listener.fd = -1;
     if (listener.bind.endpoint.kind === "unix") removeFile(listener.bind.endpoint.path);
   }
+}
+
+/**
+ * Gives up the ports of a frontend, keeping the sockets: clients are refused. On a unix socket that cannot be taken back, so its
+ * clients wait. Relays must have let go of them.
+ */
+export function pauseFrontendListeners(proxy: ProxyEntry): void {
+  for (const { fd, bind } of proxy.listeners) if (bind.endpoint.kind === "inet") c.shutdown(fd, SHUT_RD);
+}
+
+/** Listens again on all of them; false if one of the ports is taken by now: then none listens. */
+export function resumeFrontendListeners(proxy: ProxyEntry): boolean {
+  for (const { fd, bind, backlog } of proxy.listeners) {
+    if (bind.endpoint.kind !== "inet" || c.listen(fd, backlog) === 0) continue;
+    pauseFrontendListeners(proxy);
+    return false;
+  }
+  return true;
 }
 
 function protocolOf(bind: BindConfig, sockaddr: Uint8Array): ListenerEntry["protocol"] {

@@ -14,7 +14,7 @@ export interface Program {
   readonly startWallMs: number;
   readonly bootMs: number;
   readonly threads: number;
-  /** Process-wide limit in force, and the one the file limit allows. */
+  /** Process-wide limit at the start, which is how many rows there are, and the one the file limit allows. */
   readonly maxconn: number;
   readonly hardMaxconn: number;
   readonly fileLimit: number;

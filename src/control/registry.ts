@@ -12,6 +12,7 @@ export interface ListenerEntry {
   readonly proxy: ProxyEntry;
   /** -1 once closed. */
   fd: number;
+  readonly backlog: number;
   /** The protocol as shown in `show sess`. */
   readonly protocol: "tcpv4" | "tcpv6" | "unix_stream" | "abns_stream";
   /** The address as shown, e.g. "127.0.0.1:5000", with the port that the kernel chose where 0 was asked for. */
@@ -54,6 +55,8 @@ export interface ProxyEntry {
   readonly servers: ServerEntry[];
   /** `shutdown frontend` or the soft stop closed its listeners for good. */
   stopped: boolean;
+  /** `disable frontend`: the listeners' sockets are kept, but listen no more. */
+  paused: boolean;
   /** Wall clock ms of the last change between usable and not. */
   lastChangeMs: number;
   /** As for a server: the backend had no usable server. */

@@ -24,7 +24,7 @@ import { LinuxKernel } from "../sys/linux-kernel.ts";
 import { buildRegistry, openListeners } from "./build-registry.ts";
 import type { Change, Receipt } from "./change.ts";
 import { type CommitEvents, createCommit, type MutableRegistry } from "./commit.ts";
-import { closeFrontendListeners } from "./listeners.ts";
+import { closeFrontendListeners, pauseFrontendListeners, resumeFrontendListeners } from "./listeners.ts";
 import { noServerMessage, proxyStoppedMessage, serverStateMessages } from "./log/server-messages.ts";
 import { LogLevel } from "./log/syslog-frame.ts";
 import { LogTargets } from "./log/targets.ts";
@@ -110,7 +110,7 @@ export class RunningProgram implements Program {
       registry,
       orders: this.relays,
       events: this.commitEvents(),
-      closeListeners: closeFrontendListeners,
+      listeners: { close: closeFrontendListeners, pause: pauseFrontendListeners, resume: resumeFrontendListeners },
     });
   }
 
@@ -292,6 +292,8 @@ export class RunningProgram implements Program {
         const { level, text } = proxyStoppedMessage(proxy.name, front, back);
         this.note(level, text, proxy);
       },
+      onFrontendPaused: (proxy) => this.note(LogLevel.WARNING, `Paused frontend ${proxy.name}.`, proxy),
+      onFrontendResumed: (proxy) => this.note(LogLevel.WARNING, `Resumed frontend ${proxy.name}.`, proxy),
       onProgress: () => this.progress(),
     };
   }

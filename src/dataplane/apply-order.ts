@@ -45,6 +45,9 @@ function carryOut(relay: Relay, order: Order): number {
     case "cut-all":
       takeHandedOver(relay);
       return cutAll(relay);
+    case "limits-changed":
+      resumeListeners(relay);
+      return 0;
     case "clear-counters":
       clearCounters(relay, order.all);
       return 0;

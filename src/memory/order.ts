@@ -25,6 +25,8 @@ export type OrderBody =
   | { readonly kind: "cut-session"; readonly row: number; readonly generation: number }
   /** Ends every session (the hard stop). */
   | { readonly kind: "cut-all" }
+  /** A limit on new sessions changed: listeners that were given up because of it are looked at again. */
+  | { readonly kind: "limits-changed" }
   | { readonly kind: "clear-counters"; readonly all: boolean };
 
 export type Order = OrderBody & { readonly sequence: number };

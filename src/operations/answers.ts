@@ -7,6 +7,7 @@ export const SILENT: Answer = { text: "" };
 export const dump = (text: string | AsyncIterable<string>): Answer => ({ text });
 export const failure = (text: string): Answer => ({ text: `${text}\n`, severity: Severity.error });
 export const warning = (text: string): Answer => ({ text: `${text}\n`, severity: Severity.warning });
+export const notice = (text: string): Answer => ({ text: `${text}\n`, severity: Severity.notice });
 export const info = (text: string): Answer => ({ text: `${text}\n`, severity: Severity.info });
 
 export const PERMISSION_DENIED = failure("Permission denied");
@@ -19,7 +20,15 @@ const TEXTS: Readonly<Record<RefusalCode, string | ((change: Change, detail: str
   "not-in-maintenance": "Only servers in maintenance mode can be deleted.",
   "has-sessions": "Server still has connections attached to it, cannot remove it.",
   "no-such-session": "No such session (use 'show sess').",
-  "already-stopped": "Frontend was already shut down.",
+  "already-stopped": (change) =>
+    change.kind === "pause-frontend"
+      ? "Frontend was previously shut down, cannot disable."
+      : change.kind === "resume-frontend"
+        ? "Frontend was previously shut down, cannot enable."
+        : "Frontend was already shut down.",
+  "already-paused": "All sockets are already disabled.",
+  "not-paused": "All sockets are already enabled.",
+  "cannot-resume": "Failed to resume frontend, check logs for precise cause (port conflict?).",
   "duplicate-name": DUPLICATE_NAME,
   "duplicate-id": (_, detail) => `'id' : ${detail}`,
   "static-balance": (change, detail) =>
@@ -39,7 +48,11 @@ export function refusalText(change: Change, code: RefusalCode, detail: string): 
   return typeof text === "string" ? text : text(change, detail);
 }
 
+/** Refusals that HAProxy calls no error: what was asked for is so already. */
+const NOTICES: ReadonlySet<RefusalCode> = new Set(["already-paused", "not-paused"]);
+
 /** The answer to a change: `success` when it was done, else the refusal's text. */
 export function answerOf(change: Change, receipt: Receipt, success: Answer = SILENT): Answer {
-  return receipt.done ? success : failure(refusalText(change, receipt.code, receipt.detail));
+  if (receipt.done) return success;
+  return (NOTICES.has(receipt.code) ? notice : failure)(refusalText(change, receipt.code, receipt.detail));
 }

@@ -5,7 +5,7 @@ import { hostname } from "node:os";
 import type { Program } from "../control/program.ts";
 import { statsOf } from "../control/stats/program-stats.ts";
 import { sumThreads } from "../control/stats/sums.ts";
-import { W_CONNECTIONS } from "../memory/control-words.ts";
+import { W_CONNECTIONS, W_MAXCONN } from "../memory/control-words.ts";
 import {
   CT_BYTES_OUT,
   CT_BYTES_SPLICED,
@@ -94,7 +94,7 @@ add("PoolUsed_MB", "MGPV", "u32", "resident memory in MiB", (now) => Math.floor(
 add("PoolFailed", "MCPV", "u32", "allocations that failed", 0);
 add("Ulimit-n", "CLPV", "u32", "limit of file descriptors", ({ program }) => program.fileLimit);
 add("Maxsock", "CLPV", "u32", "limit of sockets", ({ program }) => program.fileLimit);
-add("Maxconn", "CLPV", "u32", "limit of client connections in force", ({ program }) => program.maxconn);
+add("Maxconn", "CLPV", "u32", "limit of client connections in force", ({ program }) => program.memory.words[W_MAXCONN]);
 add(
   "Hard_maxconn",
   "CLPV",

@@ -1,7 +1,6 @@
-// `shutdown session`, `shutdown sessions server`, `shutdown frontend`: answered when it is done, not when it is asked for.
+// `shutdown session`, `shutdown sessions server`: answered when it is done, not when it is asked for.
 
 import type { Change } from "../control/change.ts";
-import { findProxy } from "../control/registry.ts";
 import { answerOf, failure } from "./answers.ts";
 import type { Operation } from "./operation.ts";
 import { findTarget } from "./targets.ts";
@@ -35,20 +34,6 @@ export const shutdownSessionsServer: Operation = {
     const target = findTarget(program.registry, args[0]);
     if (target.error !== undefined) return failure(target.error);
     const change: Change = { kind: "cut-server", server: target.found };
-    return answerOf(change, await program.commit(change));
-  },
-};
-
-export const shutdownFrontend: Operation = {
-  words: ["shutdown", "frontend"],
-  args: "<frontend>",
-  level: "admin",
-  summary: "close a frontend's listeners for good",
-  async run({ program }, args) {
-    if (args[0] === undefined) return failure("A frontend name is expected.");
-    const proxy = findProxy(program.registry, args[0], "frontend");
-    if (proxy === undefined) return failure("No such frontend.");
-    const change: Change = { kind: "shutdown-frontend", proxy };
     return answerOf(change, await program.commit(change));
   },
 };

@@ -113,7 +113,7 @@ export function frontendRow(program: Program, proxy: ProxyEntry): StatRow {
     smax: proxiesI32[row + P_FRONT_SESSIONS_MAX],
     slim: proxiesI32[row + P_FRONT_MAXCONN],
     stot: blocks.sum(CF_SESSIONS),
-    status: proxy.stopped || program.stopping ? "STOP" : "OPEN",
+    status: proxy.stopped || program.stopping ? "STOP" : proxy.paused ? "PAUSED" : "OPEN",
     rate: sessions.now,
     rate_max: sessions.max,
     conn_rate: connections.now,

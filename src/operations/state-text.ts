@@ -3,7 +3,6 @@
 
 import type { Program } from "../control/program.ts";
 import type { ProxyEntry, ServerEntry } from "../control/registry.ts";
-import { P_FRONT_MAXCONN, PROXY_WORDS } from "../memory/proxy-row.ts";
 import { ADMIN_DRAIN, ADMIN_MAINT, SERVER_WORDS, V_ADMIN, V_USABLE, V_WEIGHT } from "../memory/server-row.ts";
 import type { SharedMemory } from "../memory/shared-memory.ts";
 
@@ -36,10 +35,9 @@ export function eligibleServers(memory: SharedMemory, backend: ProxyEntry): read
 /** `fullconn`, or a tenth of the limits of the frontends that reach the backend, rounded up, at least 1. */
 export function backendFullconn(program: Program, backend: ProxyEntry): number {
   if (backend.config.fullconn !== undefined) return backend.config.fullconn;
-  const { proxiesI32 } = program.memory;
   const limits = program.registry.proxies
     .filter((proxy) => proxy.isFrontend && (proxy === backend || proxy.config.defaultBackend === backend.name))
-    .map((proxy) => proxiesI32[proxy.index * PROXY_WORDS + P_FRONT_MAXCONN]);
+    .map((proxy) => Math.min(proxy.config.maxconn ?? program.maxconn, program.maxconn));
   const total = limits.reduce((sum, limit) => sum + limit, 0);
   return Math.max(1, Math.ceil(total / 10));
 }

@@ -6,6 +6,8 @@ import { clearCounters, clearCountersAll } from "./clear-counters.ts";
 import { echo, lowerToOperator, lowerToUser, prompt, quit, setSeverityOutput, setTimeoutCli } from "./connection.ts";
 import { delServer } from "./del-server.ts";
 import { candidates, unknownCommandText, usageLines } from "./find-operation.ts";
+import { setMaxconnFrontend, setMaxconnGlobal } from "./frontend-maxconn.ts";
+import { disableFrontend, enableFrontend, shutdownFrontend } from "./frontend-state.ts";
 import type { Answer, Operation } from "./operation.ts";
 import { setMaxconnServer } from "./server-maxconn.ts";
 import { disableServer, enableServer } from "./server-state.ts";
@@ -17,7 +19,7 @@ import { showSchemaJson } from "./show-schema.ts";
 import { showServersConn, showServersState } from "./show-servers.ts";
 import { showSess } from "./show-sess.ts";
 import { showStat } from "./show-stat.ts";
-import { shutdownFrontend, shutdownSession, shutdownSessionsServer } from "./shutdown.ts";
+import { shutdownSession, shutdownSessionsServer } from "./shutdown.ts";
 import { wait } from "./wait.ts";
 
 const help: Operation = {
@@ -42,11 +44,15 @@ export const OPERATIONS: readonly Operation[] = [
   clearCounters,
   clearCountersAll,
   delServer,
+  disableFrontend,
   disableServer,
   echo,
+  enableFrontend,
   enableServer,
   getWeight,
   lowerToOperator,
+  setMaxconnFrontend,
+  setMaxconnGlobal,
   setMaxconnServer,
   setServer,
   setSeverityOutput,

@@ -24,6 +24,13 @@ export function findBackend(registry: Registry, name: string): Found<ProxyEntry>
   return backend === undefined ? { error: NO_SUCH_BACKEND } : { found: backend };
 }
 
+/** The frontend that a name means. */
+export function findFrontend(registry: Registry, name: string | undefined): Found<ProxyEntry> {
+  if (name === undefined) return { error: "A frontend name is expected." };
+  const frontend = findProxy(registry, name, "frontend");
+  return frontend === undefined ? { error: "No such frontend." } : { found: frontend };
+}
+
 /** The server that `<backend>/<server>` names. */
 export function findTarget(registry: Registry, word: string | undefined): Found<ServerEntry> {
   const names = splitServerName(word);

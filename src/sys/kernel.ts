@@ -36,6 +36,8 @@ export interface Kernel {
   /** Closes with a reset: what is queued for the peer is discarded (SO_LINGER 0). */
   closeAbortively(fd: number): number;
   setKeepalive(fd: number): number;
+  /** Bytes sent on a TCP socket that the peer's kernel has not acknowledged (SIOCOUTQ); a FIN counts as one. */
+  unacknowledged(fd: number): number;
   /** The pending error of a socket as a positive errno, 0 if none. */
   socketError(fd: number): number;
   /** The local port of an IP socket. */

@@ -18,6 +18,7 @@ import {
   O_CLOEXEC,
   O_NONBLOCK,
   SHUT_WR,
+  SIOCOUTQ,
   SO_ERROR,
   SO_KEEPALIVE,
   SO_LINGER,
@@ -63,6 +64,7 @@ export class LinuxKernel implements Kernel {
   private eventAddress: number | undefined = undefined;
   private oneAddress: number | undefined = undefined;
   private lingerAddress: number | undefined = undefined;
+  private integerAddress: number | undefined = undefined;
 
   constructor() {
     const words = this.words;
@@ -72,6 +74,7 @@ export class LinuxKernel implements Kernel {
     this.eventAddress = this.base + EVENT_WORD * 4;
     this.oneAddress = this.base + ONE_WORD * 4;
     this.lingerAddress = this.base + LINGER_WORD * 4;
+    this.integerAddress = this.base + INTEGER_WORD * 4;
     words[LINGER_WORD] = 1;
     words[ONE_WORD] = 1;
     words[EVENTFD_WORD] = 1;
@@ -160,6 +163,10 @@ export class LinuxKernel implements Kernel {
 
   setKeepalive(fd: number): number {
     return c.setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, this.oneAddress as number, 4) < 0 ? -errno() : 0;
+  }
+
+  unacknowledged(fd: number): number {
+    return c.ioctl(fd, SIOCOUTQ, this.integerAddress as number) < 0 ? -errno() : this.words[INTEGER_WORD];
   }
 
   socketError(fd: number): number {

@@ -269,11 +269,51 @@ export const SCRIPT: readonly Step[] = [
   }),
   "show stat waits 7 -1",
 
+  // Frontends and limits.
+  "disable frontend",
+  "disable frontend nope",
+  "disable frontend be",
+  "disable frontend fe",
+  "disable frontend fe",
+  "show stat fe 1 -1",
+  line("nobody is let in", async (side) => {
+    const refused = new Client({ host: side.host, port: side.ports.fe });
+    await waitFor(() => refused.errorCode, "the connection to be refused");
+    if (refused.errorCode !== "ECONNREFUSED") throw new Error(`${refused.errorCode}`);
+  }),
+  "enable frontend",
+  "enable frontend nope",
+  "enable frontend fe",
+  "enable frontend fe",
+  "show stat fe 1 -1",
+  line("clients are let in again", async (side) => {
+    const client = await Client.open({ host: side.host, port: side.ports.fe });
+    await client.roundTrip("hello");
+    client.close();
+    await sessionsInState(side, "be", ESTABLISHED, 0);
+  }),
+  "set severity-output number; enable frontend fe; disable frontend nope",
+  "set maxconn frontend",
+  "set maxconn frontend nope 3",
+  "set maxconn frontend fe",
+  "set maxconn frontend fe -1",
+  "set maxconn frontend fe 7",
+  "show stat fe 1 -1",
+  "show stat be 2 -1",
+  "set maxconn global",
+  "set maxconn global 1001",
+  "set maxconn global 500",
+  "show info",
+  "set maxconn global 0",
+  "show info",
+
   // A frontend that is closed for good.
   "shutdown frontend",
   "shutdown frontend nope",
   "shutdown frontend be",
   "shutdown frontend fe",
   "shutdown frontend fe",
+  "disable frontend fe",
+  "enable frontend fe",
   "show stat fe 1 -1",
 ];

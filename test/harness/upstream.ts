@@ -57,6 +57,12 @@ export const halfCloser: Behaviour = ({ socket }) => {
   socket.end();
 };
 
+/** Closes its sending side at once and never reads: what it is sent fills its kernel's buffer, then the balancer's. */
+export const deafHalfCloser: Behaviour = ({ socket }) => {
+  socket.pause();
+  socket.end();
+};
+
 /** Resets the connection as soon as the first byte arrives. */
 export const resetter: Behaviour = ({ socket }) => {
   socket.once("data", () => socket.resetAndDestroy());

@@ -8,7 +8,16 @@ import { socketBetween, socketsHeldTo, survivingConnections } from "../harness/k
 import { LogReceiver } from "../harness/log-receiver.ts";
 import { FRONTEND_ADDRESS, freePort } from "../harness/ports.ts";
 import { Program } from "../harness/program.ts";
-import { type Behaviour, halfCloser, silent, sink, source, takeHeldBytes, Upstream } from "../harness/upstream.ts";
+import {
+  type Behaviour,
+  deafHalfCloser,
+  halfCloser,
+  silent,
+  sink,
+  source,
+  takeHeldBytes,
+  Upstream,
+} from "../harness/upstream.ts";
 import { waitFor } from "../harness/wait-for.ts";
 import { simpleConfig } from "./simple-config.ts";
 
@@ -100,6 +109,68 @@ describe.each([1, 2])("%i thread(s)", (threads) => {
     connection.socket.resume();
     await waitFor(() => connection.received.ended, "the server to see the end");
     expect(connection.received.bytes).toBe(readByNode);
+  });
+
+  describe("both sides have ended, but the server's kernel has not taken all that its client sent", () => {
+    const SENT = 600_000;
+
+    async function endWithBytesOnTheirWay(timeouts: Record<string, string> = {}) {
+      const set = await start(deafHalfCloser, threads, timeouts);
+      const client = opened(await set.connect());
+      client.send(Buffer.alloc(SENT, "last words "));
+      client.halfClose();
+      await client.waitForEnd();
+      return { ...set, client };
+    }
+
+    /** The last bytes stand in the send queue of the program's socket to the server; the program itself holds none. */
+    async function endBlocked(timeouts: Record<string, string> = {}) {
+      const set = await endWithBytesOnTheirWay(timeouts);
+      const { upstream, program } = set;
+      await waitFor(() => {
+        const [held] = socketsHeldTo(program.pid, upstream.address, upstream.port);
+        return (held?.state === "LAST_ACK" || held?.state === "CLOSING") && held.windowClosed;
+      }, "the program's FIN to stand behind bytes that have no room");
+      return { ...set, connection: upstream.connections[0]! };
+    }
+
+    it("a cut discards them", async () => {
+      const { upstream, program, log, client, connection } = await endBlocked();
+      expect(await program.counter("be", "a", "scur")).toBe(1);
+      let heldBytes = -1;
+      let readByNode = -1;
+      await program.runtime("shutdown sessions server be/a", {
+        atAnswer: () => {
+          readByNode = connection.socket.readableLength;
+          heldBytes = takeHeldBytes(connection);
+        },
+      });
+      expect(survivingConnections(program.pid, upstream.address, upstream.port)).toEqual([]);
+      await waitFor(() => upstream.wasReset(connection), "the server's connection to be reset, by the kernel's table");
+      expect(takeHeldBytes(connection), "bytes that came after the answer").toBe(0);
+      expect(heldBytes + readByNode).toBeLessThan(SENT);
+      expect((await log.waitForSession(client.local)).termination).toBe("KC");
+    });
+
+    it("a server that reads after all gets them, and the session ends in good order", async () => {
+      const { program, log, client, connection } = await endBlocked({ server: "1h" });
+      connection.socket.resume();
+      await waitFor(() => connection.received.ended, "the server to see the end");
+      expect(connection.received.bytes).toBe(SENT);
+      expect(connection.received.endings).toEqual(["fin"]);
+      expect((await log.waitForSession(client.local)).termination).toBe("--");
+      expect(await program.sessions()).toEqual([]);
+    });
+
+    it("timeout server ends it: sD", async () => {
+      const { upstream, program, log, client } = await endWithBytesOnTheirWay({ server: "300ms" });
+      expect((await log.waitForSession(client.local)).termination).toBe("sD");
+      await waitFor(
+        () => upstream.wasReset(upstream.connections[0]!),
+        "the server's connection to be reset, by the kernel's table",
+      );
+      expect(await program.sessions()).toEqual([]);
+    });
   });
 
   it.each([

@@ -62,6 +62,30 @@ describe.each([1, 2])("accept limits, %i thread(s)", (threads) => {
     ).toBe(true);
     expect(upstream.connections).toHaveLength(LIMIT + EXTRA);
   });
+
+  it.each(["set maxconn frontend fe", "set maxconn global"])(
+    "%s: a raised limit lets those in who wait",
+    async (command) => {
+      const upstream = opened(await Upstream.start(echo));
+      const port = await freePort();
+      const config = simpleConfig({ port, threads, servers: [`a ${upstream.endpoint}`], global: ["maxconn 100"] });
+      const program = opened(await Program.start({ config }));
+      expect(await program.runtime(`${command} 2`)).toBe("\n");
+      const clients: Client[] = [];
+      for (let i = 0; i < 5; i++) {
+        const client = opened(await Client.open({ host: FRONTEND_ADDRESS, port }));
+        client.send("hello");
+        clients.push(client);
+      }
+      const served = () => clients.filter((client) => client.received.bytes > 0).length;
+      await waitFor(() => served() === 2 && acceptQueueLength(FRONTEND_ADDRESS, port) === 3, "two to be let in");
+      expect(await program.runtime(`${command} 4`)).toBe("\n");
+      await waitFor(() => served() === 4, "two more to be let in");
+      expect(await program.counter("fe", "FRONTEND", "scur")).toBe(4);
+      expect(await program.runtime(`${command} 100`)).toBe("\n");
+      await waitFor(() => served() === 5, "all to be let in");
+    },
+  );
 });
 
 describe.each([1, 2, 4])("a server's maxconn, %i thread(s)", (threads) => {

@@ -227,7 +227,11 @@ export class Connection implements Pollable {
     this.delivered += n;
     if (this.peerReads) this.peerRead = this.delivered;
     const fin = this.relayFin && !this.finDelivered && this.delivered === this.sent;
-    if (fin) this.finDelivered = true;
+    if (fin) {
+      this.finDelivered = true;
+      // The acknowledgement of a FIN is a change of state, which wakes whoever watches.
+      if (this.closed === "no") edge(this, random);
+    }
     if (this.closed === "no" && this.wantsRoom && this.roomLeft() * 3 >= this.rooms.send) {
       this.wantsRoom = false;
       edge(this, random);

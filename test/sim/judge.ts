@@ -42,6 +42,14 @@ export class Judge {
       (sum, { relay }) => sum + relay.counters[relay.ownCounters + CT_RECORDS_DROPPED],
       0,
     );
+    for (const server of this.rig.world.servers) {
+      // A unix server's bytes are with it; a connection that was reset has lost them.
+      const leaves = server.closed === "orderly" && !server.dead && !server.isUnix && server.delivered < server.sent;
+      must(
+        !leaves,
+        `${server.name} is closed, and its kernel has still ${server.sent - server.delivered} bytes for it`,
+      );
+    }
     must(dropped === 0, `${dropped} records were dropped`);
     must(ended.length === this.causes.size, `${ended.length} sessions ended, ${this.causes.size} left a record`);
   }
@@ -178,8 +186,7 @@ export class Judge {
 function fence(connections: readonly Connection[]): void {
   for (const connection of connections) {
     must(connection.closed !== "no", `${connection.name} was open at the cut and is open at its answer`);
-    // One that ended by itself in between may still deliver what it was sent.
-    if (connection.closed === "abortive") connection.fenced = true;
+    connection.fenced = true;
   }
 }
 

@@ -65,9 +65,21 @@ export class RealRig {
     this.backend = this.frontend;
     writeProxyRow(this.memory, this.frontend, maxconn, 0);
     this.registry = registryOf([this.frontend], SERVER_ROWS);
-    const events: CommitContext["events"] = { onServerState() {}, onFrontendStopped() {}, onProgress() {} };
+    const events: CommitContext["events"] = {
+      onServerState() {},
+      onFrontendStopped() {},
+      onFrontendPaused() {},
+      onFrontendResumed() {},
+      onProgress() {},
+    };
     const orders = { order: (body: OrderBody, thread?: number) => Promise.resolve(this.order(body, thread)) };
-    this.commit = createCommit({ memory: this.memory, registry: this.registry, orders, events, closeListeners() {} });
+    this.commit = createCommit({
+      memory: this.memory,
+      registry: this.registry,
+      orders,
+      events,
+      listeners: { close() {}, pause() {}, resume: () => true },
+    });
     for (let thread = 0; thread < threads; thread++) this.startRelay(thread, seed);
     this.order({ kind: "listen", listener: 0, fd: this.listener.fd, frontend: 0 });
   }

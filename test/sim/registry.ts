@@ -74,6 +74,7 @@ export function proxyEntry(index: number, kind: ProxyConfig["kind"], wishes: Pro
     listeners: [],
     servers: [],
     stopped: false,
+    paused: false,
     lastChangeMs: 0,
     downMs: 0,
     downSinceMs: undefined,

@@ -70,6 +70,10 @@ export function checkProgress(rig: SimRig, row: number): void {
     const source = connectionOf(rig, row, from);
     const flags = sessions[d + S.D_FLAGS];
     const isOpen = (flags & S.DF_EOF) === 0;
+    must(
+      !isOver(sessions, base) || hasUnacknowledged(rig, row),
+      `row ${row}: both sides have ended, and all is delivered`,
+    );
     const isBlocked = (flags & S.DF_BLOCKED) !== 0;
     const starves = (flags & S.DF_STARVED) !== 0 && relay.readBuffer < 0 && !relay.buffers.hasFree();
     const hasMore = isOpen && (source.arrived > source.read || source.finArrived);
@@ -78,6 +82,14 @@ export function checkProgress(rig: SimRig, row: number): void {
     const destination = connectionOf(rig, row, to);
     must(destination.wantsRoom || destination.dead, `row ${row}: ${destination.name} is waited for, but will not call`);
   }
+}
+
+const isOver = (sessions: Int32Array, base: number): boolean =>
+  (sessions[base + S.S_UP + S.D_FLAGS] & sessions[base + S.S_DOWN + S.D_FLAGS] & S.DF_SHUT) !== 0;
+
+function hasUnacknowledged(rig: SimRig, row: number): boolean {
+  const server = connectionOf(rig, row, S.S_SERVER_FD);
+  return server.delivered < server.sent;
 }
 
 /** A session that may time out is looked at in time. */
@@ -115,13 +127,14 @@ function deadlineOf(rig: Rig, row: number): number {
     case SessionState.TURN_AROUND:
       return Math.min(silent, phase + Math.min(connect || 1000, 1000));
   }
+  const isClosing = isOver(sessions, base);
   const side = (from: number, to: number, active: number, stalled: number, limit: number, fin: number): number => {
     const mayRead = (sessions[base + from + S.D_FLAGS] & (S.DF_EOF | S.DF_BLOCKED)) === 0;
     const isHalfClosed = (sessions[base + to + S.D_FLAGS] & S.DF_SHUT) !== 0;
     const owed = sessions[base + to + S.D_LENGTH] + sessions[base + to + S.D_PIPE_LENGTH];
     return Math.min(
       mayRead ? after(sessionsF64[f64 + active], isHalfClosed && fin > 0 ? fin : limit) : NEVER,
-      owed > 0 ? after(sessionsF64[f64 + stalled], limit) : NEVER,
+      owed > 0 || (isClosing && to === S.S_UP) ? after(sessionsF64[f64 + stalled], limit) : NEVER,
     );
   };
   return Math.min(

@@ -226,6 +226,11 @@ export class SimKernel implements Kernel {
     return 0;
   }
 
+  unacknowledged(fd: number): number {
+    const { sent, delivered, relayFin, finDelivered } = this.world.socket(fd);
+    return sent - delivered + (relayFin && !finDelivered ? 1 : 0);
+  }
+
   socketError(fd: number): number {
     return this.world.socket(fd).socketError();
   }

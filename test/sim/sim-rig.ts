@@ -81,10 +81,22 @@ export class SimRig {
     writeProxyRow(this.memory, this.frontend, setup.proxy?.maxconn ?? maxconn, this.backend.index);
     if (setup.isSplit) writeProxyRow(this.memory, this.backend, maxconn, -1);
     for (let thread = 0; thread < threads; thread++) this.startRelay(thread, setup);
-    const events: CommitContext["events"] = { onServerState() {}, onFrontendStopped() {}, onProgress() {} };
+    const events: CommitContext["events"] = {
+      onServerState() {},
+      onFrontendStopped() {},
+      onFrontendPaused() {},
+      onFrontendResumed() {},
+      onProgress() {},
+    };
     const registry = registryOf([...new Set([this.frontend, this.backend])], SERVER_ROWS);
     const orders: OrderSink = { order: (body, thread) => Promise.resolve(this.order(body, thread)) };
-    this.commit = createCommit({ memory: this.memory, registry, orders, events, closeListeners: () => {} });
+    this.commit = createCommit({
+      memory: this.memory,
+      registry,
+      orders,
+      events,
+      listeners: { close() {}, pause() {}, resume: () => true },
+    });
     this.world.betweenCalls = (thread, call) => this.interleave(thread, call);
     this.registry = registry;
   }

@@ -77,6 +77,22 @@ const CASES: Record<string, Case> = {
       rig.settle();
     },
   },
+  "a server that takes the last bytes of an ended session too slowly": {
+    timeouts: { serverMs: 500 },
+    ending: "sD",
+    afterMs: 500,
+    play: ({ rig, client }) => {
+      const slow = server(rig);
+      slow.peerReads = false;
+      slow.peerShutdown();
+      client.peerSend(190);
+      client.peerShutdown();
+      rig.settle();
+      // Each piece that it takes gives it the whole time again, as soon as that is noticed: at the next look.
+      slow.peerRead += 10;
+      rig.advance(500);
+    },
+  },
   "a half-closed server side (server-fin)": {
     timeouts: { serverMs: 5000, serverFinMs: 300 },
     ending: "sD",

@@ -84,8 +84,14 @@ export class InMemoryProgram implements Program {
       memory,
       registry,
       orders: { order: async () => ({ matched: 0, ended: 0 }) },
-      events: { onServerState: () => {}, onFrontendStopped: () => {}, onProgress: () => this.progress() },
-      closeListeners: () => {},
+      events: {
+        onServerState: () => {},
+        onFrontendStopped: () => {},
+        onFrontendPaused: () => {},
+        onFrontendResumed: () => {},
+        onProgress: () => this.progress(),
+      },
+      listeners: { close: () => {}, pause: () => {}, resume: () => true },
     });
     this.commit = (change) => {
       this.changes.push(change);
@@ -107,6 +113,7 @@ export class InMemoryProgram implements Program {
           bind,
           proxy,
           fd: 3,
+          backlog: 10,
           protocol: "tcpv4",
           address: "127.0.0.1:9",
         };

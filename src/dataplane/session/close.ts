@@ -80,6 +80,7 @@ import { leave } from "./admit.ts";
 import { writeRecord } from "./record.ts";
 import { giveBuffer, givePipe, hasReadBuffer } from "./relay.ts";
 import { detachServer, giveRow } from "./rows.ts";
+import { unacknowledgedBytes } from "./timeouts.ts";
 
 /** How a descriptor is closed: in good order, or discarding what is queued, with a reset. */
 const ORDERLY = 0;
@@ -96,10 +97,12 @@ export function closeSession(relay: Relay, row: number, cause: EndCause, phase: 
     end(relay, row, cause, phase, ORDERLY, ABORTIVE);
     return;
   }
-  // Bytes that the server has not taken by now are not to reach it after the session is gone.
+  // Bytes that the server has not taken by now are not to reach it after the session is gone: neither those that wait here,
+  // nor those that wait in the kernel. A session whose directions are both done is asked for them before (see passOnFin).
   const up = base + S_UP;
   const owed = relay.sessions[up + D_LENGTH] + relay.sessions[up + D_PIPE_LENGTH];
-  end(relay, row, cause, phase, ORDERLY, owed > 0 ? ABORTIVE : ORDERLY);
+  const leavesBytes = owed > 0 || (cause !== EndCause.NORMAL && unacknowledgedBytes(relay, base) > 0);
+  end(relay, row, cause, phase, ORDERLY, leavesBytes ? ABORTIVE : ORDERLY);
 }
 
 /** One side was reset: so is the other, as if there were no balancer in between. The reset side needs no further word. */

@@ -41,7 +41,7 @@ import {
 import { EAGAIN, EINVAL } from "../../sys/constants.ts";
 import type { Relay } from "../relay.ts";
 import { closeReset, closeSession } from "./close.ts";
-import { watchIdle } from "./timeouts.ts";
+import { noteProgress, unacknowledgedBytes, watchIdle } from "./timeouts.ts";
 
 /** What became of a step: go on, stop for now, or the session is gone. */
 const GO_ON = 0;
@@ -246,20 +246,25 @@ function sourceEnded(relay: Relay, d: number, up: boolean, result: number): numb
   return -1;
 }
 
-/** All bytes of the direction are delivered and its source has ended: so does its destination. */
+/**
+ * All bytes of the direction are passed on and its source has ended: so does its destination. With both directions done the
+ * session is over once the server's kernel has all: what ours still held after a close could reach the server after a cut.
+ */
 function passOnFin(relay: Relay, d: number): void {
   const { sessions } = relay;
-  if ((sessions[d + D_FLAGS] & DF_SHUT) !== 0) return;
   const up = d % SESSION_WORDS === S_UP;
   const base = d - (up ? S_UP : S_DOWN);
-  givePipe(relay, d);
-  sessions[d + D_FLAGS] |= DF_SHUT;
   const row = base / SESSION_WORDS;
-  if ((sessions[base + (up ? S_DOWN : S_UP) + D_FLAGS] & DF_SHUT) !== 0) {
+  const isLast = (sessions[base + (up ? S_DOWN : S_UP) + D_FLAGS] & DF_SHUT) !== 0;
+  if (isLast && unacknowledgedBytes(relay, base) === 0) {
     closeSession(relay, row, EndCause.NORMAL, EndPhase.NORMAL);
     return;
   }
+  if ((sessions[d + D_FLAGS] & DF_SHUT) !== 0) return;
+  givePipe(relay, d);
+  sessions[d + D_FLAGS] |= DF_SHUT;
   relay.kernel.shutdownWrite(sessions[base + (up ? S_SERVER_FD : S_CLIENT_FD)]);
+  if (isLast) noteProgress(relay, base, unacknowledgedBytes(relay, base));
   // From now on the shorter timeouts of half-closed sessions may hold.
   watchIdle(relay, row);
 }

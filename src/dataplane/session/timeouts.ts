@@ -11,27 +11,32 @@ import {
   P_TIMEOUT_SERVER_FIN,
   PROXY_WORDS,
 } from "../../memory/proxy-row.ts";
+import { SERVER_WORDS, V_ADDR } from "../../memory/server-row.ts";
 import {
   D_FLAGS,
   D_LENGTH,
+  D_OFFSET,
   D_PIPE_LENGTH,
   DF_BLOCKED,
   DF_EOF,
   DF_READABLE,
   DF_SHUT,
   S_BACKEND,
+  S_BYTES_UP_F64,
   S_CLIENT_ACTIVE_F64,
   S_DOWN,
   S_DOWN_STALLED_F64,
   S_FRONTEND,
   S_PHASE_F64,
+  S_SERVER,
   S_SERVER_ACTIVE_F64,
+  S_SERVER_FD,
   S_STATE,
   S_UP,
   S_UP_STALLED_F64,
   SessionState,
 } from "../../memory/session-row.ts";
-import { ETIMEDOUT } from "../../sys/constants.ts";
+import { AF_UNIX, ETIMEDOUT } from "../../sys/constants.ts";
 import { lookAt, type Relay, rowBase, rowBaseF64 } from "../relay.ts";
 import { closeSession } from "./close.ts";
 import { connectFailed, startConnect, turnAroundMs } from "./connect.ts";
@@ -90,14 +95,58 @@ function silentClientDeadline(relay: Relay, row: number, state: number): number 
   return sessionsF64[rowBaseF64(row) + S_CLIENT_ACTIVE_F64] + timeout;
 }
 
+/**
+ * Bytes that the session has sent to its server and that the server's kernel has not acknowledged. A unix server's are with it
+ * as soon as they are sent.
+ */
+export function unacknowledgedBytes(relay: Relay, base: number): number {
+  const { sessions, servers } = relay;
+  const fd = sessions[base + S_SERVER_FD];
+  if (fd < 0 || relay.sessionsF64[base / 2 + S_BYTES_UP_F64] === 0) return 0;
+  const server = sessions[base + S_SERVER] * SERVER_WORDS;
+  const place = Atomics.load(servers, server + V_ADDR) & 0xffff;
+  if ((servers[server + place] & 0xffff) === AF_UNIX) return 0;
+  const fin = (sessions[base + S_UP + D_FLAGS] & DF_SHUT) !== 0 ? 1 : 0;
+  return Math.max(0, relay.kernel.unacknowledged(fd) - fin);
+}
+
+/** Notes what the server's kernel still has to take of a session whose directions are both done. */
+export function noteProgress(relay: Relay, base: number, bytes: number): void {
+  // The direction's buffer is empty and given back by now.
+  relay.sessions[base + S_UP + D_OFFSET] = bytes;
+  relay.sessionsF64[base / 2 + S_UP_STALLED_F64] = relay.now;
+}
+
+/** Both sides have ended, and only the server's kernel has still to take bytes. */
+function isClosing(relay: Relay, base: number): boolean {
+  return (relay.sessions[base + S_UP + D_FLAGS] & relay.sessions[base + S_DOWN + D_FLAGS] & DF_SHUT) !== 0;
+}
+
 /** Ends the session if one of its sides is overdue; else makes sure that it is looked at when one might be. */
 export function watchIdle(relay: Relay, row: number): void {
   const client = deadlineOf(relay, row, true);
   const server = deadlineOf(relay, row, false);
   const deadline = Math.min(client, server);
   if (deadline === Number.POSITIVE_INFINITY) return;
-  if (relay.now < deadline) lookAt(relay, row, deadline);
-  else closeSession(relay, row, client <= server ? EndCause.CLIENT_TIMEOUT : EndCause.SERVER_TIMEOUT, EndPhase.DATA);
+  if (relay.now < deadline) {
+    lookAt(relay, row, deadline);
+    return;
+  }
+  const base = rowBase(row);
+  if (isClosing(relay, base)) {
+    // A server that reads slowly has its time for each piece; the kernel tells us of the last one only.
+    const left = unacknowledgedBytes(relay, base);
+    if (left === 0) {
+      closeSession(relay, row, EndCause.NORMAL, EndPhase.NORMAL);
+      return;
+    }
+    if (left < relay.sessions[base + S_UP + D_OFFSET]) {
+      noteProgress(relay, base, left);
+      watchIdle(relay, row);
+      return;
+    }
+  }
+  closeSession(relay, row, client <= server ? EndCause.CLIENT_TIMEOUT : EndCause.SERVER_TIMEOUT, EndPhase.DATA);
 }
 
 /**
@@ -122,7 +171,7 @@ function deadlineOf(relay: Relay, row: number, client: boolean): number {
     if (limit > 0) deadline = active + limit;
   }
   const owed = sessions[to + D_LENGTH] + sessions[to + D_PIPE_LENGTH];
-  if (owed > 0 && timeout > 0) {
+  if ((owed > 0 || (!client && isClosing(relay, base))) && timeout > 0) {
     const stalled = sessionsF64[baseF64 + (client ? S_DOWN_STALLED_F64 : S_UP_STALLED_F64)];
     deadline = Math.min(deadline, stalled + timeout);
   }
