@@ -30,7 +30,9 @@ export class CheckPoll {
   readonly #slots: Slot[] = [];
   readonly #free: number[] = [];
   #capacity = CAPACITY_LEAST;
-  #deadlines = new TimerWheel(CAPACITY_LEAST, performance.now());
+  /** The present, in ms, as the wheel reads it. */
+  readonly #clock = Float64Array.of(performance.now());
+  #deadlines = new TimerWheel(CAPACITY_LEAST, this.#clock);
   #generation = 0;
   #soon: { readonly slot: number; readonly member: PollMember }[] = [];
   #turn: NodeJS.Immediate | undefined;
@@ -92,7 +94,8 @@ export class CheckPoll {
       for (const { slot, member } of soon) if (this.#slots[slot]!.member === member) member.onEvents(0);
     }
     this.#takeEvents();
-    this.#deadlines.advance(performance.now(), (slot) => this.#slots[slot]!.member?.onDeadline());
+    this.#clock[0] = performance.now();
+    this.#deadlines.advance((slot) => this.#slots[slot]!.member?.onDeadline());
     if (this.#open === 0 || this.#turn !== undefined) return;
     this.#timer = setTimeout(this.#pollNow, this.#pollMs);
     this.#pollMs = Math.min(this.#pollMs * 2, POLL_MS_MAX);
@@ -115,7 +118,8 @@ export class CheckPoll {
     const old = this.#deadlines;
     const held = this.#capacity;
     this.#capacity *= 2;
-    this.#deadlines = new TimerWheel(this.#capacity, performance.now());
+    this.#clock[0] = performance.now();
+    this.#deadlines = new TimerWheel(this.#capacity, this.#clock);
     for (let slot = 0; slot < held; slot++) if (old.has(slot)) this.#deadlines.set(slot, old.deadlineOf(slot));
   }
 }
