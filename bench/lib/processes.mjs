@@ -152,6 +152,24 @@ export function memory(pids) {
   return sum;
 }
 
+/** CPU time of processes so far, all their threads together. @param {number[]} pids */
+export function cpuSeconds(pids) {
+  let nanoseconds = 0;
+  for (const pid of pids)
+    for (const task of readdirSync(`/proc/${pid}/task`))
+      nanoseconds += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, "utf8").split(" ")[0]);
+  return nanoseconds / 1e9;
+}
+
+/** Connections that this machine has begun since it was started. */
+export function connectionsBegun() {
+  const [names, values] = readFileSync("/proc/net/snmp", "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith("Tcp: "))
+    .map((line) => line.split(" "));
+  return Number(values[names.indexOf("ActiveOpens")]);
+}
+
 /** Leaves nothing behind: on a normal end, an exception, Ctrl-C and SIGTERM. Call once, before anything is started. */
 export function cleanUpAtTheEnd() {
   process.once("exit", () => {

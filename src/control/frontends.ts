@@ -6,7 +6,7 @@ import { CB_SESSIONS, CF_CONNECTIONS } from "../memory/counters.ts";
 import { P_FRONT_MAXCONN, PROXY_WORDS } from "../memory/proxy-row.ts";
 import { proxyCounters, type SharedMemory } from "../memory/shared-memory.ts";
 import type { Receipt } from "./change.ts";
-import { type CommitContext, done, refuse } from "./commit.ts";
+import { type CommitContext, done, refuse } from "./commit-context.ts";
 import type { ProxyEntry } from "./registry.ts";
 
 /** Stops accepting and gives up the ports, until `resumeFrontend`. Clients that wait to be accepted are refused. */

@@ -9,6 +9,7 @@ import { candidates, unknownCommandText, usageLines } from "./find-operation.ts"
 import { setMaxconnFrontend, setMaxconnGlobal } from "./frontend-maxconn.ts";
 import { disableFrontend, enableFrontend, shutdownFrontend } from "./frontend-state.ts";
 import type { Answer, Operation } from "./operation.ts";
+import { disableAgent, disableHealth, enableAgent, enableHealth } from "./server-health.ts";
 import { setMaxconnServer } from "./server-maxconn.ts";
 import { disableServer, enableServer } from "./server-state.ts";
 import { getWeight, setWeight } from "./server-weight.ts";
@@ -44,10 +45,14 @@ export const OPERATIONS: readonly Operation[] = [
   clearCounters,
   clearCountersAll,
   delServer,
+  disableAgent,
   disableFrontend,
+  disableHealth,
   disableServer,
   echo,
+  enableAgent,
   enableFrontend,
+  enableHealth,
   enableServer,
   getWeight,
   lowerToOperator,

@@ -29,6 +29,7 @@ import {
   SPLICE_F_MOVE,
   SPLICE_F_NONBLOCK,
   TCP_NODELAY,
+  TCP_QUICKACK,
 } from "./constants.ts";
 import type { Kernel } from "./kernel.ts";
 import { c, errno } from "./libc.ts";
@@ -41,6 +42,7 @@ const SESSION_EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 // Scratch layout, in Int32 words.
 const LINGER_WORD = 0; // {1, 0}
 const ONE_WORD = 2;
+const ZERO_WORD = 3;
 const EVENTFD_WORD = 4; // u64 1
 const INTEGER_WORD = 6; // out: int
 const LENGTH_WORD = 7; // in/out: socklen_t
@@ -108,6 +110,11 @@ export class LinuxKernel implements Kernel {
 
   setNoDelay(fd: number): void {
     c.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, this.oneAddress as number, 4);
+  }
+
+  /** Leaves the ACK that ends a handshake to what is sent next. Before `connect`, of a TCP socket. */
+  holdAcknowledgement(fd: number): void {
+    c.setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, this.base + ZERO_WORD * 4, 4);
   }
 
   connect(fd: number, address: number, length: number): number {

@@ -3,7 +3,8 @@
 
 import { resolveServerAddress } from "../../src/control/addresses.ts";
 import type { Change, Receipt } from "../../src/control/change.ts";
-import { type CommitContext, createCommit } from "../../src/control/commit.ts";
+import { createCommit } from "../../src/control/commit.ts";
+import type { CommitContext } from "../../src/control/commit-context.ts";
 import type { ProxyEntry, ServerEntry } from "../../src/control/registry.ts";
 import { writeProxyRow, writeServerRow } from "../../src/control/tables.ts";
 import { runTurn } from "../../src/dataplane/loop.ts";
@@ -20,6 +21,7 @@ import {
 import type { Order, OrderBody } from "../../src/memory/order.ts";
 import { drainRecords } from "../../src/memory/record-ring.ts";
 import { R_KIND, RecordKind } from "../../src/memory/record-row.ts";
+import { OperState } from "../../src/memory/server-row.ts";
 import { allocateSharedMemory, type SharedMemory, threadWords } from "../../src/memory/shared-memory.ts";
 import { LinuxKernel } from "../../src/sys/linux-kernel.ts";
 import { acceptAll, connectClient, kernel, openListener, type RealPeer } from "./real-peers.ts";
@@ -70,6 +72,10 @@ export class RealRig {
       onFrontendStopped() {},
       onFrontendPaused() {},
       onFrontendResumed() {},
+      onHealthChange() {},
+      onBackendDown() {},
+      onCheckLog() {},
+      onServerDeleted() {},
       onProgress() {},
     };
     const orders = { order: (body: OrderBody, thread?: number) => Promise.resolve(this.order(body, thread)) };
@@ -109,7 +115,7 @@ export class RealRig {
     const entry = serverEntry(id - 1, this.backend, serverConfig(id, { maxconn, endpoint }));
     this.backend.servers.push(entry);
     this.registry.serversByIndex[entry.index] = entry;
-    writeServerRow(this.memory, entry, await resolveServerAddress(endpoint), 0, 0);
+    writeServerRow(this.memory, entry, await resolveServerAddress(endpoint), 0, OperState.RUNNING, 0);
     return entry;
   }
 

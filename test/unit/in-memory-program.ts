@@ -86,6 +86,10 @@ export class InMemoryProgram implements Program {
       orders: { order: async () => ({ matched: 0, ended: 0 }) },
       events: {
         onServerState: () => {},
+        onBackendDown: () => {},
+        onCheckLog: () => {},
+        onHealthChange: () => {},
+        onServerDeleted: () => {},
         onFrontendStopped: () => {},
         onFrontendPaused: () => {},
         onFrontendResumed: () => {},

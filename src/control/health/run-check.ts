@@ -1,0 +1,118 @@
+// One run of one health check: a function of the check and the server's address. Whatever the server does, the result comes
+// within the check's times, and every descriptor is closed when it has.
+
+import type { CheckConfig, CheckProtocol } from "../../config/health-model.ts";
+import type { CheckTarget } from "./connection.ts";
+import { type ExternalCheckFacts, runExternalCheck } from "./external-check.ts";
+import { httpCheckScript } from "./http-check-script.ts";
+import { ldapScript, mysqlScript, pgsqlScript, redisScript, smtpScript, sslHelloScript } from "./protocol-scripts.ts";
+import type { CheckResult } from "./result.ts";
+import { type ScriptTimes, startScript, untilAborted } from "./run-script.ts";
+import type { Script } from "./script.ts";
+import { type ConnectionDefaults, implicitConnect, tcpCheckScript } from "./tcp-check-script.ts";
+import { startTcpConnectCheck } from "./tcp-connect-check.ts";
+
+const scripts = new WeakMap<CheckConfig, Script>();
+
+function scriptOf(check: CheckConfig): Script {
+  let script = scripts.get(check);
+  if (script === undefined) {
+    const { sendProxy, tls } = check;
+    script = buildScript(check.protocol, { sendProxy, ...(tls === undefined ? {} : { tls }) });
+    scripts.set(check, script);
+  }
+  return script;
+}
+
+function buildScript(protocol: CheckProtocol, defaults: ConnectionDefaults): Script {
+  switch (protocol.kind) {
+    case "tcp":
+      return { flavour: "protocol", steps: [implicitConnect(defaults)] };
+    case "http":
+      return httpCheckScript(protocol.steps, defaults);
+    case "tcp-check":
+      return tcpCheckScript(protocol.steps, defaults);
+    case "pgsql":
+      return pgsqlScript(protocol, defaults);
+    case "mysql":
+      return mysqlScript(protocol, defaults);
+    case "redis":
+      return redisScript(defaults);
+    case "smtp":
+      return smtpScript(protocol, defaults);
+    case "ldap":
+      return ldapScript(defaults);
+    case "ssl-hello":
+      return sslHelloScript(defaults);
+    case "external":
+      throw new Error("an external check has no script");
+  }
+}
+
+/** Where a check goes: its own address and port where it has them, the server's otherwise. */
+export function checkTarget(check: Pick<CheckConfig, "addr" | "port">, server: CheckTarget): CheckTarget {
+  const { addr, port } = check;
+  if (addr === undefined && port === undefined) return server;
+  if ("path" in server) return addr === undefined ? server : { host: addr, port: port ?? 0 };
+  return { host: addr ?? server.host, port: port ?? server.port };
+}
+
+/** Whether the plain, lean way will do. */
+export function isPlainTcp(check: CheckConfig): boolean {
+  return check.protocol.kind === "tcp" && check.tls === undefined && !check.sendProxy;
+}
+
+/** What a connection may take at most. */
+export function connectBoundMs(check: Pick<CheckConfig, "interMs" | "timeoutMs" | "connectTimeoutMs">): number {
+  const { interMs, timeoutMs, connectTimeoutMs } = check;
+  return timeoutMs === undefined ? interMs : Math.min(interMs, connectTimeoutMs ?? interMs);
+}
+
+const NO_FACTS: ExternalCheckFacts = {
+  proxyName: "",
+  proxyId: 0,
+  serverName: "",
+  serverId: 0,
+  serverMaxconn: 0,
+  serverCurrentSessions: 0,
+};
+
+/**
+ * Checks once. `target` is final (see `checkTarget`); `facts` are for external checks only. `onResult` is called once, later than
+ * this returns, and not at all after what is returned was called: that cancels the check.
+ */
+export function startCheck(
+  check: CheckConfig,
+  target: CheckTarget,
+  facts: () => ExternalCheckFacts,
+  onResult: (result: CheckResult) => void,
+): () => void {
+  if (check.protocol.kind === "external") return startExternal(check.protocol, check, target, facts(), onResult);
+  if (isPlainTcp(check)) return startTcpConnectCheck(target, connectBoundMs(check), onResult);
+  return startScript(scriptOf(check), check, target, onResult);
+}
+
+function startExternal(
+  external: Extract<CheckProtocol, { kind: "external" }>,
+  times: ScriptTimes,
+  target: CheckTarget,
+  facts: ExternalCheckFacts,
+  onResult: (result: CheckResult) => void,
+): () => void {
+  const controller = new AbortController();
+  runExternalCheck(external, times, target, facts, controller.signal).then(onResult, (error: unknown) => {
+    // Only the cancellation may reject.
+    if (!controller.signal.aborted) throw error;
+  });
+  return () => controller.abort();
+}
+
+/** The same as a promise, which rejects with the signal's reason if that aborts it, and with nothing else. */
+export function runCheck(
+  check: CheckConfig,
+  target: CheckTarget,
+  signal: AbortSignal,
+  facts: ExternalCheckFacts = NO_FACTS,
+): Promise<CheckResult> {
+  return untilAborted(signal, (resolve) => startCheck(check, target, () => facts, resolve));
+}
