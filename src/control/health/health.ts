@@ -121,7 +121,13 @@ export class HealthChecks {
     const address = addressOf(server);
     if (source === "check" && health !== undefined) {
       const target = checkTarget(overridden(health, check), address);
-      const result = await runCheck(health, target, signal, this.facts(server));
+      const result = await runCheck(
+        health,
+        target,
+        signal,
+        this.facts(server),
+        this.operOf(server) !== OperState.STOPPED,
+      );
       return { kind: "check-result", server, source, result };
     }
     if (agent === undefined) throw new Error(`${server.name} is checked without being configured so`);
@@ -143,11 +149,17 @@ export class HealthChecks {
     };
   }
 
+  private operOf(server: ServerEntry): Oper {
+    return this.memory.serversI32[server.index * SERVER_WORDS + V_OPER] as Oper;
+  }
+
   private intervalMs(server: ServerEntry, source: CheckSource): number {
     const { health, agent } = server.config;
     const { counter } = server.health[source];
-    const oper = this.memory.serversI32[server.index * SERVER_WORDS + V_OPER] as Oper;
-    if (source === "check" && health !== undefined) return intervalMs(counter, oper, health);
+    const oper = this.operOf(server);
+    if (source === "check" && health !== undefined) {
+      return server.health.check.hurries ? health.fastInterMs : intervalMs(counter, oper, health);
+    }
     const interMs = agent?.interMs ?? 0;
     return intervalMs(counter, OperState.RUNNING, { interMs, fastInterMs: interMs, downInterMs: interMs });
   }

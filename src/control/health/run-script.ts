@@ -107,6 +107,7 @@ class ScriptRun {
           mustRead = false;
         }
         const verdict = step.judge(this.#answer, this.#isLast());
+        if (verdict.kind === "ended") return verdict;
         if (verdict.kind === "failed") {
           return {
             status: verdict.status,
