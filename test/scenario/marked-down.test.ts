@@ -88,7 +88,7 @@ describe.each([1, 2])("on-marked-down shutdown-sessions after and over, %i threa
     const stage = await stageOf(threads, [`server victim ${victim.endpoint} on-marked-down shutdown-sessions over 2s`]);
     const clients = await openClients(stage, 40);
     const ended: number[] = [];
-    clients.forEach((client, i) => client.socket.once("end", () => ended.push(i)));
+    for (const [i, client] of clients.entries()) client.socket.once("end", () => ended.push(i));
     await stage.health("victim", "down");
     const seen = new Set<number>();
     await waitFor(() => {

@@ -25,7 +25,7 @@ export function protocolOf(checks: ChecksDraft): ProtocolTemplate {
         ...(checks.disableOn404 ? { disableOn404: true } : {}),
       };
     case "tcp-check":
-      return { kind: "tcp-check", steps: withComments(checks.tcp.rules) };
+      return { kind: "tcp-check", steps: withComments(numbered(checks.tcp.rules)) };
     case "external": {
       const command = externalCommand ?? "";
       return externalPath === undefined
@@ -74,6 +74,11 @@ function requestOf(rule: HttpSendRule): Extract<HttpCheckStep, { readonly kind: 
     ...(comment === undefined ? {} : { comment }),
     place,
   };
+}
+
+/** Each rule with its place, which results of `tcp-check` name; comments and variables count. */
+function numbered(rules: readonly TcpRule[]): readonly TcpRule[] {
+  return rules.map((rule, index) => (rule.kind === "comment" ? rule : { ...rule, index }));
 }
 
 interface Rule {

@@ -109,13 +109,13 @@ describe("the counter", () => {
 });
 
 describe("the counter at an alarm of observe (rise 2, fall 3)", () => {
-  const after = (health: number, onError: Parameters<typeof counterAtAlarm>[1]): number =>
+  const left = (health: number, onError: Parameters<typeof counterAtAlarm>[1]): number =>
     countVerdict(counterAtAlarm(counter(health), onError), "failed").counter.health;
 
   test("fail-check takes one, sudden-death all but one, mark-down all", () => {
-    expect([4, 3, 2].map((health) => after(health, "fail-check"))).toEqual([3, 2, 0]);
-    expect([4, 3, 2].map((health) => after(health, "sudden-death"))).toEqual([2, 2, 0]);
-    expect([4, 3, 2].map((health) => after(health, "mark-down"))).toEqual([0, 0, 0]);
+    expect([4, 3, 2].map((health) => left(health, "fail-check"))).toEqual([3, 2, 0]);
+    expect([4, 3, 2].map((health) => left(health, "sudden-death"))).toEqual([2, 2, 0]);
+    expect([4, 3, 2].map((health) => left(health, "mark-down"))).toEqual([0, 0, 0]);
   });
 });
 
