@@ -14,6 +14,7 @@ import {
 import * as S from "../../src/memory/session-row.ts";
 import type { Connection } from "./connection.ts";
 import { checkIdle, checkInvariants, isLive, must } from "./invariants.ts";
+import { checkFence, checkPolicies } from "./policy-invariants.ts";
 import { checkProgress } from "./session-invariants.ts";
 import type { SimRig } from "./sim-rig.ts";
 
@@ -38,6 +39,7 @@ export class Judge {
   /** Everything that must hold between two turns. */
   check(): void {
     checkInvariants(this.rig);
+    checkPolicies(this.rig);
     const { sessions, threads, rowsPerThread } = this.rig.memory;
     for (let base = 0; base < threads * rowsPerThread * S.SESSION_WORDS; base += S.SESSION_WORDS) {
       if (!isLive(sessions[base + S.S_STATE]) || sessions[base + S.S_SERVER_FD] < 0) continue;
@@ -139,6 +141,7 @@ export class Judge {
       const server = sessions[base + S.S_SERVER] * SERVER_WORDS;
       const isCurrent = sessions[base + S.S_CUT_GENERATION] === serversI32[server + V_CUT_GENERATION];
       must(isCurrent, "a session that was cut connects to its server");
+      checkFence(this.rig, sessions[base + S.S_SERVER]);
       const isNew = sessions[base + S.S_RETRIES] === 0;
       must(!isNew || serversI32[server + V_USABLE] === 1, "a server out of service is given a session");
     }
@@ -159,12 +162,14 @@ export class Judge {
   }
 
   /** Peers close, time passes: nothing may be left. */
-  end(): void {
+  async end(): Promise<void> {
     const { world } = this.rig;
     world.faultPercent = 0;
     world.fdLimit = 1000;
     for (const peer of [...world.clients, ...world.servers]) peer.peerReads = true;
     this.rig.advance(2000);
+    await this.rig.reconcileDue();
+    this.rig.settle();
     this.checkIdle();
     for (const upstream of world.upstreams.values()) upstream.answer = "refuse";
     // Connections still being made get their answer, then everybody leaves.
@@ -172,7 +177,9 @@ export class Judge {
       world.refuseAttempts();
       for (const peer of [...world.clients, ...world.servers]) peer.peerClose(world.random);
       this.rig.advance(500);
+      await this.rig.reconcileDue();
     }
+    this.rig.settle();
     this.checkIdle();
     const left = this.left();
     must(

@@ -44,7 +44,7 @@ it.each(["source", "roundrobin"] as const)("keeps the order of arrival over chan
   await rig.commit({ kind: "set-weight", server, weight: 3 });
   await rig.commit({ kind: "set-maxconn", server, maxconn: 1 });
   expect(serveAll(rig)).toEqual([0, 1, 2, 3, 4]);
-  judge.end();
+  await judge.end();
 });
 
 it.each(["source", "roundrobin"] as const)(
@@ -57,7 +57,7 @@ it.each(["source", "roundrobin"] as const)(
       await rig.commit({ kind: "set-weight", server, weight: 2 + i });
     }
     expect([...judge.causes.values()]).toEqual(new Array(4).fill(EndCause.SERVER_TIMEOUT));
-    judge.end();
+    await judge.end();
   },
 );
 
@@ -66,7 +66,7 @@ it("ends those in line when their only server is disabled", async () => {
   const [server] = rig.backend.servers;
   await rig.commit({ kind: "set-admin", server, set: AdminState.FORCED_MAINT, clear: 0 });
   expect([...judge.causes.values()]).toEqual(new Array(4).fill(EndCause.SERVER));
-  judge.end();
+  await judge.end();
 });
 
 it("keeps the place of a session whose grant is taken back", async () => {
@@ -107,5 +107,5 @@ it("keeps the place of a session whose grant is taken back", async () => {
   }
   rig.settle();
   expect(rig.world.servers.map(({ source }) => source)).toEqual([0, 1, 2, 3, 4, 5]);
-  judge.end();
+  await judge.end();
 });

@@ -75,7 +75,10 @@ export class RealRig {
       onHealthChange() {},
       onBackendDown() {},
       onCheckLog() {},
+      onServerAdded() {},
       onServerDeleted() {},
+      onPolicy() {},
+      onReconcileAt() {},
       onProgress() {},
     };
     const orders = { order: (body: OrderBody, thread?: number) => Promise.resolve(this.order(body, thread)) };
@@ -85,6 +88,8 @@ export class RealRig {
       orders,
       events,
       listeners: { close() {}, pause() {}, resume: () => true },
+      nowMs: () => performance.now(),
+      random: Math.random,
     });
     for (let thread = 0; thread < threads; thread++) this.startRelay(thread, seed);
     this.order({ kind: "listen", listener: 0, fd: this.listener.fd, frontend: 0 });

@@ -89,13 +89,18 @@ export class InMemoryProgram implements Program {
         onBackendDown: () => {},
         onCheckLog: () => {},
         onHealthChange: () => {},
+        onServerAdded: () => {},
         onServerDeleted: () => {},
+        onPolicy: () => {},
+        onReconcileAt: () => {},
         onFrontendStopped: () => {},
         onFrontendPaused: () => {},
         onFrontendResumed: () => {},
         onProgress: () => this.progress(),
       },
       listeners: { close: () => {}, pause: () => {}, resume: () => true },
+      nowMs: () => performance.now(),
+      random: Math.random,
     });
     this.commit = (change) => {
       this.changes.push(change);
