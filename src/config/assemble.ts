@@ -2,6 +2,8 @@
 // Control thread. Runs only when nothing is wrong.
 
 import type { Drafts } from "./build.ts";
+import { protocolOf } from "./checks/protocol.ts";
+import { type BackendChecks, resolveHealth } from "./checks/resolve-health.ts";
 import { lineSpan, placeOf } from "./diagnostics.ts";
 import type { LogEntry, ProxyDraft, ServerEntry } from "./drafts.ts";
 import type { Config, GlobalConfig, LogTarget, ProxyConfig, ServerConfig, StatsSection, Timeouts } from "./model.ts";
@@ -33,14 +35,16 @@ function proxyIds(drafts: readonly ProxyDraft[]): readonly number[] {
 }
 
 /** As for proxies, but a server with a forced number still counts as a place (HAProxy: ids 2, 1 forced, 4, 5). */
-function serversOf(entries: readonly ServerEntry[]): readonly ServerConfig[] {
+function serversOf(entries: readonly ServerEntry[], checks: BackendChecks): readonly ServerConfig[] {
   const taken = new Set(entries.flatMap((entry) => (entry.id === undefined ? [] : [entry.id])));
   let next = 1;
   return entries.map(({ name, endpoint, portKind, settings, id, place }) => {
     if (id === undefined) while (taken.has(next)) next++;
     const number = id ?? next;
     next++;
-    return { name, id: number, idForced: id !== undefined, endpoint, portKind, ...settings, place };
+    const { words, ...plain } = settings;
+    const health = resolveHealth(words, checks);
+    return { name, id: number, idForced: id !== undefined, endpoint, portKind, ...plain, ...health, place };
   });
 }
 
@@ -69,10 +73,16 @@ function timeoutsOf(draft: ProxyDraft, hasFrontend: boolean, hasBackend: boolean
   });
 }
 
+function backendChecksOf({ name, checks, timeouts }: ProxyDraft): BackendChecks {
+  const { checkMs: timeoutMs, connectMs: connectTimeoutMs } = timeouts;
+  return withoutUndefined({ backend: name, protocol: protocolOf(checks), timeoutMs, connectTimeoutMs });
+}
+
 function proxyOf(draft: ProxyDraft, id: number, globalLogs: readonly LogTarget[]): ProxyConfig {
   const hasFrontend = draft.kind !== "backend";
   const hasBackend = draft.kind !== "frontend";
   const { splice } = draft;
+  const checks = backendChecksOf(draft);
   return withoutUndefined({
     kind: draft.kind === "defaults" ? "listen" : draft.kind,
     name: draft.name,
@@ -88,8 +98,8 @@ function proxyOf(draft: ProxyDraft, id: number, globalLogs: readonly LogTarget[]
     tcplog: hasFrontend && draft.tcplog,
     dontlognull: hasFrontend && draft.dontlognull,
     logs: logsOf(draft.logs, globalLogs),
-    servers: serversOf(draft.servers),
-    defaultServer: draft.defaultServer,
+    servers: serversOf(draft.servers, checks),
+    defaultServer: { ...draft.defaultServer, checks },
     balance: draft.balance,
     retries: draft.retries,
     redispatchInterval: hasBackend ? draft.redispatchInterval : undefined,
@@ -97,7 +107,7 @@ function proxyOf(draft: ProxyDraft, id: number, globalLogs: readonly LogTarget[]
     splice: splice.auto || splice.request || splice.response,
     fullconn: hasBackend ? draft.fullconn : undefined,
     timeouts: timeoutsOf(draft, hasFrontend, hasBackend),
-    checkLines: hasBackend ? draft.checkLines : [],
+    logHealthChecks: hasBackend && draft.logHealthChecks,
     place: placeOf(lineSpan(draft.header)),
   });
 }
@@ -119,6 +129,8 @@ function withoutUndefined<T extends object>(value: T): T {
 
 /** Nobody may change a configuration, in fact and not only in its type. */
 function freeze<T>(value: T): T {
+  // Bytes and patterns cannot be frozen, or would not work.
+  if (ArrayBuffer.isView(value) || value instanceof RegExp) return value;
   if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value);
     for (const field of Object.values(value)) freeze(field);

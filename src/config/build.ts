@@ -36,7 +36,13 @@ export function buildDrafts(
   context: LoadContext,
   diagnostics: DiagnosticList,
 ): Drafts {
-  const global: GlobalDraft = { context, statsTimeoutMs: DEFAULT_STATS_TIMEOUT_MS, statsSockets: [], logs: [] };
+  const global: GlobalDraft = {
+    context,
+    statsTimeoutMs: DEFAULT_STATS_TIMEOUT_MS,
+    externalCheck: false,
+    statsSockets: [],
+    logs: [],
+  };
   const builder: Builder = {
     context,
     diagnostics,

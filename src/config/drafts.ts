@@ -1,14 +1,15 @@
 // What the keywords write into while a configuration is read; `build.ts` turns it into the immutable model. Control thread.
 // Drafts live only as long as the load. A section starts as a copy of the defaults it inherits from.
 
+import { HEALTH_DEFAULTS, type HealthWords } from "./checks/health-words.ts";
+import { type ChecksDraft, inheritChecks, NO_CHECKS } from "./checks/rules.ts";
 import type { SourceLine, Span } from "./diagnostics.ts";
 import type {
   Balance,
   BindConfig,
-  CheckWords,
   Endpoint,
   LogTarget,
-  ProxyConfig,
+  ServerSettings,
   SourcePlace,
   StatsSocket,
   Timeouts,
@@ -40,6 +41,8 @@ export interface GlobalDraft {
   statsTimeoutMs: number;
   hardStopAfterMs?: number;
   spreadChecksPercent?: number;
+  /** `external-check`: programs may be started. */
+  externalCheck: boolean;
   readonly statsSockets: StatsSocket[];
   readonly logs: LogTarget[];
 }
@@ -58,15 +61,13 @@ export interface BindDraft {
   level?: StatsSocket["level"];
 }
 
-export type ServerSettings = ProxyConfig["defaultServer"];
-
 export interface ServerDraft {
   readonly context: LoadContext;
   weight: number;
   maxconn: number;
   backup: boolean;
   disabled: boolean;
-  check: Mutable<Omit<CheckWords, "others">> & { others: (readonly string[])[] };
+  readonly words: Mutable<HealthWords>;
   id?: number;
   idSpan?: Span;
 }
@@ -131,7 +132,8 @@ export interface ProxyDraft {
   timeouts: Mutable<Timeouts>;
   /** As inherited, to warn where a section gives one twice. */
   readonly inheritedTimeouts: Timeouts;
-  checkLines: (readonly string[])[];
+  checks: ChecksDraft;
+  logHealthChecks: boolean;
   /** Lines of a stats section, as written. */
   statsLines: (readonly string[])[];
 }
@@ -142,18 +144,19 @@ export const SERVER_DEFAULTS: ServerSettings = {
   maxconn: 0,
   backup: false,
   disabled: false,
-  check: { enabled: false, interMs: 2_000, rise: 2, fall: 3, others: [] },
+  words: HEALTH_DEFAULTS,
 };
 
 /** A server with the settings of `default-server`; its lists are its own. */
 export function newServerDraft(base: ServerSettings, context: LoadContext): ServerDraft {
-  return { ...base, context, check: { ...base.check, others: [...base.check.others] } };
+  const { weight, maxconn, backup, disabled, words } = base;
+  return { context, weight, maxconn, backup, disabled, words: { ...words } };
 }
 
 /** What a `default-server` line leaves to the servers after it. */
 export function settingsOf(draft: ServerDraft): ServerSettings {
-  const { weight, maxconn, backup, disabled, check } = draft;
-  return { weight, maxconn, backup, disabled, check: { ...check, others: [...check.others] } };
+  const { weight, maxconn, backup, disabled, words } = draft;
+  return { weight, maxconn, backup, disabled, words: { ...words } };
 }
 
 /** What a new section is told about itself. */
@@ -182,7 +185,8 @@ export function newProxyDraft(header: ProxyHeader, base: ProxyDraft | undefined)
     fullconn: base?.fullconn,
     timeouts: { ...base?.timeouts },
     inheritedTimeouts: { ...base?.timeouts },
-    checkLines: [...(base?.checkLines ?? [])],
+    checks: inheritChecks(base?.checks ?? NO_CHECKS),
+    logHealthChecks: base?.logHealthChecks ?? false,
     statsLines: [...(base?.statsLines ?? [])],
     ...header,
   };

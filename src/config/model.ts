@@ -1,6 +1,9 @@
 // What a configuration means once read: plain, immutable data, without a trace of its text but the places it came from.
 // Built by `config/build.ts`; everything after it (control, operations) reads only this.
 
+import type { HealthWords } from "./checks/health-words.ts";
+import type { BackendChecks, ServerHealth } from "./checks/resolve-health.ts";
+
 /** Where a word stood. `line` and `column` count from 1. */
 export interface SourcePlace {
   readonly file: string;
@@ -54,7 +57,7 @@ export interface GlobalConfig {
   readonly statsTimeoutMs: number;
   readonly hardStopAfterMs?: number;
   readonly logs: readonly LogTarget[];
-  /** 0..50, kept for the health checks to come. */
+  /** 0..50: how far the times of checks are spread around their interval. */
   readonly spreadChecksPercent?: number;
 }
 
@@ -87,7 +90,7 @@ export interface BindConfig {
   readonly place: SourcePlace;
 }
 
-export interface ServerConfig {
+export interface ServerConfig extends ServerHealth {
   readonly name: string;
   /** 1.. in declaration order unless `id` names one. */
   readonly id: number;
@@ -104,25 +107,17 @@ export interface ServerConfig {
   readonly maxconn: number;
   readonly backup: boolean;
   readonly disabled: boolean;
-  /** Check words, kept for the health checks to come. */
-  readonly check: CheckWords;
   readonly place: SourcePlace;
 }
 
-/** Words that configure health checks: read and kept, without effect until the checks exist. */
-export interface CheckWords {
-  readonly enabled: boolean;
-  readonly interMs: number;
-  readonly fastInterMs?: number;
-  readonly downInterMs?: number;
-  readonly rise: number;
-  readonly fall: number;
-  readonly port?: number;
-  readonly addr?: string;
-  readonly onMarkedDown?: "shutdown-sessions";
-  readonly onMarkedUp?: "shutdown-backup-sessions";
-  /** Further words as written, e.g. ["observe", "layer4"]. */
-  readonly others: readonly (readonly string[])[];
+/** What the words of a server can set, and what those of `default-server` set for the servers after them. */
+export interface ServerSettings extends Pick<ServerConfig, "weight" | "maxconn" | "backup" | "disabled"> {
+  readonly words: HealthWords;
+}
+
+/** What a server added at runtime starts from: `default-server` in effect at the section's end, and the backend's check. */
+export interface ServerTemplate extends ServerSettings {
+  readonly checks: BackendChecks;
 }
 
 export interface Timeouts {
@@ -158,8 +153,7 @@ export interface ProxyConfig {
   readonly logs: readonly LogTarget[];
   /** Backend side. */
   readonly servers: readonly ServerConfig[];
-  /** The template for servers added at runtime: `default-server` in effect at the section's end. */
-  readonly defaultServer: Omit<ServerConfig, "name" | "id" | "idForced" | "endpoint" | "portKind" | "place">;
+  readonly defaultServer: ServerTemplate;
   readonly balance: Balance;
   readonly retries: number;
   /** undefined: no redispatch. HAProxy's interval: -1 the last retry, 1 each, n every nth, -n the nth from the end. */
@@ -169,8 +163,8 @@ export interface ProxyConfig {
   readonly splice: boolean;
   readonly fullconn?: number;
   readonly timeouts: Timeouts;
-  /** Check lines of this section as written (`option httpchk ...`, `http-check ...`), kept for the health checks to come. */
-  readonly checkLines: readonly (readonly string[])[];
+  /** `option log-health-checks`. */
+  readonly logHealthChecks: boolean;
   readonly place: SourcePlace;
 }
 

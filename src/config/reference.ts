@@ -2,7 +2,8 @@
 // `reference.test.ts` fails when the file is stale; UPDATE_GOLDEN=1 writes it.
 
 import { BIND_KEYWORDS, STATS_SOCKET_KEYWORDS } from "./keywords/bind.ts";
-import { CHECK_GLOBAL_KEYWORDS, CHECK_PROXY_KEYWORDS, CHECK_SERVER_KEYWORDS } from "./keywords/checks.ts";
+import { CHECK_PROXY_KEYWORDS } from "./keywords/check-rules.ts";
+import { CHECK_GLOBAL_KEYWORDS, CHECK_SERVER_KEYWORDS } from "./keywords/checks.ts";
 import { GLOBAL_KEYWORDS } from "./keywords/global.ts";
 import type { Keyword, ProxyKeyword } from "./keywords/keyword.ts";
 import {

@@ -1,21 +1,46 @@
 // The words of `add server`: what they set, and HAProxy's wording where they are wrong.
 import { describe, expect, it } from "vitest";
 import { SERVER_DEFAULTS } from "./drafts.ts";
+import type { ServerTemplate } from "./model.ts";
 import { parseServerAddress, parseServerWords } from "./server-line.ts";
 
+const TEMPLATE: ServerTemplate = {
+  ...SERVER_DEFAULTS,
+  checks: { backend: "b", protocol: { kind: "redis" }, timeoutMs: 7 },
+};
+const POLICY = { onMarkedUpShutdownBackupSessions: false, cutGuardPercent: 0, slowStartMs: 0 };
+
 function errorOf(...words: string[]): string {
-  const result = parseServerWords(words, SERVER_DEFAULTS);
+  const result = parseServerWords(words, TEMPLATE);
   return result.ok ? "" : result.error;
 }
 
 describe("parseServerWords", () => {
   it("starts from the backend's default-server", () => {
-    const base = { ...SERVER_DEFAULTS, weight: 7, maxconn: 3 };
+    const words = { ...SERVER_DEFAULTS.words, check: true, fall: 5 };
+    const base = { ...TEMPLATE, weight: 7, maxconn: 3, words };
     const result = parseServerWords(["maxconn", "9", "backup", "id", "12", "check", "inter", "1s"], base);
     expect(result).toEqual({
       ok: true,
       server: {
-        settings: { ...base, maxconn: 9, backup: true, check: { ...base.check, enabled: true, interMs: 1_000 } },
+        settings: {
+          weight: 7,
+          maxconn: 9,
+          backup: true,
+          disabled: false,
+          health: {
+            interMs: 1_000,
+            fastInterMs: 1_000,
+            downInterMs: 1_000,
+            rise: 2,
+            fall: 5,
+            timeoutMs: 7,
+            sendProxy: false,
+            protocol: { kind: "redis" },
+            initState: "none",
+          },
+          policy: POLICY,
+        },
         id: 12,
       },
     });
@@ -23,9 +48,9 @@ describe("parseServerWords", () => {
   });
 
   it("takes no words as well", () => {
-    expect(parseServerWords([], SERVER_DEFAULTS)).toEqual({
+    expect(parseServerWords([], TEMPLATE)).toEqual({
       ok: true,
-      server: { settings: SERVER_DEFAULTS, id: undefined },
+      server: { settings: { weight: 1, maxconn: 0, backup: false, disabled: false, policy: POLICY }, id: undefined },
     });
   });
 
@@ -36,6 +61,8 @@ describe("parseServerWords", () => {
     [["send-proxy"], "'send-proxy' is known to HAProxy but not supported by Headgate"],
     [["enabled"], "'enabled' option is not accepted for dynamic server"],
     [["weight", "257"], "'weight' expects a number from 0 to 256, not '257'"],
+    [["check", "track", "b/s"], "'check' and 'track' exclude each other"],
+    [["agent-check"], "'agent-check' needs an 'agent-port'"],
     [["weight"], "'weight' expects <weight>"],
     [["maxconn", "-1"], "'maxconn' expects a number from 0 to 2147483647, not '-1'"],
   ])("%j: %s", (words, text) => {

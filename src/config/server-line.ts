@@ -1,19 +1,13 @@
 // `server` and `default-server` lines, and the words of the Runtime API's `add server`: one reader for all. Control thread.
 
 import { type AddressResult, parseAddress } from "./address.ts";
+import { healthProblems, resolveHealth } from "./checks/resolve-health.ts";
 import { DiagnosticList, type SourceLine } from "./diagnostics.ts";
-import {
-  type LoadContext,
-  newServerDraft,
-  type ServerDraft,
-  type ServerEntry,
-  type ServerSettings,
-  settingsOf,
-} from "./drafts.ts";
+import { type LoadContext, newServerDraft, type ServerDraft, type ServerEntry, settingsOf } from "./drafts.ts";
 import { refuseWord } from "./keywords/keyword.ts";
 import { SERVER_HINTS, UNSUPPORTED_SERVER_WORDS } from "./keywords/known-unsupported.ts";
 import { SERVER_TABLE } from "./keywords/server.ts";
-import type { Endpoint } from "./model.ts";
+import type { Endpoint, ServerConfig, ServerSettings, ServerTemplate } from "./model.ts";
 import { invalidNameCharacter } from "./names.ts";
 import { nearestWord } from "./nearest.ts";
 import { WordReader } from "./word-reader.ts";
@@ -91,7 +85,7 @@ function readWords(words: WordReader, draft: ServerDraft, what: string): void {
 
 /** The parts of a server that words can set: all but its name and address. */
 export interface ServerWords {
-  readonly settings: ServerSettings;
+  readonly settings: Omit<ServerConfig, "name" | "id" | "idForced" | "endpoint" | "portKind" | "place">;
   /** `id <n>`, else undefined: the next free one. */
   readonly id: number | undefined;
 }
@@ -100,13 +94,19 @@ export type ServerWordsResult =
   | { readonly ok: true; readonly server: ServerWords }
   | { readonly ok: false; readonly error: string };
 
-const NOT_AT_RUNTIME: ReadonlySet<string> = new Set(["enabled", "no-check", "no-agent-check", "no-check-send-proxy"]);
+const NOT_AT_RUNTIME: ReadonlySet<string> = new Set([
+  "enabled",
+  "no-check",
+  "no-agent-check",
+  "no-check-send-proxy",
+  "no-check-ssl",
+]);
 
 /**
- * Reads the words after the address of `add server <b>/<s> <addr> ...`, starting from the backend's `defaultServer`.
- * The error is one line in HAProxy's wording, without a line feed.
+ * Reads the words after the address of `add server <b>/<s> <addr> ...`, starting from the backend's `defaultServer`. `ownPort`: the
+ * address has a port of its own, or needs none. That the server named by `track` exists is the caller's to see. The error is one line in HAProxy's wording, without a line feed.
  */
-export function parseServerWords(words: readonly string[], base: ServerSettings): ServerWordsResult {
+export function parseServerWords(words: readonly string[], base: ServerTemplate, ownPort = true): ServerWordsResult {
   const diagnostics = new DiagnosticList();
   const line = lineOf(words);
   const context: LoadContext = {
@@ -127,7 +127,10 @@ export function parseServerWords(words: readonly string[], base: ServerSettings)
     const first = diagnostics.sorted([])[0];
     if (first !== undefined) return { ok: false, error: first.message };
   }
-  return { ok: true, server: { settings: settingsOf(draft), id: draft.id } };
+  const { words: healthWords, ...settings } = settingsOf(draft);
+  const problem = healthProblems(healthWords, base.checks.protocol, ownPort)[0];
+  if (problem !== undefined) return { ok: false, error: problem.message };
+  return { ok: true, server: { settings: { ...settings, ...resolveHealth(healthWords, base.checks) }, id: draft.id } };
 }
 
 function unknownServerWord(word: string): string {

@@ -4,6 +4,7 @@
 import { LISTENERS_MAX, PROXIES_MAX, SERVERS_MAX } from "../base/limits.ts";
 import { formatEndpoint } from "./address.ts";
 import { type Drafts, describeProxy } from "./build.ts";
+import { validateHealth } from "./checks/validate-health.ts";
 import { type DiagnosticList, lineSpan, placeOf, type Span, shortPlace } from "./diagnostics.ts";
 import type { ProxyDraft } from "./drafts.ts";
 import { didYouMean } from "./nearest.ts";
@@ -20,6 +21,7 @@ export function validate(drafts: Drafts, diagnostics: DiagnosticList): void {
       checkDefaultBackend(proxy, proxies, diagnostics);
     }
   }
+  validateHealth(drafts, diagnostics);
   checkAddresses(drafts, diagnostics);
   checkLimits(proxies, diagnostics);
 }

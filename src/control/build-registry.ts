@@ -3,12 +3,16 @@
 import { AppError } from "../base/errors.ts";
 import { LISTENERS_MAX, PROXIES_MAX, SERVERS_MAX } from "../base/limits.ts";
 import type { Config, ServerConfig } from "../config/model.ts";
+import { ADMIN_MAINT, OperState, SERVER_WORDS, V_ADMIN, V_OPER } from "../memory/server-row.ts";
 import type { SharedMemory } from "../memory/shared-memory.ts";
 import { resolveServerAddress } from "./addresses.ts";
-import { freeServerRow, type MutableRegistry, newServerEntry } from "./commit.ts";
+import { freeServerRow, newServerEntry } from "./commit.ts";
+import type { MutableRegistry } from "./commit-context.ts";
+import { linkTrackers, startHealth } from "./health/health-entry.ts";
 import { openFrontendListener } from "./listeners.ts";
 import type { ListenerEntry, ProxyEntry, ServerEntry } from "./registry.ts";
-import { configuredAdmin, writeProxyRow, writeServerRow } from "./tables.ts";
+import { hasEligibleServer, inheritedBits } from "./server-state.ts";
+import { configuredAdmin, writeProxyRow, writeServerRow, writeServerState } from "./tables.ts";
 
 /** Proxies and servers, in tables and registry; listeners are opened by `openListeners`. */
 export async function buildRegistry(config: Config, memory: SharedMemory, maxconn: number): Promise<MutableRegistry> {
@@ -33,6 +37,7 @@ export async function buildRegistry(config: Config, memory: SharedMemory, maxcon
       lastChangeMs: now,
       downMs: 0,
       downSinceMs: undefined,
+      downTransitions: 0,
     };
   });
   const serversByIndex: (ServerEntry | undefined)[] = [];
@@ -50,6 +55,11 @@ export async function buildRegistry(config: Config, memory: SharedMemory, maxcon
   for (const proxy of proxies) {
     for (const server of proxy.config.servers) await addServer(memory, serversByIndex, proxy, server);
   }
+  linkTrackers(serversByIndex);
+  for (const server of serversByIndex) {
+    if (server !== undefined && server.health.tracked === undefined) followAtStart(memory, server);
+  }
+  for (const proxy of proxies) if (!hasEligibleServer(memory, proxy)) proxy.downSinceMs = now;
   return registry;
 }
 
@@ -84,10 +94,27 @@ async function addServer(
       `[${file}:${line}] : 'server ${backend.name}/${config.name}' : ${error.message}`,
     );
   });
-  const server = newServerEntry(index, backend, config, address, config.disabled);
+  const server = newServerEntry(index, backend, config, address, false);
+  const admin = configuredAdmin(config.disabled);
+  const oper = startHealth(server.health, config, admin);
+  if (oper === OperState.STOPPED) server.downSinceMs = server.lastChangeMs;
   serversByIndex[index] = server;
   backend.servers.push(server);
-  writeServerRow(memory, server, address, configuredAdmin(config.disabled), 0);
+  writeServerRow(memory, server, address, admin, oper, 0);
+}
+
+/** Servers that track another one start in its state, and so do those that track them. */
+function followAtStart(memory: SharedMemory, server: ServerEntry): void {
+  const table = memory.serversI32;
+  const own = server.index * SERVER_WORDS;
+  for (const tracker of server.health.trackers) {
+    const row = tracker.index * SERVER_WORDS;
+    const admin = table[row + V_ADMIN] | inheritedBits(table[own + V_ADMIN]);
+    const oper = (admin & ADMIN_MAINT) !== 0 ? OperState.STOPPED : table[own + V_OPER];
+    writeServerState(memory, tracker.index, admin, oper);
+    if (oper === OperState.STOPPED) tracker.downSinceMs ??= tracker.lastChangeMs;
+    followAtStart(memory, tracker);
+  }
 }
 
 function defaultBackendOf(proxies: readonly ProxyEntry[], proxy: ProxyEntry): number {

@@ -2,11 +2,41 @@
 // `commit` answers with a Receipt once every relay thread has acted on it.
 
 import type { Endpoint, ServerConfig } from "../config/model.ts";
+import type { AgentReply } from "./health/agent-check.ts";
+import type { CheckResult } from "./health/result.ts";
+import type { CheckSource, Oper } from "./health/state-machine.ts";
 import type { ListenerEntry, ProxyEntry, ServerEntry } from "./registry.ts";
 
 export type Change =
   /** Sets and clears AdminState bits of a server. Queued sessions move on at once; established ones stay. */
   | { readonly kind: "set-admin"; readonly server: ServerEntry; readonly set: number; readonly clear: number }
+  /** What a check or an agent found. */
+  | {
+      readonly kind: "check-result";
+      readonly server: ServerEntry;
+      readonly source: CheckSource;
+      readonly result: CheckResult;
+      /** What an agent said besides; undefined if no whole line came. */
+      readonly reply?: AgentReply;
+    }
+  /** The operator's word in place of a check's: up, out of new sessions (`stopping`), or down. The next check may differ. */
+  | { readonly kind: "set-health"; readonly server: ServerEntry; readonly source: CheckSource; readonly oper: Oper }
+  /** Checks go on, or rest and have no say any more. Refused for a check that the config does not have. */
+  | {
+      readonly kind: "enable-check";
+      readonly server: ServerEntry;
+      readonly source: CheckSource;
+      readonly enabled: boolean;
+    }
+  /** Where checks go from now on, and what an agent is sent; undefined: as before. */
+  | {
+      readonly kind: "set-check-target";
+      readonly server: ServerEntry;
+      readonly source: CheckSource;
+      readonly host?: string;
+      readonly port?: number;
+      readonly send?: string;
+    }
   | { readonly kind: "set-weight"; readonly server: ServerEntry; readonly weight: number }
   /** 0: no limit. Waiting sessions get their turn at once when it grows. */
   | { readonly kind: "set-maxconn"; readonly server: ServerEntry; readonly maxconn: number }
@@ -36,7 +66,12 @@ export type RefusalCode =
   | "static-balance"
   | "server-table-full"
   | "bad-address"
-  | "no-such-server";
+  | "no-such-server"
+  | "is-tracked"
+  | "bad-track"
+  | "check-not-configured"
+  | "check-not-enabled"
+  | "tracking-server";
 
 export type Receipt =
   | {

@@ -5,68 +5,35 @@ import { ipSockaddr, isIpAddress } from "../base/address.ts";
 import { SERVERS_MAX } from "../base/limits.ts";
 import type { ServerConfig } from "../config/model.ts";
 import { W_CONNECTIONS_MAX } from "../memory/control-words.ts";
-import { CB_SESSIONS, CF_CONNECTIONS, CT_ROWS_USED } from "../memory/counters.ts";
+import { CB_SESSIONS, CF_CONNECTIONS } from "../memory/counters.ts";
+import { EndCause } from "../memory/end-state.ts";
 import { P_BACK_SESSIONS_MAX, P_FRONT_SESSIONS_MAX, P_QUEUE_MAX, PROXY_WORDS } from "../memory/proxy-row.ts";
 import {
-  ADMIN_DRAIN,
   ADMIN_MAINT,
   AdminState,
+  OperState,
   SERVER_WORDS,
   V_ADMIN,
   V_ATTACHED,
-  V_CUT_GENERATION,
   V_IN_USE,
   V_MAXCONN,
   V_QUEUE_LENGTH,
   V_QUEUE_MAX,
   V_SERVED,
   V_SERVED_MAX,
-  V_WEIGHT,
   VF_DYNAMIC,
 } from "../memory/server-row.ts";
-import {
-  generationOfSessionId,
-  rowOfSessionId,
-  S_CUT_GENERATION,
-  S_GENERATION,
-  S_SERVER,
-  S_STATE,
-  SESSION_WORDS,
-  SessionState,
-} from "../memory/session-row.ts";
-import { proxyCounters, type SharedMemory, threadCounters } from "../memory/shared-memory.ts";
+import { generationOfSessionId, rowOfSessionId, S_GENERATION, SESSION_WORDS } from "../memory/session-row.ts";
+import { proxyCounters, type SharedMemory } from "../memory/shared-memory.ts";
 import { resolveServerAddress } from "./addresses.ts";
 import type { Change, Receipt, RefusalCode, ResolvedAddress } from "./change.ts";
-import type { ProxyEntry, Registry, ServerEntry } from "./registry.ts";
-import { bumpEpoch, removeFromChain, writeAddress, writeAdminState, writeServerRow } from "./tables.ts";
-import type { OrderSink } from "./workers.ts";
-
-/** The registry as its one writer sees it. */
-export interface MutableRegistry extends Registry {
-  readonly serversByIndex: (ServerEntry | undefined)[];
-}
-
-/** What `commit` tells the rest of the control thread, for the log. */
-export interface CommitEvents {
-  onServerState(server: ServerEntry, before: number, after: number, requeued: number): void;
-  onFrontendStopped(proxy: ProxyEntry, frontConnections: number, backSessions: number): void;
-  /** Something ended or moved: whoever waits may look again. */
-  onProgress(): void;
-}
-
-export interface CommitContext {
-  readonly memory: SharedMemory;
-  readonly registry: MutableRegistry;
-  readonly orders: OrderSink;
-  readonly events: CommitEvents;
-  readonly closeListeners: (proxy: ProxyEntry) => void;
-}
-
-const refuse = (code: RefusalCode, detail = ""): Receipt => ({ done: false, code, detail });
-const done = (matched = 0, ended = 0): Receipt => ({ done: true, matched, ended, survivors: 0 });
-
-/** A cut is repeated until nothing is left; in practice once. */
-const CUT_ROUNDS_MAX = 100;
+import { type CommitContext, done, refuse } from "./commit-context.ts";
+import { cutServer } from "./cut.ts";
+import { applyCheckResult, enableCheck, setCheckTarget, setHealth } from "./health/changes.ts";
+import { createHealth, findTracked, link, unlink } from "./health/health-entry.ts";
+import type { ProxyEntry, ServerEntry } from "./registry.ts";
+import { changeAdmin, changeWeight, inheritAdmin, noteBackendTimes } from "./server-state.ts";
+import { bumpEpoch, removeFromChain, writeAddress, writeServerRow } from "./tables.ts";
 
 /** The door itself: changes given to it are carried out in the order given, each after the one before has its receipt. */
 export function createCommit(context: CommitContext): (change: Change) => Promise<Receipt> {
@@ -86,9 +53,17 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
   }
   switch (change.kind) {
     case "set-admin":
-      return setAdmin(context, change.server, change.set, change.clear);
+      return changeAdmin(context, change.server, change.set, change.clear);
+    case "check-result":
+      return applyCheckResult(context, change);
+    case "set-health":
+      return setHealth(context, change.server, change.source, change.oper);
+    case "enable-check":
+      return enableCheck(context, change.server, change.source, change.enabled);
+    case "set-check-target":
+      return setCheckTarget(context, change);
     case "set-weight":
-      return setWord(context, change.server, V_WEIGHT, change.weight);
+      return changeWeight(context, change.server, change.weight);
     case "set-maxconn":
       return setWord(context, change.server, V_MAXCONN, change.maxconn);
     case "set-address":
@@ -98,60 +73,13 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
     case "delete-server":
       return deleteServer(context, change.server);
     case "cut-server":
-      return cutServer(context, change.server);
+      return cutServer(context, change.server, EndCause.KILLED);
     case "cut-session":
       return cutSession(context, change.id);
     case "shutdown-frontend":
       return shutdownFrontend(context, change.proxy);
     case "clear-counters":
       return clearCounters(context, change.all);
-  }
-}
-
-async function setAdmin(context: CommitContext, server: ServerEntry, set: number, clear: number): Promise<Receipt> {
-  const { memory, orders } = context;
-  const row = server.index * SERVER_WORDS;
-  const before = memory.serversI32[row + V_ADMIN];
-  const after = (before & ~clear) | set;
-  if (after === before) return done();
-  const backend = server.backend.index;
-  const queued = memory.serversI32[row + V_QUEUE_LENGTH];
-  writeAdminState(memory, server.index, after);
-  noteServerTimes(server, before, after);
-  bumpEpoch(memory, backend);
-  await orders.order({ kind: "server-changed", server: server.index, backend });
-  // Twice: the first round ends all granting, the second makes sure that what was granted before it has been taken, so that
-  // afterwards nothing of the server is under way between threads.
-  await orders.order({ kind: "server-changed", server: server.index, backend });
-  noteBackendTimes(context, server.backend);
-  context.events.onServerState(server, before, after, queued);
-  return done();
-}
-
-function noteServerTimes(server: ServerEntry, before: number, after: number): void {
-  const now = Date.now();
-  const wasDown = (before & ADMIN_MAINT) !== 0;
-  const isDown = (after & ADMIN_MAINT) !== 0;
-  if (wasDown !== isDown || ((before ^ after) & ADMIN_DRAIN) !== 0) server.lastChangeMs = now;
-  if (wasDown === isDown) return;
-  if (isDown) server.downSinceMs = now;
-  else if (server.downSinceMs !== undefined) {
-    server.downMs += now - server.downSinceMs;
-    server.downSinceMs = undefined;
-  }
-}
-
-function noteBackendTimes(context: CommitContext, backend: ProxyEntry): void {
-  const table = context.memory.serversI32;
-  const isUp = backend.servers.some((server) => (table[server.index * SERVER_WORDS + V_ADMIN] & ADMIN_MAINT) === 0);
-  const now = Date.now();
-  if (isUp && backend.downSinceMs !== undefined) {
-    backend.downMs += now - backend.downSinceMs;
-    backend.downSinceMs = undefined;
-    backend.lastChangeMs = now;
-  } else if (!isUp && backend.downSinceMs === undefined) {
-    backend.downSinceMs = now;
-    backend.lastChangeMs = now;
   }
 }
 
@@ -188,20 +116,25 @@ async function addServer(context: CommitContext, change: Extract<Change, { kind:
     return refuse("bad-address", (error as Error).message);
   }
   const server = newServerEntry(index, backend, config, address, true);
+  const { track } = config.policy;
+  const tracked = track === undefined ? undefined : findTracked(registry.serversByIndex, track);
+  if (track !== undefined && tracked === undefined) return refuse("bad-track", `${track.backend}/${track.server}`);
+  if (tracked !== undefined) link(server, tracked);
   registry.serversByIndex[index] = server;
   backend.servers.push(server);
-  writeServerRow(memory, server, address, AdminState.FORCED_MAINT, VF_DYNAMIC);
+  writeServerRow(memory, server, address, AdminState.FORCED_MAINT, OperState.STOPPED, VF_DYNAMIC);
+  await inheritAdmin(context, server);
   await context.orders.order({ kind: "server-changed", server: index, backend: backend.index });
   return { done: true, matched: 0, ended: 0, survivors: 0, server };
 }
 
-/** A server as the registry keeps it; `isDown`: it starts in maintenance. */
+/** A server as the registry keeps it. One added at runtime (`isDynamic`) starts in maintenance, its checks off. */
 export function newServerEntry(
   index: number,
   backend: ProxyEntry,
   config: ServerConfig,
   address: ResolvedAddress,
-  isDown: boolean,
+  isDynamic: boolean,
 ): ServerEntry {
   const now = Date.now();
   const { endpoint } = config;
@@ -218,7 +151,8 @@ export function newServerEntry(
     fqdn: endpoint.kind === "inet" && !isIpAddress(endpoint.host) ? endpoint.host : undefined,
     lastChangeMs: now,
     downMs: 0,
-    downSinceMs: isDown ? now : undefined,
+    downSinceMs: isDynamic ? now : undefined,
+    health: createHealth(config, isDynamic),
   };
 }
 
@@ -240,15 +174,18 @@ async function deleteServer(context: CommitContext, server: ServerEntry): Promis
   const refusal = removalObstacle(memory, server);
   if (refusal !== undefined) return refuse(refusal);
   removeFromChain(memory, server);
+  unlink(server);
+  context.events.onServerDeleted(server);
   const { backend } = server;
   backend.servers.splice(backend.servers.indexOf(server), 1);
   await orders.order({ kind: "server-changed", server: server.index, backend: backend.index });
-  noteBackendTimes(context, backend);
+  noteBackendTimes(memory, backend);
   return done();
 }
 
 /** Why a server cannot be deleted now; undefined if it can. */
 export function removalObstacle(memory: SharedMemory, server: ServerEntry): RefusalCode | undefined {
+  if (server.health.trackers.length > 0) return "is-tracked";
   const table = memory.serversI32;
   const row = server.index * SERVER_WORDS;
   if ((table[row + V_ADMIN] & ADMIN_MAINT) === 0) return "not-in-maintenance";
@@ -257,38 +194,6 @@ export function removalObstacle(memory: SharedMemory, server: ServerEntry): Refu
     Atomics.load(table, row + V_SERVED) +
     Atomics.load(table, row + V_QUEUE_LENGTH);
   return held > 0 ? "has-sessions" : undefined;
-}
-
-async function cutServer(context: CommitContext, server: ServerEntry): Promise<Receipt> {
-  const { memory, orders } = context;
-  Atomics.add(memory.serversI32, server.index * SERVER_WORDS + V_CUT_GENERATION, 1);
-  let ended = 0;
-  let survivors = 0;
-  for (let round = 0; round < CUT_ROUNDS_MAX; round++) {
-    const answer = await orders.order({ kind: "cut-server", server: server.index });
-    ended += answer.ended;
-    survivors = countSurvivors(memory, server.index);
-    if (survivors === 0) break;
-  }
-  return { done: true, matched: ended + survivors, ended, survivors };
-}
-
-/** Sessions in the table that chose the server before its last cut: must be none. */
-function countSurvivors(memory: SharedMemory, server: number): number {
-  const generation = Atomics.load(memory.serversI32, server * SERVER_WORDS + V_CUT_GENERATION);
-  const { sessions } = memory;
-  let count = 0;
-  for (let thread = 0; thread < memory.threads; thread++) {
-    const used = memory.countersF64[threadCounters(memory, thread) + CT_ROWS_USED];
-    const first = thread * memory.rowsPerThread * SESSION_WORDS;
-    for (let base = first; base < first + used * SESSION_WORDS; base += SESSION_WORDS) {
-      if (sessions[base + S_SERVER] !== server) continue;
-      const state = sessions[base + S_STATE];
-      if (state === SessionState.FREE || state === SessionState.ABANDONED) continue;
-      if (sessions[base + S_CUT_GENERATION] !== generation) count++;
-    }
-  }
-  return count;
 }
 
 async function cutSession(context: CommitContext, id: number): Promise<Receipt> {

@@ -2,6 +2,7 @@
 // only writer. What relays need of it stands in shared memory; here is what only people need.
 
 import type { BindConfig, Config, ProxyConfig, ServerConfig } from "../config/model.ts";
+import type { HealthEntry } from "./health/health-entry.ts";
 
 export interface ListenerEntry {
   /** Index, as in S_LISTENER. */
@@ -38,6 +39,7 @@ export interface ServerEntry {
   /** ms spent down before the current state, and since when it is down (undefined while it is not). */
   downMs: number;
   downSinceMs: number | undefined;
+  readonly health: HealthEntry;
 }
 
 export interface ProxyEntry {
@@ -59,6 +61,8 @@ export interface ProxyEntry {
   /** As for a server: the backend had no usable server. */
   downMs: number;
   downSinceMs: number | undefined;
+  /** Times it lost its last usable server. */
+  downTransitions: number;
 }
 
 export interface Registry {

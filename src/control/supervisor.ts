@@ -8,30 +8,23 @@ import { CT_RECORDS_DROPPED, CT_RESOURCE_ERRNO, CT_RESOURCE_ERRORS } from "../me
 import { L_MAXCONN, LISTENER_WORDS } from "../memory/listener-row.ts";
 import { P_FRONT_SESSIONS, PROXY_WORDS } from "../memory/proxy-row.ts";
 import { drainRecords } from "../memory/record-ring.ts";
-import {
-  ADMIN_MAINT,
-  OperState,
-  SERVER_WORDS,
-  V_FLAGS,
-  V_QUEUE_LENGTH,
-  V_SERVED,
-  V_USABLE,
-  VF_BACKUP,
-} from "../memory/server-row.ts";
 import { allocateSharedMemory, type SharedMemory, threadCounters } from "../memory/shared-memory.ts";
 import { errorName } from "../sys/libc.ts";
 import { LinuxKernel } from "../sys/linux-kernel.ts";
 import { buildRegistry, openListeners } from "./build-registry.ts";
 import type { Change, Receipt } from "./change.ts";
-import { type CommitEvents, createCommit, type MutableRegistry } from "./commit.ts";
+import { createCommit } from "./commit.ts";
+import type { CommitEvents, MutableRegistry } from "./commit-context.ts";
+import { HealthChecks } from "./health/health.ts";
 import { closeFrontendListeners } from "./listeners.ts";
-import { noServerMessage, proxyStoppedMessage, serverStateMessages } from "./log/server-messages.ts";
+import { noServerMessage, proxyStoppedMessage } from "./log/server-messages.ts";
+import { stateChangeMessages } from "./log/state-log.ts";
 import { LogLevel } from "./log/syslog-frame.ts";
 import { LogTargets } from "./log/targets.ts";
 import { TrafficLog } from "./log/traffic-log.ts";
 import { type ProcessSize, sizeProcess } from "./process-size.ts";
 import type { Program } from "./program.ts";
-import type { ProxyEntry, ServerEntry } from "./registry.ts";
+import type { ProxyEntry } from "./registry.ts";
 import { RelayThreads } from "./workers.ts";
 
 export interface StartOptions {
@@ -75,6 +68,7 @@ export class RunningProgram implements Program {
   private readonly options: StartOptions;
   private readonly relays: RelayThreads;
   private readonly log: TrafficLog;
+  private readonly checks: HealthChecks;
   private readonly clock = new LinuxKernel();
   private readonly progressListeners = new Set<() => void>();
   private readonly draining: boolean[] = [];
@@ -112,6 +106,7 @@ export class RunningProgram implements Program {
       events: this.commitEvents(),
       closeListeners: closeFrontendListeners,
     });
+    this.checks = new HealthChecks(memory, registry, this.commit);
   }
 
   nowMs(): number {
@@ -157,6 +152,7 @@ export class RunningProgram implements Program {
         frontend: listener.proxy.index,
       });
     }
+    this.checks.start();
     this.bootMs = Date.now() - this.startWallMs;
   }
 
@@ -187,6 +183,8 @@ export class RunningProgram implements Program {
   /** Ends every session, writes their records, stops the threads. True if all of them left in time. */
   async stop(): Promise<boolean> {
     clearInterval(this.housekeeping);
+    // First of all, so that no check takes a server up or down any more.
+    this.checks.stop();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, STOP_DEADLINE_MS);
@@ -286,37 +284,24 @@ export class RunningProgram implements Program {
 
   private commitEvents(): CommitEvents {
     return {
-      onServerState: (server, before, after, requeued) => this.logServerState(server, before, after, requeued),
+      onServerState: (server, change) => {
+        for (const { level, text } of stateChangeMessages(this.memory, server, change)) {
+          this.note(level, text, server.backend);
+        }
+      },
+      onBackendDown: (backend) => {
+        const { level, text } = noServerMessage(backend.config.kind, backend.name);
+        this.note(level, text, backend);
+      },
+      onCheckLog: (server, text) => this.note(LogLevel.NOTICE, `${text}.`, server.backend),
+      onHealthChange: (server, source) => this.checks.refresh(server, source),
+      onServerDeleted: (server) => this.checks.forget(server),
       onFrontendStopped: (proxy, front, back) => {
         const { level, text } = proxyStoppedMessage(proxy.name, front, back);
         this.note(level, text, proxy);
       },
       onProgress: () => this.progress(),
     };
-  }
-
-  private logServerState(server: ServerEntry, before: number, after: number, requeued: number): void {
-    const table = this.memory.serversI32;
-    const row = server.index * SERVER_WORDS;
-    const usable = server.backend.servers.filter((other) => table[other.index * SERVER_WORDS + V_USABLE] === 1);
-    const isBackup = (other: ServerEntry): boolean => (table[other.index * SERVER_WORDS + V_FLAGS] & VF_BACKUP) !== 0;
-    const oper = (admin: number): number => ((admin & ADMIN_MAINT) !== 0 ? OperState.STOPPED : OperState.RUNNING);
-    const messages = serverStateMessages(
-      { backend: server.backend.name, server: server.name, isBackup: isBackup(server) },
-      { admin: before, oper: oper(before) },
-      { admin: after, oper: oper(after) },
-      {
-        active: usable.filter((other) => !isBackup(other)).length,
-        backup: usable.filter(isBackup).length,
-        sessions: table[row + V_SERVED],
-        requeued,
-        queued: table[row + V_QUEUE_LENGTH],
-      },
-    );
-    if (usable.length === 0 && messages.length > 0 && table[row + V_USABLE] === 0) {
-      messages.push(noServerMessage(server.backend.config.kind, server.backend.name));
-    }
-    for (const { level, text } of messages) this.note(level, text, server.backend);
   }
 }
 

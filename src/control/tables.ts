@@ -33,10 +33,7 @@ import {
   PROXY_WORDS,
 } from "../memory/proxy-row.ts";
 import {
-  ADMIN_DRAIN,
-  ADMIN_MAINT,
   AdminState,
-  OperState,
   SERVER_WORDS,
   V_ADDR,
   V_ADDR_PLACE_BYTES,
@@ -62,6 +59,7 @@ import {
 } from "../memory/server-row.ts";
 import { type SharedMemory, serverCounters } from "../memory/shared-memory.ts";
 import type { ResolvedAddress } from "./change.ts";
+import { isUsableState } from "./health/state-machine.ts";
 import type { ProxyEntry, ServerEntry } from "./registry.ts";
 
 /** Writes a proxy's settings; `maxconn` is the frontend's limit in force, `defaultBackend` a proxy row or -1. */
@@ -103,6 +101,7 @@ export function writeServerRow(
   server: ServerEntry,
   address: ResolvedAddress,
   admin: number,
+  oper: number,
   extraFlags: number,
 ): void {
   const table = memory.serversI32;
@@ -130,21 +129,20 @@ export function writeServerRow(
   // Generations go on over the uses of a row, so that no old session can match a new server.
   table[row + V_CUT_GENERATION] = generation + 1;
   writeAddress(memory, server.index, address.sockaddr);
-  writeAdminState(memory, server.index, admin);
+  writeServerState(memory, server.index, admin, oper);
   table[row + V_NEXT] = -1;
   table[row + V_IN_USE] = 1;
   appendToChain(table, memory.proxiesI32, server);
   bumpEpoch(memory, server.backend.index);
 }
 
-/** Writes the admin state and what follows from it. */
-export function writeAdminState(memory: SharedMemory, server: number, admin: number): void {
+/** Writes AdminState bits and OperState, and what follows from them for load balancing. */
+export function writeServerState(memory: SharedMemory, server: number, admin: number, oper: number): void {
   const table = memory.serversI32;
   const row = server * SERVER_WORDS;
-  const inMaintenance = (admin & ADMIN_MAINT) !== 0;
   table[row + V_ADMIN] = admin;
-  table[row + V_OPER] = inMaintenance ? OperState.STOPPED : OperState.RUNNING;
-  Atomics.store(table, row + V_USABLE, inMaintenance || (admin & ADMIN_DRAIN) !== 0 ? 0 : 1);
+  table[row + V_OPER] = oper;
+  Atomics.store(table, row + V_USABLE, isUsableState(admin, oper) ? 1 : 0);
 }
 
 /** The new address goes to the idle place, then one store puts it in force: no relay sees half of it. */

@@ -1,7 +1,7 @@
 // Carries out the control thread's orders, and acknowledges each when it is done: what an order ends has ended by then.
 
 import { EndCause, EndPhase } from "../memory/end-state.ts";
-import { SERVER_WORDS, V_CUT_GENERATION } from "../memory/server-row.ts";
+import { SERVER_WORDS, V_CUT_CAUSE, V_CUT_GENERATION } from "../memory/server-row.ts";
 import { S_CUT_GENERATION, S_GENERATION, S_SERVER_NEXT, S_STATE, SessionState } from "../memory/session-row.ts";
 import { clearCounters } from "./clear-counters.ts";
 import type { Order } from "./order.ts";
@@ -69,13 +69,14 @@ function serverChanged(relay: Relay, backend: number, server: number): void {
 
 function cutServer(relay: Relay, server: number): number {
   const generation = Atomics.load(relay.servers, server * SERVER_WORDS + V_CUT_GENERATION);
+  const cause = relay.servers[server * SERVER_WORDS + V_CUT_CAUSE] as EndCause;
   let ended = 0;
   let row = relay.serverSessions[server];
   while (row >= 0) {
     const base = rowBase(row);
     const next = relay.sessions[base + S_SERVER_NEXT];
     if (relay.sessions[base + S_CUT_GENERATION] !== generation) {
-      closeSession(relay, row, EndCause.KILLED, EndPhase.CONNECT);
+      closeSession(relay, row, cause, EndPhase.CONNECT);
       ended++;
     }
     row = next;

@@ -11,7 +11,7 @@ export type OrderBody =
   | { readonly kind: "unlisten"; readonly listener: number }
   /** A server's state, weight, limit or place in its backend changed: sessions that wait for it are looked at again. */
   | { readonly kind: "server-changed"; readonly server: number; readonly backend: number }
-  /** Ends all sessions of the server that are older than its cut generation. */
+  /** Ends all sessions of the server that are older than its cut generation, with its cut cause. */
   | { readonly kind: "cut-server"; readonly server: number }
   | { readonly kind: "cut-session"; readonly row: number; readonly generation: number }
   /** Ends every session (the hard stop). */

@@ -34,7 +34,7 @@ function readServer(backend: ProxyEntry, name: string, address: string, words: r
   if (bad !== undefined) return { error: `'${bad}' is not allowed in the name of a server.` };
   const where = parseServerAddress(address);
   if (!where.ok) return { error: `'server ${name}' : ${where.error}` };
-  const read = parseServerWords(words, backend.config.defaultServer);
+  const read = parseServerWords(words, backend.config.defaultServer, where.portKind === "fixed");
   if (!read.ok) return { error: read.error };
   const { settings, id } = read.server;
   const owner = backend.servers.find((server) => server.id === id);

@@ -15,6 +15,8 @@ export const NO_SUCH_SERVER = "No such server.";
 export const NO_SUCH_BACKEND = "No such backend.";
 export const DUPLICATE_NAME = "Already exists a server with the same name in backend.";
 
+const isAboutAgent = (change: Change): boolean => "source" in change && change.source === "agent";
+
 const TEXTS: Readonly<Record<RefusalCode, string | ((change: Change, detail: string) => string)>> = {
   "not-in-maintenance": "Only servers in maintenance mode can be deleted.",
   "has-sessions": "Server still has connections attached to it, cannot remove it.",
@@ -31,6 +33,13 @@ const TEXTS: Readonly<Record<RefusalCode, string | ((change: Change, detail: str
   "server-table-full": (_, detail) => `No room for another server: ${detail}`,
   "bad-address": (change, detail) => (change.kind === "set-address" ? `Invalid addr '${change.host}'` : detail),
   "no-such-server": NO_SUCH_SERVER,
+  "is-tracked": "This server cannot be removed at runtime due to other configuration elements pointing to it.",
+  "bad-track": (_, detail) => `unable to find required server '${detail}' for tracking.`,
+  "check-not-configured": (change) =>
+    `${isAboutAgent(change) ? "Agent" : "Health check"} was not configured on this server, cannot enable.`,
+  "check-not-enabled": (change) =>
+    `${isAboutAgent(change) ? "agent" : "health"} checks are not enabled on this server.`,
+  "tracking-server": "cannot change health on a tracking server.",
 };
 
 /** HAProxy's text for a refused change, without a line feed. */

@@ -12,6 +12,7 @@ import {
   V_WEIGHT,
 } from "../memory/server-row.ts";
 import { dump, failure } from "./answers.ts";
+import { checkStateColumns, checkTargetColumns } from "./check-fields.ts";
 import type { Answer, Operation } from "./operation.ts";
 import { shownHost, shownPortNumber } from "./state-text.ts";
 
@@ -20,10 +21,6 @@ const STATE_HEADER =
   "srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state srv_agent_state " +
   "bk_f_forced_id srv_f_forced_id srv_fqdn srv_port srvrecord srv_use_ssl srv_check_port srv_check_addr srv_agent_addr " +
   "srv_agent_port";
-
-/** Check status "initializing", and the check's state bit "paused" that a config's `disabled` sets. */
-const CHECK_STATUS_INI = 1;
-const CHECK_PAUSED = 8;
 
 /** HAProxy's default for idle connections, which TCP does not have. */
 const PURGE_DELAY_MS = 5000;
@@ -42,21 +39,14 @@ function stateLine(program: Program, backend: ProxyEntry, server: ServerEntry): 
     serversI32[row + V_WEIGHT],
     serversI32[row + V_INITIAL_WEIGHT],
     Math.max(0, Math.floor((Date.now() - server.lastChangeMs) / 1000)),
-    CHECK_STATUS_INI,
-    0,
-    0,
-    server.config.disabled ? CHECK_PAUSED : 0,
-    0,
+    ...checkStateColumns(server),
     0,
     server.config.idForced ? 1 : 0,
     server.fqdn ?? "-",
     shownPortNumber(server),
     "-",
     0,
-    0,
-    "-",
-    "-",
-    0,
+    ...checkTargetColumns(server),
   ];
   return `${values.join(" ")}\n`;
 }

@@ -6,7 +6,7 @@ import { dump, failure } from "./answers.ts";
 import type { Operation } from "./operation.ts";
 import { STAT_FIELDS, STAT_HEADER } from "./stat-fields.ts";
 import { backendRow, frontendRow, type StatRow, serverRow } from "./stat-rows.ts";
-import { isInMaintenance, isUsable } from "./state-text.ts";
+import { isDown, isInMaintenance } from "./state-text.ts";
 import type { Found } from "./targets.ts";
 import { jsonItem, typedTail } from "./typed-values.ts";
 
@@ -69,7 +69,7 @@ function rowsOf(program: Program, selection: Selection, onlyUp: boolean, noMaint
       if ((selection.types & TYPE_SERVER) === 0) break;
       if (selection.sid !== undefined && server.id !== selection.sid) continue;
       if ((onlyUp || noMaint) && isInMaintenance(memory, server)) continue;
-      if (onlyUp && !isUsable(memory, server) && server.downSinceMs !== undefined) continue;
+      if (onlyUp && isDown(memory, server)) continue;
       rows.push(serverRow(program, server));
     }
     if ((selection.types & TYPE_BACKEND) !== 0) rows.push(backendRow(program, proxy, onlyUp || noMaint));

@@ -35,31 +35,31 @@ status FBS:SGPV:str state
 weight BS:MaPV:u32 weight in effect, of a backend the sum of its usable servers
 act B:MGPV:u32 S:SGPV:u32 active servers, or 1 for a server that is not a backup
 bck B:MGPV:u32 S:SGPV:u32 backup servers, or 1 for a backup server
-chkfail - failed health checks
-chkdown B:MCPP:u64 transitions to down
+chkfail S:MCPP:u64 failed health checks that counted
+chkdown BS:MCPP:u64 transitions to down
 lastchg BS:MAPP:u32 seconds since the last change of state
-downtime B:MCPV:u32 seconds spent down
+downtime BS:MCPV:u32 seconds spent down
 qlimit - limit of the server's queue
 pid FBS:KGPV:u32 process number: always 1
 iid FBS:KGSV:u32 proxy's id
 sid FBS:KGSV:u32 server's or listener's id
 throttle - slow start, in percent
 lbtot BS:MCPP:u64 sessions assigned by load balancing
-tracked - server whose state this one follows
+tracked S:CNSV:str server whose state this one follows
 type FBS:CGSV:u32 0 frontend, 1 backend, 2 server, 3 listener
 rate FBS:MRPP:u32 sessions in the last second
 rate_lim F:CLPV:u32 limit of rate: none
 rate_max FS:MMPV:u32 B:MGPV:u32 highest rate
-check_status - last health check
-check_code - code of the last health check
-check_duration - ms of the last health check
+check_status S:MOPV:str status of the last health check, "* " before it while one is on its way
+check_code S:MOPV:u32 code of the last health check
+check_duration S:MDPV:u64 ms of the last health check
 hrsp_1xx - HTTP only
 hrsp_2xx - HTTP only
 hrsp_3xx - HTTP only
 hrsp_4xx - HTTP only
 hrsp_5xx - HTTP only
 hrsp_other - HTTP only
-hanafail - observed failures
+hanafail S:MCPP:u64 observed failures: not counted
 req_rate F:MRPP:u32 HTTP only
 req_rate_max F:MMPV:u32 HTTP only
 req_tot F:MCPP:u64 HTTP only
@@ -70,23 +70,23 @@ comp_out FB:MCPP:u64 HTTP only
 comp_byp FB:MCPP:u64 HTTP only
 comp_rsp FB:MCPP:u64 HTTP only
 lastsess BS:MAPP:s32 seconds since the last session was assigned, -1: never
-last_chk - text of the last health check
-last_agt - text of the last agent check
+last_chk S:MOPV:str text of the last health check
+last_agt S:MOPV:str text of the last agent check
 qtime BS:MaPV:u32 average ms in the queue
 ctime BS:MaPV:u32 average ms to connect
 rtime BS:MaPV:u32 average ms to a response: not measured in TCP
 ttime BS:MaPV:u32 average ms of a session
-agent_status - agent check
-agent_code - agent check
-agent_duration - agent check
-check_desc - health check
-agent_desc - agent check
-check_rise - health check
-check_fall - health check
-check_health - health check
-agent_rise - agent check
-agent_fall - agent check
-agent_health - agent check
+agent_status S:MOPV:str status of the last agent check
+agent_code S:MOPV:u32 code of the last agent check
+agent_duration S:MDPV:u64 ms of the last agent check
+check_desc S:MOPV:str what check_status means
+agent_desc S:MOPV:str what agent_status means
+check_rise S:CGSV:u32 successes in a row that make the server up
+check_fall S:CGSV:u32 failures in a row that make the server down
+check_health S:CGSV:u32 0 .. rise + fall - 1, up from rise on
+agent_rise S:CGSV:u32 as check_rise, of the agent
+agent_fall S:CGSV:u32 as check_fall, of the agent
+agent_health S:CGSV:u32 as check_health, of the agent
 addr S:CGSV:str server's address
 cookie - HTTP only
 mode FBS:CGSV:str mode

@@ -65,15 +65,9 @@ import {
   V_SERVED_MAX,
   V_WEIGHT,
 } from "../memory/server-row.ts";
+import { healthColumns } from "./check-fields.ts";
 import type { RowKind } from "./stat-fields.ts";
-import {
-  backendFullconn,
-  eligibleServers,
-  isInMaintenance,
-  isUsable,
-  serverStatus,
-  shownEndpoint,
-} from "./state-text.ts";
+import { backendFullconn, eligibleServers, isDown, isUsable, serverStatus, shownEndpoint } from "./state-text.ts";
 
 export interface StatRow {
   readonly kind: RowKind;
@@ -136,7 +130,7 @@ export function backendRow(program: Program, proxy: ProxyEntry, counted: boolean
   const weightOf = (server: ServerEntry): number => serversI32[server.index * SERVER_WORDS + V_WEIGHT];
   const weight = eligible.reduce((sum, server) => sum + weightOf(server), 0);
   const up = weight > 0 || proxy.servers.length === 0 ? "UP" : "DOWN";
-  const upServers = proxy.servers.filter((server) => !isInMaintenance(memory, server)).length;
+  const upServers = proxy.servers.filter((server) => !isDown(memory, server)).length;
   const downMs = proxy.downMs + (proxy.downSinceMs === undefined ? 0 : Date.now() - proxy.downSinceMs);
   const values = {
     ...common(proxy, "B", "BACKEND", 0),
@@ -156,6 +150,7 @@ export function backendRow(program: Program, proxy: ProxyEntry, counted: boolean
     uweight: weight,
     act: usable.filter((server) => !server.config.backup).length,
     bck: usable.filter((server) => server.config.backup).length,
+    chkdown: proxy.downTransitions,
     lastchg: secondsSince(proxy.lastChangeMs),
     downtime: proxy.servers.length === 0 ? "" : Math.floor(downMs / 1000),
     lbtot: blocks.sum(CB_ASSIGNED),
@@ -216,6 +211,7 @@ export function serverRow(program: Program, server: ServerEntry): StatRow {
     qtime: blocks.average(CS_QUEUE_MS_AVG),
     ctime: blocks.average(CS_CONNECT_MS_AVG),
     ttime: blocks.average(CS_TOTAL_MS_AVG),
+    ...healthColumns(server),
     addr: shownEndpoint(server),
     connect: blocks.sum(CS_CONNECT_ATTEMPTS),
     qtime_max: Math.round(blocks.max(CS_QUEUE_MS_MAX)),

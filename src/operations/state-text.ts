@@ -1,10 +1,22 @@
 // How states and addresses of servers and backends are worded, and which servers of a backend count. One place for `show stat`,
 // `show servers` and `show sess`.
 
+import { checkedServer } from "../control/health/health-entry.ts";
+import { statusWord } from "../control/health/state-machine.ts";
 import type { Program } from "../control/program.ts";
 import type { ProxyEntry, ServerEntry } from "../control/registry.ts";
+import { healthStateOf } from "../control/server-state.ts";
 import { P_FRONT_MAXCONN, PROXY_WORDS } from "../memory/proxy-row.ts";
-import { ADMIN_DRAIN, ADMIN_MAINT, SERVER_WORDS, V_ADMIN, V_USABLE, V_WEIGHT } from "../memory/server-row.ts";
+import {
+  ADMIN_MAINT,
+  AdminState,
+  OperState,
+  SERVER_WORDS,
+  V_ADMIN,
+  V_OPER,
+  V_USABLE,
+  V_WEIGHT,
+} from "../memory/server-row.ts";
 import type { SharedMemory } from "../memory/shared-memory.ts";
 
 const adminOf = (memory: SharedMemory, server: ServerEntry): number =>
@@ -13,11 +25,21 @@ const adminOf = (memory: SharedMemory, server: ServerEntry): number =>
 export const isInMaintenance = (memory: SharedMemory, server: ServerEntry): boolean =>
   (adminOf(memory, server) & ADMIN_MAINT) !== 0;
 
-/** `status` in `show stat`. Health checks are not active, so a server that serves is shown as one without a check. */
+export const isDown = (memory: SharedMemory, server: ServerEntry): boolean =>
+  memory.serversI32[server.index * SERVER_WORDS + V_OPER] === OperState.STOPPED;
+
+/** The server that this one tracks, as shown; undefined without `track`. */
+export function trackedName(server: ServerEntry): string | undefined {
+  const { tracked } = server.health;
+  return tracked === undefined ? undefined : `${tracked.backend.name}/${tracked.name}`;
+}
+
+/** `status` in `show stat`. */
 export function serverStatus(memory: SharedMemory, server: ServerEntry): string {
   const admin = adminOf(memory, server);
+  if ((admin & AdminState.INHERITED_MAINT) !== 0) return `MAINT (via ${trackedName(server)})`;
   if ((admin & ADMIN_MAINT) !== 0) return "MAINT";
-  return (admin & ADMIN_DRAIN) !== 0 ? "DRAIN" : "no check";
+  return statusWord(healthStateOf(memory, server), healthStateOf(memory, checkedServer(server)));
 }
 
 /** May be given sessions by load balancing. */

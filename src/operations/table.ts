@@ -7,6 +7,7 @@ import { echo, lowerToOperator, lowerToUser, prompt, quit, setSeverityOutput, se
 import { delServer } from "./del-server.ts";
 import { candidates, unknownCommandText, usageLines } from "./find-operation.ts";
 import type { Answer, Operation } from "./operation.ts";
+import { disableAgent, disableHealth, enableAgent, enableHealth } from "./server-health.ts";
 import { setMaxconnServer } from "./server-maxconn.ts";
 import { disableServer, enableServer } from "./server-state.ts";
 import { getWeight, setWeight } from "./server-weight.ts";
@@ -42,8 +43,12 @@ export const OPERATIONS: readonly Operation[] = [
   clearCounters,
   clearCountersAll,
   delServer,
+  disableAgent,
+  disableHealth,
   disableServer,
   echo,
+  enableAgent,
+  enableHealth,
   enableServer,
   getWeight,
   lowerToOperator,

@@ -139,7 +139,6 @@ const NOT_OURS: readonly Mask[] = [
 const OURS: readonly Mask[] = [
   mask("the thread that a session belongs to", / thread=\d+$/gm, "", "headgate"),
   mask("bytes are counted as they move, not at the end of the session", columns("b(?:in|out)"), "$1=N"),
-  mask("transitions are counted with the health checks to come", columns("chkdown"), "$1=N"),
 ];
 
 export const MASKS: readonly Mask[] = [

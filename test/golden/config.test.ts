@@ -23,6 +23,8 @@ const names = readdirSync(DIRECTORY)
 /** Places as "line:column": they are compared, but they shall not drown the rest. */
 function printModel(model: unknown): string {
   const shorten = (key: string, value: unknown): unknown => {
+    if (value instanceof RegExp) return String(value);
+    if (value instanceof Uint8Array) return Buffer.from(value).toString("latin1");
     if (key !== "place") return value;
     const place = value as { line: number; column: number };
     return `${place.line}:${place.column}`;

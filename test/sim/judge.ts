@@ -3,7 +3,14 @@
 import type { ServerEntry } from "../../src/control/registry.ts";
 import { CT_RECORDS_DROPPED } from "../../src/memory/counters.ts";
 import { EndCause, EndPhase } from "../../src/memory/end-state.ts";
-import { SERVER_WORDS, V_ATTACHED, V_CUT_GENERATION, V_SERVED, V_USABLE } from "../../src/memory/server-row.ts";
+import {
+  SERVER_WORDS,
+  V_ATTACHED,
+  V_CUT_CAUSE,
+  V_CUT_GENERATION,
+  V_SERVED,
+  V_USABLE,
+} from "../../src/memory/server-row.ts";
 import * as S from "../../src/memory/session-row.ts";
 import type { Connection } from "./connection.ts";
 import { checkIdle, checkInvariants, isLive, must } from "./invariants.ts";
@@ -100,6 +107,7 @@ export class Judge {
     let sequence = -1;
     const cut = (): void => {
       before = this.openConnections(server);
+      Atomics.store(rig.memory.serversI32, server.index * SERVER_WORDS + V_CUT_CAUSE, EndCause.KILLED);
       Atomics.add(rig.memory.serversI32, server.index * SERVER_WORDS + V_CUT_GENERATION, 1);
       sequence = rig.post({ kind: "cut-server", server: server.index });
     };

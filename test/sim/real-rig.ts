@@ -3,7 +3,8 @@
 
 import { resolveServerAddress } from "../../src/control/addresses.ts";
 import type { Change, Receipt } from "../../src/control/change.ts";
-import { type CommitContext, createCommit } from "../../src/control/commit.ts";
+import { createCommit } from "../../src/control/commit.ts";
+import type { CommitContext } from "../../src/control/commit-context.ts";
 import type { ProxyEntry, ServerEntry } from "../../src/control/registry.ts";
 import { writeProxyRow, writeServerRow } from "../../src/control/tables.ts";
 import { runTurn } from "../../src/dataplane/loop.ts";
@@ -20,6 +21,7 @@ import {
 } from "../../src/memory/control-words.ts";
 import { drainRecords } from "../../src/memory/record-ring.ts";
 import { R_KIND, RecordKind } from "../../src/memory/record-row.ts";
+import { OperState } from "../../src/memory/server-row.ts";
 import { allocateSharedMemory, type SharedMemory, threadWords } from "../../src/memory/shared-memory.ts";
 import { LinuxKernel } from "../../src/sys/linux-kernel.ts";
 import { acceptAll, connectClient, kernel, openListener, type RealPeer } from "./real-peers.ts";
@@ -65,7 +67,15 @@ export class RealRig {
     this.backend = this.frontend;
     writeProxyRow(this.memory, this.frontend, maxconn, 0);
     this.registry = registryOf([this.frontend], SERVER_ROWS);
-    const events: CommitContext["events"] = { onServerState() {}, onFrontendStopped() {}, onProgress() {} };
+    const events: CommitContext["events"] = {
+      onServerState() {},
+      onHealthChange() {},
+      onBackendDown() {},
+      onCheckLog() {},
+      onServerDeleted() {},
+      onFrontendStopped() {},
+      onProgress() {},
+    };
     const orders = { order: (body: OrderBody, thread?: number) => Promise.resolve(this.order(body, thread)) };
     this.commit = createCommit({ memory: this.memory, registry: this.registry, orders, events, closeListeners() {} });
     for (let thread = 0; thread < threads; thread++) this.startRelay(thread, seed);
@@ -97,7 +107,7 @@ export class RealRig {
     const entry = serverEntry(id - 1, this.backend, serverConfig(id, { maxconn, endpoint }));
     this.backend.servers.push(entry);
     this.registry.serversByIndex[entry.index] = entry;
-    writeServerRow(this.memory, entry, await resolveServerAddress(endpoint), 0, 0);
+    writeServerRow(this.memory, entry, await resolveServerAddress(endpoint), 0, OperState.RUNNING, 0);
     return entry;
   }
 

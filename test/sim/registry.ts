@@ -1,11 +1,13 @@
 // A small configuration as the control thread holds it: one or two proxies and their servers, for `commit` to work on.
 
+import { SERVER_DEFAULTS } from "../../src/config/drafts.ts";
 import type { ProxyConfig, ServerConfig } from "../../src/config/model.ts";
-import type { MutableRegistry } from "../../src/control/commit.ts";
+import type { MutableRegistry } from "../../src/control/commit-context.ts";
+import { createHealth } from "../../src/control/health/health-entry.ts";
 import type { ProxyEntry, ServerEntry } from "../../src/control/registry.ts";
 
 const place = { file: "test", line: 1, column: 1 } as const;
-const check = { enabled: false, interMs: 2000, rise: 2, fall: 3, others: [] } as const;
+const policy = { onMarkedUpShutdownBackupSessions: false, cutGuardPercent: 0, slowStartMs: 0 } as const;
 
 /** What a test wants to say about a proxy; the rest is as if the file said nothing. */
 export type ProxyWishes = Partial<
@@ -25,7 +27,7 @@ export function serverConfig(id: number, wishes: ServerWishes): ServerConfig {
     maxconn: 0,
     backup: false,
     disabled: false,
-    check,
+    policy,
     place,
     ...wishes,
   };
@@ -47,20 +49,13 @@ export function proxyEntry(index: number, kind: ProxyConfig["kind"], wishes: Pro
       { target: { kind: "fd", fd: 1 }, maxLength: 1024, format: "raw", facility: 16, maxLevel: 7, minLevel: 0, place },
     ],
     servers: [],
-    defaultServer: {
-      weight: 1,
-      maxconn: 0,
-      backup: false,
-      disabled: false,
-      idForced: false,
-      check,
-    } as ProxyConfig["defaultServer"],
+    defaultServer: { ...SERVER_DEFAULTS, checks: { backend: `p${index}`, protocol: { kind: "tcp" } } },
     balance: { algorithm: "roundrobin", draws: 2, explicit: true },
     retries: 3,
     serverTcpKeepalive: false,
     splice: false,
     timeouts: {},
-    checkLines: [],
+    logHealthChecks: false,
     place,
     ...wishes,
   };
@@ -77,6 +72,7 @@ export function proxyEntry(index: number, kind: ProxyConfig["kind"], wishes: Pro
     lastChangeMs: 0,
     downMs: 0,
     downSinceMs: undefined,
+    downTransitions: 0,
   };
 }
 
@@ -95,6 +91,7 @@ export function serverEntry(index: number, backend: ProxyEntry, config: ServerCo
     lastChangeMs: 0,
     downMs: 0,
     downSinceMs: undefined,
+    health: createHealth(config, false),
   };
 }
 

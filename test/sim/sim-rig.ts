@@ -3,7 +3,8 @@
 
 import { resolveServerAddress } from "../../src/control/addresses.ts";
 import type { Change, Receipt } from "../../src/control/change.ts";
-import { type CommitContext, createCommit } from "../../src/control/commit.ts";
+import { createCommit } from "../../src/control/commit.ts";
+import type { CommitContext } from "../../src/control/commit-context.ts";
 import type { ProxyEntry, ServerEntry } from "../../src/control/registry.ts";
 import { writeProxyRow, writeServerRow } from "../../src/control/tables.ts";
 import type { Acknowledgement, OrderSink } from "../../src/control/workers.ts";
@@ -14,6 +15,7 @@ import { onTimer } from "../../src/dataplane/session/timeouts.ts";
 import { W_MAXCONN, WT_HANDED_HEAD, WT_HANDED_TAIL, WT_ORDERS, WT_WAKE_FD } from "../../src/memory/control-words.ts";
 import { drainRecords } from "../../src/memory/record-ring.ts";
 import { R_KIND, RecordKind } from "../../src/memory/record-row.ts";
+import { OperState } from "../../src/memory/server-row.ts";
 import { allocateSharedMemory, type SharedMemory, threadWords } from "../../src/memory/shared-memory.ts";
 import { type ProxyWishes, proxyEntry, registryOf, type ServerWishes, serverConfig, serverEntry } from "./registry.ts";
 import { ASLEEP, SimKernel } from "./sim-kernel.ts";
@@ -81,7 +83,15 @@ export class SimRig {
     writeProxyRow(this.memory, this.frontend, setup.proxy?.maxconn ?? maxconn, this.backend.index);
     if (setup.isSplit) writeProxyRow(this.memory, this.backend, maxconn, -1);
     for (let thread = 0; thread < threads; thread++) this.startRelay(thread, setup);
-    const events: CommitContext["events"] = { onServerState() {}, onFrontendStopped() {}, onProgress() {} };
+    const events: CommitContext["events"] = {
+      onServerState() {},
+      onBackendDown() {},
+      onCheckLog() {},
+      onHealthChange() {},
+      onServerDeleted() {},
+      onFrontendStopped() {},
+      onProgress() {},
+    };
     const registry = registryOf([...new Set([this.frontend, this.backend])], SERVER_ROWS);
     const orders: OrderSink = { order: (body, thread) => Promise.resolve(this.order(body, thread)) };
     this.commit = createCommit({ memory: this.memory, registry, orders, events, closeListeners: () => {} });
@@ -98,7 +108,7 @@ export class SimRig {
     this.backend.servers.push(entry);
     this.registry.serversByIndex[entry.index] = entry;
     const address = await resolveServerAddress(entry.config.endpoint);
-    writeServerRow(this.memory, entry, address, wishes.disabled ? 1 : 0, 0);
+    writeServerRow(this.memory, entry, address, wishes.disabled ? 1 : 0, wishes.disabled ? 0 : OperState.RUNNING, 0);
     return entry;
   }
 

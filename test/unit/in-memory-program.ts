@@ -84,7 +84,15 @@ export class InMemoryProgram implements Program {
       memory,
       registry,
       orders: { order: async () => ({ matched: 0, ended: 0 }) },
-      events: { onServerState: () => {}, onFrontendStopped: () => {}, onProgress: () => this.progress() },
+      events: {
+        onServerState: () => {},
+        onBackendDown: () => {},
+        onCheckLog: () => {},
+        onHealthChange: () => {},
+        onServerDeleted: () => {},
+        onFrontendStopped: () => {},
+        onProgress: () => this.progress(),
+      },
       closeListeners: () => {},
     });
     this.commit = (change) => {

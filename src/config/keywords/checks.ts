@@ -1,212 +1,237 @@
-// Words that configure health checks: read, checked for form and kept. Control thread.
-// The checks themselves come later; until then each word is named in the file's notice.
+// Words of servers and of the global section that configure health checks and agents. Control thread.
+// They only note what is said; `checks/resolve-health.ts` makes a check of it.
 
-import type { GlobalDraft, ProxyDraft, ServerDraft } from "../drafts.ts";
+import { isIPv6 } from "node:net";
+import { readAlpn, readCheckAddress } from "../checks/connect-rule.ts";
+import { bytesOf } from "../checks/rule-text.ts";
+import type { GlobalDraft, ServerDraft } from "../drafts.ts";
 import type { WordReader } from "../word-reader.ts";
-import type { Keyword, ProxyKeyword } from "./keyword.ts";
+import type { Keyword } from "./keyword.ts";
 
-type ReadServer = (words: WordReader, server: ServerDraft) => void;
+type Words = ServerDraft["words"];
+type Read = (words: WordReader, health: Words, server: ServerDraft) => void;
 
-function keepServerWord(words: WordReader, server: ServerDraft): void {
-  const token = words.line.tokens[words.position - 1];
-  if (token !== undefined) server.context.keep(`server ... ${words.keyword}`, words.spanOf(token));
+function serverWord(name: string, args: string, doc: string, read: Read, byDefault?: string): Keyword<ServerDraft> {
+  return {
+    name,
+    args,
+    doc,
+    ...(byDefault === undefined ? {} : { byDefault }),
+    status: "supported",
+    read: (words, server) => read(words, server.words, server),
+  };
 }
 
-/** A check word: `read` takes its arguments; the word is named in the notice. */
-function serverWord(
+function flag(name: string, doc: string, set: (health: Words) => void): Keyword<ServerDraft> {
+  return serverWord(name, "", doc, (_, health) => set(health));
+}
+
+/** Below this a bare number looks like seconds meant. */
+const SUSPICIOUS_MS = 100;
+
+type TimeField = "interMs" | "fastInterMs" | "downInterMs" | "agentInterMs";
+
+function interval(name: string, field: TimeField, doc: string, byDefault: string): Keyword<ServerDraft> {
+  return serverWord(
+    name,
+    "<time>",
+    doc,
+    (words, health) => {
+      const token = words.peek();
+      const timeMs = words.time(1);
+      if (timeMs === undefined || token === undefined) return;
+      health[field] = timeMs;
+      if (!/^[0-9]+$/.test(token.text) || timeMs >= SUSPICIOUS_MS) return;
+      const message = `'${name} ${token.text}' is very short: a bare number is milliseconds`;
+      words.warning(
+        "small-interval",
+        message,
+        token,
+        `write ${timeMs}ms if milliseconds are meant, ${timeMs}s for seconds`,
+      );
+    },
+    byDefault,
+  );
+}
+
+type NumberField = "rise" | "fall" | "port" | "agentPort";
+
+function count(
   name: string,
-  args: string,
+  field: NumberField,
+  what: string,
+  max: number,
   doc: string,
-  read: ReadServer,
   byDefault?: string,
 ): Keyword<ServerDraft> {
-  const keepThenRead: ReadServer = (words, server) => {
-    keepServerWord(words, server);
-    read(words, server);
+  const read: Read = (words, health) => {
+    const value = words.integer(what, 1, max);
+    if (value !== undefined) health[field] = value;
   };
-  return { name, args, doc, ...(byDefault === undefined ? {} : { byDefault }), status: "kept", read: keepThenRead };
+  return serverWord(name, what, doc, read, byDefault);
 }
 
-/** A check word kept as written, with as many arguments as `args` has. */
-function rawServerWord(name: string, args: string, doc: string): Keyword<ServerDraft> {
-  return serverWord(name, args, doc, (words, server) => {
-    const written = [name];
-    if (args !== "") {
-      const value = words.word(args);
-      if (value === undefined) return;
-      written.push(value.text);
-    }
-    server.check.others.push(written);
-  });
+type TextField = "verifyHost" | "caFile" | "crtFile" | "sni";
+
+function text(name: string, field: TextField, what: string, doc: string, byDefault?: string): Keyword<ServerDraft> {
+  const read: Read = (words, health) => {
+    const token = words.word(what);
+    if (token !== undefined) health[field] = token.text;
+  };
+  return serverWord(name, what, doc, read, byDefault);
 }
 
-export const CHECK_SERVER_KEYWORDS: readonly Keyword<ServerDraft>[] = [
-  serverWord("check", "", "Checks the server's health.", (_, server) => {
-    server.check.enabled = true;
+const MAX_COUNT = 2_147_483_647;
+
+const CHECK_WORDS: readonly Keyword<ServerDraft>[] = [
+  flag(
+    "check",
+    "Checks the server's health, as the section's check option says; without one, by a connection.",
+    (health) => {
+      health.check = true;
+    },
+  ),
+  flag("no-check", "Takes back a `check` of `default-server`.", (health) => {
+    health.check = false;
   }),
-  serverWord("no-check", "", "Takes back a `check` of `default-server`.", (_, server) => {
-    server.check.enabled = false;
-  }),
-  serverWord(
-    "inter",
-    "<time>",
-    "Time between two checks.",
-    (words, server) => {
-      server.check.interMs = words.time(1) ?? server.check.interMs;
-    },
-    "2s",
-  ),
-  serverWord(
-    "fastinter",
-    "<time>",
-    "Time between two checks while the state is changing.",
-    (words, server) => {
-      server.check.fastInterMs = words.time(1) ?? server.check.fastInterMs;
-    },
-    "`inter`",
-  ),
-  serverWord(
-    "downinter",
-    "<time>",
-    "Time between two checks while the server is down.",
-    (words, server) => {
-      server.check.downInterMs = words.time(1) ?? server.check.downInterMs;
-    },
-    "`inter`",
-  ),
-  serverWord(
-    "rise",
-    "<count>",
-    "Checks in a row that must succeed before the server is up.",
-    (words, server) => {
-      server.check.rise = words.integer("<count>", 1, 2_147_483_647) ?? server.check.rise;
-    },
-    "2",
-  ),
-  serverWord(
-    "fall",
-    "<count>",
-    "Checks in a row that must fail before the server is down.",
-    (words, server) => {
-      server.check.fall = words.integer("<count>", 1, 2_147_483_647) ?? server.check.fall;
-    },
-    "3",
-  ),
-  serverWord(
-    "port",
-    "<port>",
-    "Port that is checked.",
-    (words, server) => {
-      server.check.port = words.integer("<port>", 1, 65_535) ?? server.check.port;
-    },
-    "the server's",
-  ),
+  interval("inter", "interMs", "Time between two checks.", "2s"),
+  interval("fastinter", "fastInterMs", "Time between two checks while the state is changing.", "`inter`"),
+  interval("downinter", "downInterMs", "Time between two checks while the server is down.", "`inter`"),
+  count("rise", "rise", "<count>", MAX_COUNT, "Checks in a row that must succeed before the server is up.", "2"),
+  count("fall", "fall", "<count>", MAX_COUNT, "Checks in a row that must fail before the server is down.", "3"),
+  count("port", "port", "<port>", 65_535, "Port that is checked.", "the server's"),
   serverWord(
     "addr",
-    "<address>",
-    "Address that is checked.",
-    (words, server) => {
-      server.check.addr = words.word("<address>")?.text ?? server.check.addr;
+    "<address>[:<port>]",
+    "Address that is checked, and where `agent-addr` is not given that of the agent.",
+    (words, health, server) => {
+      const address = readCheckAddress(words, server.context);
+      if (address !== undefined) health.addr = address;
     },
     "the server's",
+  ),
+  serverWord(
+    "init-state",
+    "<fully-up|up|down|fully-down|none>",
+    "State at the start: `up` and `down` change with the first check, the others after `fall` or `rise`.",
+    (words, health) => {
+      const state = words.choice(["fully-up", "up", "down", "fully-down", "none"]);
+      if (state !== undefined) health.initState = state;
+    },
+    "up, one failed check from being down",
+  ),
+  serverWord(
+    "track",
+    "[<backend>/]<server>",
+    "Takes the state of another server, which is checked, asks an agent or tracks itself; not together with `check`.",
+    (words, health) => {
+      const token = words.word("[<backend>/]<server>");
+      if (token === undefined) return;
+      const { line, column } = words.spanOf(token);
+      const place = { file: line.file, line: line.number, column };
+      const slash = token.text.lastIndexOf("/");
+      const server = token.text.slice(slash + 1);
+      health.track = slash < 0 ? { server, place } : { backend: token.text.slice(0, slash), server, place };
+    },
   ),
   serverWord(
     "on-marked-down",
     "shutdown-sessions",
-    "What happens to its sessions when the server goes down.",
-    (words, server) => {
-      server.check.onMarkedDown = words.choice(["shutdown-sessions"]) ?? server.check.onMarkedDown;
+    "When the server goes down its sessions end, those that are still connecting too.",
+    (words, health) => {
+      if (words.choice(["shutdown-sessions"]) !== undefined) health.markedDownShutdown = true;
     },
   ),
   serverWord(
     "on-marked-up",
     "shutdown-backup-sessions",
-    "What happens to the backup servers' sessions when the server comes up.",
-    (words, server) => {
-      server.check.onMarkedUp = words.choice(["shutdown-backup-sessions"]) ?? server.check.onMarkedUp;
+    "When the server comes up the sessions of the backup servers end.",
+    (words, health) => {
+      if (words.choice(["shutdown-backup-sessions"]) !== undefined) health.markedUpShutdownBackups = true;
     },
   ),
-  rawServerWord("observe", "<layer4|layer7>", "Watches live traffic for errors."),
-  rawServerWord("error-limit", "<count>", "Errors in a row that make `observe` act."),
-  rawServerWord("on-error", "<action>", "What `observe` does at its limit."),
-  rawServerWord("slowstart", "<time>", "Ramp of weight and maxconn after the server came up."),
-  rawServerWord("track", "<[backend/]server>", "Takes the state of another server."),
-  rawServerWord("init-state", "<state>", "State at the start, before the first check."),
-  rawServerWord("agent-check", "", "Asks an agent for the server's state."),
-  rawServerWord("no-agent-check", "", "Takes back an `agent-check` of `default-server`."),
-  rawServerWord("agent-addr", "<address>", "Address of the agent."),
-  rawServerWord("agent-port", "<port>", "Port of the agent."),
-  rawServerWord("agent-inter", "<time>", "Time between two questions to the agent."),
-  rawServerWord("agent-send", "<text>", "Text sent to the agent."),
-  rawServerWord("check-ssl", "", "Checks over TLS."),
-  rawServerWord("no-check-ssl", "", "Takes back a `check-ssl` of `default-server`."),
-  rawServerWord("check-sni", "<name>", "Name sent in the TLS handshake of a check."),
-  rawServerWord("check-alpn", "<protocols>", "Protocols offered in the TLS handshake of a check."),
-  rawServerWord("verify", "<none|required>", "Whether a check over TLS verifies the server's certificate."),
-  rawServerWord("verifyhost", "<name>", "The name that a check over TLS expects in the server's certificate."),
-  rawServerWord("ca-file", "<file>", "The authorities that a check over TLS trusts."),
-  rawServerWord("check-proto", "<name>", "Protocol of a check's connection."),
-  rawServerWord("check-send-proxy", "", "Sends a PROXY header with a check."),
-  rawServerWord("no-check-send-proxy", "", "Takes back a `check-send-proxy` of `default-server`."),
+  flag("check-send-proxy", "Sends a PROXY header with a check.", (health) => {
+    health.sendProxy = true;
+  }),
+  flag("no-check-send-proxy", "Takes back a `check-send-proxy` of `default-server`.", (health) => {
+    health.sendProxy = false;
+  }),
 ];
 
-/** A check line of a section, kept as written. */
-function checkLine(name: string, args: string, doc: string): ProxyKeyword<ProxyDraft> {
-  return {
-    name,
-    args,
-    doc,
-    status: "kept",
-    side: "backend",
-    inDefaults: true,
-    read(words, proxy) {
-      const first = words.line.tokens[0];
-      if (first !== undefined) proxy.context.keep(name, words.spanOf(first));
-      words.rest();
-      proxy.checkLines.push(words.line.tokens.map((token) => token.text));
+const TLS_WORDS: readonly Keyword<ServerDraft>[] = [
+  flag("check-ssl", "Checks over TLS. Needs `ca-file`, or `verify none`.", (health) => {
+    health.ssl = true;
+  }),
+  flag("no-check-ssl", "Takes back a `check-ssl` of `default-server`.", (health) => {
+    health.ssl = false;
+  }),
+  serverWord(
+    "verify",
+    "<none|required>",
+    "Whether a check over TLS verifies the server's certificate.",
+    (words, health) => {
+      const verify = words.choice(["none", "required"]);
+      if (verify !== undefined) health.verify = verify;
     },
-  };
-}
-
-/** A check option; `no option <name>` takes back what the defaults said. */
-function checkOption(name: string, args: string, doc: string): ProxyKeyword<ProxyDraft> {
-  return checkLine(`option ${name}`, args, doc);
-}
-
-export const CHECK_PROXY_KEYWORDS: readonly ProxyKeyword<ProxyDraft>[] = [
-  checkOption("httpchk", "[<method>] [<uri>] [<version>]", "Checks by an HTTP request."),
-  checkOption("tcp-check", "", "Checks by the `tcp-check` lines."),
-  checkOption("pgsql-check", "[user <name>]", "Checks a PostgreSQL server."),
-  checkOption("mysql-check", "[user <name> [post-41|pre-41]]", "Checks a MySQL server."),
-  checkOption("redis-check", "", "Checks a Redis server."),
-  checkOption("smtpchk", "[HELO|EHLO <domain>]", "Checks an SMTP server."),
-  checkOption("ldap-check", "", "Checks an LDAP server."),
-  checkOption("ssl-hello-chk", "", "Checks by a TLS hello."),
-  checkOption("external-check", "", "Checks by a program."),
-  {
-    ...checkOption("log-health-checks", "", "Logs every change of a check's result."),
-    negate(proxy) {
-      proxy.checkLines = proxy.checkLines.filter((line) => line[1] !== "log-health-checks");
+    "required",
+  ),
+  text(
+    "verifyhost",
+    "verifyHost",
+    "<name>",
+    "The name that a check over TLS expects in the server's certificate.",
+    "the SNI, if any",
+  ),
+  text("ca-file", "caFile", "<file>", "The authorities that a check over TLS trusts."),
+  text("crt", "crtFile", "<file>", "Certificate and key that a check over TLS presents."),
+  text("check-sni", "sni", "<name>", "Name sent in the TLS handshake of a check."),
+  serverWord(
+    "check-alpn",
+    "<protocols>",
+    "Protocols offered in the TLS handshake of a check; HTTP/2 is not.",
+    (words, health) => {
+      const alpn = readAlpn(words);
+      if (alpn !== undefined) health.alpn = alpn;
     },
-  },
-  checkLine("http-check", "<rule>", "One step of an HTTP check."),
-  checkLine("tcp-check", "<rule>", "One step of a TCP check."),
-  checkLine("external-check", "<command|path> <value>", "The program of `option external-check`, and its PATH."),
-  {
-    name: "timeout check",
-    args: "<time>",
-    doc: "Longest time a check may take after it is connected.",
-    status: "kept",
-    side: "backend",
-    inDefaults: true,
-    read(words, proxy) {
-      const first = words.line.tokens[0];
-      if (first !== undefined) proxy.context.keep("timeout check", words.spanOf(first));
-      const timeMs = words.time();
-      if (timeMs !== undefined && words.end()) proxy.timeouts.checkMs = timeMs;
-    },
-  },
+  ),
 ];
+
+const AGENT_WORDS: readonly Keyword<ServerDraft>[] = [
+  flag("agent-check", "Asks an agent for the server's state and weight. Needs an `agent-port`.", (health) => {
+    health.agent = true;
+  }),
+  flag("no-agent-check", "Takes back an `agent-check` of `default-server`.", (health) => {
+    health.agent = false;
+  }),
+  serverWord(
+    "agent-addr",
+    "<address>",
+    "Address of the agent.",
+    (words, health, server) => {
+      const token = words.peek();
+      // HAProxy takes an IPv6 address here as it is, because no port can follow it.
+      if (token !== undefined && isIPv6(token.text)) {
+        words.take();
+        health.agentAddr = token.text;
+        return;
+      }
+      const address = readCheckAddress(words, server.context);
+      if (address === undefined) return;
+      if (address.port === 0) health.agentAddr = address.host;
+      else
+        words.error("bad-address", "'agent-addr' expects an address without a port", token, "the port is 'agent-port'");
+    },
+    "`addr`, else the server's",
+  ),
+  count("agent-port", "agentPort", "<port>", 65_535, "Port of the agent.", "`port`"),
+  interval("agent-inter", "agentInterMs", "Time between two questions to the agent.", "`inter`"),
+  serverWord("agent-send", "<text>", "Text sent to the agent, as it is.", (words, health) => {
+    const token = words.word("<text>");
+    if (token !== undefined) health.agentSend = Buffer.from(bytesOf(words.line, token)).toString("latin1");
+  }),
+];
+
+export const CHECK_SERVER_KEYWORDS: readonly Keyword<ServerDraft>[] = [...CHECK_WORDS, ...TLS_WORDS, ...AGENT_WORDS];
 
 export const CHECK_GLOBAL_KEYWORDS: readonly Keyword<GlobalDraft>[] = [
   {
@@ -214,12 +239,23 @@ export const CHECK_GLOBAL_KEYWORDS: readonly Keyword<GlobalDraft>[] = [
     args: "<0..50>",
     doc: "Percent by which the times of checks are spread.",
     byDefault: "0",
-    status: "kept",
+    status: "supported",
     read(words, global) {
-      const first = words.line.tokens[0];
-      if (first !== undefined) global.context.keep("spread-checks", words.spanOf(first));
       const percent = words.integer("<percent>", 0, 50);
       if (percent !== undefined && words.end()) global.spreadChecksPercent = percent;
+    },
+  },
+  {
+    name: "external-check",
+    args: "",
+    doc: "Allows `option external-check` to start programs.",
+    status: "supported",
+    read(words, global) {
+      const token = words.peek();
+      if (token?.text === "preserve-env") {
+        const message = "'external-check preserve-env' is known to HAProxy but not supported by Headgate";
+        words.error("unsupported", message, token);
+      } else if (words.end()) global.externalCheck = true;
     },
   },
 ];

@@ -15,7 +15,7 @@ resolvers ring traces userlist
 const GLOBAL_WORDS: ReadonlySet<string> = wordSet(`
 51degrees-data-file anonkey busy-polling ca-base chroot close-spread-time cluster-secret cpu-affinity cpu-map
 cpu-policy cpu-set crt-base daemon debug default-path description deviceatlas-json-file dns-accept-family
-expose-deprecated-directives expose-experimental-directives external-check force-cfg-parser-pause gid grace group
+expose-deprecated-directives expose-experimental-directives force-cfg-parser-pause gid grace group
 h1-accept-payload-with-any-method h1-case-adjust h1-case-adjust-file h1-do-not-close-on-insecure-transfer-encoding
 harden.reject-privileged-ports.quic harden.reject-privileged-ports.tcp http-err-codes http-fail-codes
 httpclient.resolvers.disabled httpclient.resolvers.id httpclient.resolvers.prefer httpclient.retries
@@ -106,14 +106,14 @@ tcp-ut tfo thread tls-ticket-keys tls-tickets transparent verify
 
 /** `server` and `default-server` lines. */
 export const UNSUPPORTED_SERVER_WORDS: ReadonlySet<string> = wordSet(`
-allow-0rtt alpn cc check-pool-conn-name check-reuse-pool check-sni-auto check-via-socks4 ciphers ciphersuites
-client-sigalgs cookie crl-file crt curves force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 guid
+allow-0rtt alpn cc check-pool-conn-name check-proto check-reuse-pool check-sni-auto check-via-socks4 ciphers ciphersuites
+client-sigalgs cookie crl-file curves error-limit force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 guid
 hash-key healthcheck idle-ping init-addr ktls log-bufsize log-proto max-reuse maxqueue minconn namespace
 no-check-reuse-pool no-check-sni-auto no-renegotiate no-send-proxy no-send-proxy-v2 no-send-proxy-v2-ssl
 no-send-proxy-v2-ssl-cn no-sni-auto no-ssl no-ssl-reuse no-sslv3 no-tfo no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12
-no-tlsv13 non-stick npn pool-conn-name pool-low-conn pool-max-conn pool-purge-delay proto proxy-v2-options redir
+no-tlsv13 non-stick npn observe on-error pool-conn-name pool-low-conn pool-max-conn pool-purge-delay proto proxy-v2-options redir
 renegotiate resolve-net resolve-opts resolve-prefer resolvers send-proxy send-proxy-v2 send-proxy-v2-ssl
-send-proxy-v2-ssl-cn set-proxy-v2-tlv-fmt shard sigalgs sni sni-auto socks4 source ssl ssl-max-ver ssl-min-ver
+send-proxy-v2-ssl-cn set-proxy-v2-tlv-fmt shard sigalgs slowstart sni sni-auto socks4 source ssl ssl-max-ver ssl-min-ver
 ssl-reuse stick strict-maxconn tcp-md5sig tcp-ut tfo tls-tickets usesrc ws
 `);
 
@@ -137,6 +137,7 @@ export const UNSUPPORTED_PROXY_WORDS: ReadonlySet<string> = new Set([
 
 type Hints = Readonly<Record<string, string>>;
 
+const NOT_YET = "not yet: remove the word until it is";
 const SERVICE_HINT = "leave it to the service manager, such as systemd";
 
 export const GLOBAL_HINTS: Hints = {
@@ -149,10 +150,12 @@ export const GLOBAL_HINTS: Hints = {
   chroot: SERVICE_HINT,
   pidfile: "use the flag -p",
   "ulimit-n": "the file limit is raised as far as allowed by itself: remove the line",
+  "insecure-fork-wanted": "'external-check' is enough: remove the line",
   nbproc: "there is one process: use 'nbthread'",
 };
 
 export const PROXY_HINTS: Hints = {
+  "email-alert": "log lines say the same: let what reads the log send the mail",
   dispatch: "use a 'server' line",
   contimeout: "use 'timeout connect'",
   clitimeout: "use 'timeout client'",
@@ -171,6 +174,13 @@ export const BIND_HINTS: Hints = {
 };
 
 export const SERVER_HINTS: Hints = {
-  ssl: "TLS passes through as it is, from the client to the server",
+  ssl: "TLS passes through as it is, from the client to the server; 'check-ssl' is for checks",
+  sni: "for checks it is 'check-sni'",
+  alpn: "for checks it is 'check-alpn'",
+  "check-proto": "checks over HTTP use HTTP/1: remove the word",
+  slowstart: NOT_YET,
+  observe: NOT_YET,
+  "error-limit": NOT_YET,
+  "on-error": NOT_YET,
   cookie: "cookies need mode http",
 };

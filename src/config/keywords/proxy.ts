@@ -1,12 +1,12 @@
 // The words of defaults, frontend, backend and listen sections. Control thread.
-// Options are in options.ts, timeouts in timeouts.ts, health checks in checks.ts, what mode http keeps in stats-section.ts.
+// Options are in options.ts, timeouts in timeouts.ts, health checks in check-rules.ts, what mode http keeps in stats-section.ts.
 
 import { readBindLine } from "../bind-line.ts";
 import type { ProxyDraft } from "../drafts.ts";
 import type { Balance } from "../model.ts";
 import { readDefaultServer, readServerLine } from "../server-line.ts";
 import type { WordReader } from "../word-reader.ts";
-import { CHECK_PROXY_KEYWORDS } from "./checks.ts";
+import { CHECK_PROXY_KEYWORDS } from "./check-rules.ts";
 import { indexKeywords, type ProxyKeyword } from "./keyword.ts";
 import { readLogTarget } from "./log.ts";
 import { OPTION_KEYWORDS } from "./options.ts";

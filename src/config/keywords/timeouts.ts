@@ -50,6 +50,13 @@ export const TIMEOUT_KEYWORDS: readonly ProxyKeyword<ProxyDraft>[] = [
   timeout("connect", "connectMs", "backend", "Longest time for one connection attempt.", "none, with a warning"),
   timeout("queue", "queueMs", "backend", "Longest time in a queue.", "`timeout connect`"),
   timeout(
+    "check",
+    "checkMs",
+    "backend",
+    "Longest time for a check's answer once it is connected; without it, `inter` bounds the check as a whole.",
+    "none",
+  ),
+  timeout(
     "client-fin",
     "clientFinMs",
     "frontend",

@@ -30,6 +30,8 @@ export interface ServerNames {
   readonly backend: string;
   readonly server: string;
   readonly isBackup: boolean;
+  /** " via b/s" of the server that brought it about; "" or absent else. */
+  readonly via?: string;
 }
 
 /** The messages of an administrative change, in order; none where nothing worth a line changed. */
@@ -39,6 +41,7 @@ export function serverStateMessages(
   after: ServerCondition,
   counts: BackendCounts,
 ): LogMessage[] {
+  const { via = "" } = names;
   const subject = `${names.isBackup ? "Backup " : ""}Server ${names.backend}/${names.server}`;
   const messages: LogMessage[] = [];
   const add = (level: LogLevel, text: string): void => {
@@ -51,8 +54,9 @@ export function serverStateMessages(
 
   if (enters(ADMIN_MAINT)) {
     const wasDraining = before.oper === OperState.STOPPING || (before.admin & ADMIN_DRAIN) !== 0;
-    if (before.oper === OperState.STOPPED) add(LogLevel.NOTICE, "was DOWN and now enters maintenance");
-    else add(wasDraining ? LogLevel.NOTICE : LogLevel.ALERT, `is going DOWN for maintenance. ${leftText(counts)}`);
+    if (before.oper === OperState.STOPPED) add(LogLevel.NOTICE, `was DOWN and now enters maintenance${via}`);
+    else
+      add(wasDraining ? LogLevel.NOTICE : LogLevel.ALERT, `is going DOWN for maintenance${via}. ${leftText(counts)}`);
     return messages;
   }
   if (leaves(ADMIN_MAINT)) {
@@ -64,7 +68,7 @@ export function serverStateMessages(
     }
     return messages;
   }
-  if (enters(ADMIN_DRAIN)) add(LogLevel.NOTICE, `enters drain state. ${onlineText(counts)}`);
+  if (enters(ADMIN_DRAIN)) add(LogLevel.NOTICE, `enters drain state${via}. ${onlineText(counts)}`);
   else if (leaves(ADMIN_DRAIN)) {
     const how = leaves(AdminState.FORCED_DRAIN) ? "leaving forced drain" : "leaving drain";
     add(LogLevel.NOTICE, `is ${upOrDown} (${how})`);
@@ -73,6 +77,25 @@ export function serverStateMessages(
     add(LogLevel.NOTICE, forced ? "remains in forced drain mode" : "remains in drain mode");
   }
   return messages;
+}
+
+/** The message of an operational change: a check, or the operator in its place, took the server up or down. */
+export function serverOperMessage(
+  names: ServerNames,
+  before: ServerCondition,
+  after: ServerCondition,
+  counts: BackendCounts,
+  note: string,
+): LogMessage {
+  const subject = `${names.isBackup ? "Backup " : ""}Server ${names.backend}/${names.server}`;
+  if (after.oper === OperState.STOPPED) {
+    // A server that took no new sessions anyway is no alarm.
+    const wasLeaving = before.oper === OperState.STOPPING || (before.admin & ADMIN_DRAIN) !== 0;
+    const level = wasLeaving ? LogLevel.NOTICE : LogLevel.ALERT;
+    return { level, text: `${subject} is DOWN${note}. ${leftText(counts)}.` };
+  }
+  const word = after.oper === OperState.STOPPING ? "stopping" : "UP";
+  return { level: LogLevel.NOTICE, text: `${subject} is ${word}${note}. ${onlineText(counts)}.` };
 }
 
 /** Said once when the last usable server of a backend is gone. */

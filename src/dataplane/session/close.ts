@@ -84,10 +84,14 @@ const ORDERLY = 0;
 const ABORTIVE = 1;
 type Manner = typeof ORDERLY | typeof ABORTIVE;
 
+/** Ended by a decision about its server or itself, not by what happened on its connections. */
+const isCutCause = (cause: EndCause): boolean =>
+  cause === EndCause.KILLED || cause === EndCause.DOWN || cause === EndCause.UP;
+
 /** Ends a session in the manner that its cause asks for. */
 export function closeSession(relay: Relay, row: number, cause: EndCause, phase: EndPhase): void {
   const base = rowBase(row);
-  if (cause === EndCause.KILLED || cause === EndCause.DOWN || cause === EndCause.UP) {
+  if (isCutCause(cause)) {
     // The server gets no further byte, not even one that waits in our send queue; the client gets what is on its way,
     // then an orderly end.
     drainClient(relay, base);
@@ -212,7 +216,7 @@ function settleCounters(relay: Relay, base: number, baseF64: number, cause: EndC
   const { counters, sessions, sessionsF64, memory, thread } = relay;
   const up = sessionsF64[baseF64 + S_BYTES_UP_F64];
   const down = sessionsF64[baseF64 + S_BYTES_DOWN_F64];
-  const killed = cause === EndCause.KILLED;
+  const killed = isCutCause(cause);
   const front = proxyCounters(memory, thread, sessions[base + S_FRONTEND]);
   counters[front + CF_BYTES_IN] += up;
   counters[front + CF_BYTES_OUT] += down;

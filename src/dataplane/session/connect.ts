@@ -52,7 +52,7 @@ import { countResourceError, isResourceError } from "./accept.ts";
 import { closeSession } from "./close.ts";
 import { AVOID_NONE, findServer } from "./pick-server.ts";
 import { forward } from "./relay.ts";
-import { detachServer, isCut } from "./rows.ts";
+import { cutCause, detachServer, isCut } from "./rows.ts";
 import { watchIdle } from "./timeouts.ts";
 
 /** Starts an attempt to reach the session's server. It holds a slot of it and is on its list. */
@@ -60,7 +60,7 @@ export function startConnect(relay: Relay, row: number): void {
   const { sessions, kernel } = relay;
   const base = rowBase(row);
   if (isCut(relay, base)) {
-    closeSession(relay, row, EndCause.KILLED, EndPhase.CONNECT);
+    closeSession(relay, row, cutCause(relay, base), EndPhase.CONNECT);
     return;
   }
   const server = sessions[base + S_SERVER];
@@ -113,7 +113,7 @@ export function connected(relay: Relay, row: number): void {
   const { sessions, sessionsF64 } = relay;
   const base = rowBase(row);
   if (isCut(relay, base)) {
-    closeSession(relay, row, EndCause.KILLED, EndPhase.CONNECT);
+    closeSession(relay, row, cutCause(relay, base), EndPhase.CONNECT);
     return;
   }
   const baseF64 = rowBaseF64(row);
@@ -139,7 +139,7 @@ export function connectFailed(relay: Relay, row: number, errno: number): void {
   sessions[base + S_CONNECT_ERRNO] = errno;
   if (isResourceError(errno)) countResourceError(relay, errno);
   if (isCut(relay, base)) {
-    closeSession(relay, row, EndCause.KILLED, EndPhase.CONNECT);
+    closeSession(relay, row, cutCause(relay, base), EndPhase.CONNECT);
     return;
   }
   const backend = sessions[base + S_BACKEND];

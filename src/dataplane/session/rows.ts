@@ -1,7 +1,8 @@
 // Taking and giving back rows of the session table, and the list of each server's sessions. Relay thread.
 
 import { CT_ROWS_USED } from "../../memory/counters.ts";
-import { SERVER_WORDS, V_ATTACHED, V_CUT_GENERATION } from "../../memory/server-row.ts";
+import type { EndCause } from "../../memory/end-state.ts";
+import { SERVER_WORDS, V_ATTACHED, V_CUT_CAUSE, V_CUT_GENERATION } from "../../memory/server-row.ts";
 import {
   D_BUFFER,
   D_PIPE_READ,
@@ -101,4 +102,9 @@ export function isCut(relay: Relay, base: number): boolean {
     server >= 0 &&
     relay.sessions[base + S_CUT_GENERATION] !== Atomics.load(relay.servers, server * SERVER_WORDS + V_CUT_GENERATION)
   );
+}
+
+/** Why the server of a session was cut. */
+export function cutCause(relay: Relay, base: number): EndCause {
+  return relay.servers[relay.sessions[base + S_SERVER] * SERVER_WORDS + V_CUT_CAUSE] as EndCause;
 }

@@ -1,0 +1,59 @@
+// What the words of `server` and `default-server` say about health, before they meet the backend's check. Control thread.
+// Plain data: `resolve-health.ts` turns it into what the checks run.
+
+import type { CheckConfig } from "../health-model.ts";
+import type { SourcePlace } from "../model.ts";
+
+/** `[<backend>/]<server>` as written after `track`. */
+export interface TrackWord {
+  /** undefined: the server's own backend. */
+  readonly backend?: string;
+  readonly server: string;
+  readonly place: SourcePlace;
+}
+
+/** Times in ms. */
+export interface HealthWords {
+  readonly check: boolean;
+  readonly interMs: number;
+  readonly fastInterMs?: number;
+  readonly downInterMs?: number;
+  readonly rise: number;
+  readonly fall: number;
+  readonly port?: number;
+  /** `addr <host>[:<port>]`; port 0: none. */
+  readonly addr?: { readonly host: string; readonly port: number };
+  readonly sendProxy: boolean;
+  readonly ssl: boolean;
+  readonly verify?: "none" | "required";
+  readonly verifyHost?: string;
+  /** Paths. */
+  readonly caFile?: string;
+  readonly crtFile?: string;
+  readonly sni?: string;
+  readonly alpn: readonly string[];
+  readonly initState: CheckConfig["initState"];
+  readonly agent: boolean;
+  readonly agentAddr?: string;
+  readonly agentPort?: number;
+  readonly agentInterMs?: number;
+  readonly agentSend?: string;
+  readonly markedDownShutdown: boolean;
+  readonly markedUpShutdownBackups: boolean;
+  readonly track?: TrackWord;
+}
+
+/** As HAProxy where nothing is said. */
+export const HEALTH_DEFAULTS: HealthWords = {
+  check: false,
+  interMs: 2_000,
+  rise: 2,
+  fall: 3,
+  sendProxy: false,
+  ssl: false,
+  alpn: [],
+  initState: "none",
+  agent: false,
+  markedDownShutdown: false,
+  markedUpShutdownBackups: false,
+};

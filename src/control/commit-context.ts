@@ -1,0 +1,50 @@
+// What every part of `commit` works with: tables, registry, the way to the relay threads, and who hears of changes.
+
+import type { SharedMemory } from "../memory/shared-memory.ts";
+import type { Receipt, RefusalCode } from "./change.ts";
+import type { CheckSource } from "./health/state-machine.ts";
+import type { ServerCondition } from "./log/server-messages.ts";
+import type { ProxyEntry, Registry, ServerEntry } from "./registry.ts";
+import type { OrderSink } from "./workers.ts";
+
+/** The registry as its one writer sees it. */
+export interface MutableRegistry extends Registry {
+  readonly serversByIndex: (ServerEntry | undefined)[];
+}
+
+/** A server's change of state, as the log tells it. */
+export interface ServerStateChange {
+  readonly before: ServerCondition;
+  readonly after: ServerCondition;
+  /** Behind "is UP" and the like: what brought it about, ", reason: ..." or " via b/s"; "" for the operator's admin words. */
+  readonly note: string;
+  /** Sessions on the server before anything was ended, and those that waited for it. */
+  readonly sessions: number;
+  readonly requeued: number;
+}
+
+/** What `commit` tells the rest of the control thread, for the log and for the checks. */
+export interface CommitEvents {
+  onServerState(server: ServerEntry, change: ServerStateChange): void;
+  /** Load balancing has no server of the backend left. */
+  onBackendDown(backend: ProxyEntry): void;
+  /** A check's result that `option log-health-checks` asks for; `text` without the full stop. */
+  onCheckLog(server: ServerEntry, text: string): void;
+  /** Whether, how often or where its checks run may have changed. */
+  onHealthChange(server: ServerEntry, source: CheckSource | "both"): void;
+  onServerDeleted(server: ServerEntry): void;
+  onFrontendStopped(proxy: ProxyEntry, frontConnections: number, backSessions: number): void;
+  /** Something ended or moved: whoever waits may look again. */
+  onProgress(): void;
+}
+
+export interface CommitContext {
+  readonly memory: SharedMemory;
+  readonly registry: MutableRegistry;
+  readonly orders: OrderSink;
+  readonly events: CommitEvents;
+  readonly closeListeners: (proxy: ProxyEntry) => void;
+}
+
+export const refuse = (code: RefusalCode, detail = ""): Receipt => ({ done: false, code, detail });
+export const done = (matched = 0, ended = 0): Receipt => ({ done: true, matched, ended, survivors: 0 });

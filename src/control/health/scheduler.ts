@@ -1,0 +1,227 @@
+// When each check runs: one timer wheel and one timer for all of them, each check at most once at a time, the next one an
+// interval after the end of the last. Knows nothing of servers or of what checks find; owns no socket. Control thread.
+
+import { TimerWheel } from "../../base/timer-wheel.ts";
+
+/** Something that is checked again and again. */
+export interface ScheduledCheck {
+  readonly intervalMs: number;
+  /**
+   * Begins one run and gives what cancels it. `onEnd` is called exactly once when the run is over, never from within `start`, and
+   * not at all after a cancellation.
+   */
+  readonly start: (onEnd: () => void) => () => void;
+}
+
+export interface CheckSchedulerOptions {
+  /** Monotonic; default performance.now(). */
+  readonly nowMs?: () => number;
+  /** `spread-checks`: each interval is moved by up to this share of itself, either way. Default 0. */
+  readonly spreadPercent?: number;
+  /** `max-spread-checks`: the first checks are spread over no more than this. */
+  readonly maxSpreadMs?: number;
+  /** 0 .. 1. */
+  readonly random?: () => number;
+}
+
+/** Intervals shorter than this do not narrow the stretch that first checks are spread over: HAProxy's threshold. */
+const SPREAD_INTERVAL_LEAST_MS = 1000;
+/** Runs begun in one turn of the event loop: after a stall, commands are answered between them. */
+const STARTS_PER_TURN = 64;
+/** Runs due within this are begun together: 10,000 a second then cost 250 turns of the event loop, not 1,000. */
+const TICK_MS = 4;
+const CAPACITY_LEAST = 64;
+
+interface Job {
+  readonly member: number;
+  readonly start: ScheduledCheck["start"];
+  intervalMs: number;
+  /** When the last run ended, or when it was added. */
+  sinceMs: number;
+  cancel: (() => void) | undefined;
+  isSuspended: boolean;
+  /** Its time has come, and it waits for its turn. */
+  isDue: boolean;
+}
+
+/** Checks by a key of the caller's: one key, one check. Close it in the end. */
+export class CheckScheduler<Key> {
+  readonly #nowMs: () => number;
+  readonly #spreadPercent: number;
+  readonly #maxSpreadMs: number;
+  readonly #random: () => number;
+  readonly #jobs = new Map<Key, Job>();
+  #members: (Job | undefined)[] = [];
+  readonly #free: number[] = [];
+  #wheel: TimerWheel;
+  #capacity = CAPACITY_LEAST;
+  #timer: NodeJS.Timeout | undefined;
+  #timerAtMs = Number.POSITIVE_INFINITY;
+  #due: Job[] = [];
+  #turn: NodeJS.Immediate | undefined;
+
+  constructor(options: CheckSchedulerOptions = {}) {
+    this.#nowMs = options.nowMs ?? (() => performance.now());
+    this.#spreadPercent = options.spreadPercent ?? 0;
+    this.#maxSpreadMs = options.maxSpreadMs ?? Number.POSITIVE_INFINITY;
+    this.#random = options.random ?? Math.random;
+    this.#wheel = new TimerWheel(this.#capacity, this.#nowMs());
+  }
+
+  get size(): number {
+    return this.#jobs.size;
+  }
+
+  has(key: Key): boolean {
+    return this.#jobs.has(key);
+  }
+
+  /** Adds many at once, as at start: their first runs are spread evenly, in order, over the shortest interval (of a second or more). */
+  addAll(checks: readonly (readonly [key: Key, check: ScheduledCheck])[]): void {
+    const intervals = checks.map(([, check]) => check.intervalMs).filter((ms) => ms >= SPREAD_INTERVAL_LEAST_MS);
+    const shortest = intervals.reduce((least, ms) => Math.min(least, ms), Number.POSITIVE_INFINITY);
+    checks.forEach(([key, check], position) => {
+      const base = Number.isFinite(shortest) ? Math.max(shortest, check.intervalMs) : check.intervalMs;
+      const overMs = Math.min(this.#spread(base), this.#maxSpreadMs);
+      this.#add(key, check, (overMs * position) / checks.length);
+    });
+    this.#arm();
+  }
+
+  /** Adds one; its first run is an interval away. */
+  add(key: Key, check: ScheduledCheck): void {
+    this.#add(key, check, this.#spread(check.intervalMs));
+    this.#arm();
+  }
+
+  /** Forgets it, and cancels a run on its way. */
+  remove(key: Key): void {
+    const job = this.#jobs.get(key);
+    if (job === undefined) return;
+    this.suspend(key);
+    this.#jobs.delete(key);
+    this.#members[job.member] = undefined;
+    this.#free.push(job.member);
+  }
+
+  /** A shorter interval counts from now on, a longer one from the last run's end. */
+  setInterval(key: Key, intervalMs: number): void {
+    const job = this.#jobs.get(key);
+    if (job === undefined || job.intervalMs === intervalMs) return;
+    const isShorter = intervalMs < job.intervalMs;
+    job.intervalMs = intervalMs;
+    if (!this.#wheel.has(job.member)) return;
+    const nextMs = (isShorter ? this.#nowMs() : job.sinceMs) + this.#spread(intervalMs);
+    this.#wheel.set(job.member, isShorter ? Math.min(nextMs, this.#wheel.deadlineOf(job.member)) : nextMs);
+    this.#arm();
+  }
+
+  /** Runs no more until `resume`; a run on its way is cancelled. */
+  suspend(key: Key): void {
+    const job = this.#jobs.get(key);
+    if (job === undefined || job.isSuspended) return;
+    job.isSuspended = true;
+    job.isDue = false;
+    this.#wheel.remove(job.member);
+    const { cancel } = job;
+    job.cancel = undefined;
+    cancel?.();
+  }
+
+  /** Goes on in the rhythm that it had. */
+  resume(key: Key): void {
+    const job = this.#jobs.get(key);
+    if (job === undefined || !job.isSuspended) return;
+    job.isSuspended = false;
+    const now = this.#nowMs();
+    this.#wheel.set(job.member, now + job.intervalMs - ((now - job.sinceMs) % job.intervalMs));
+    this.#arm();
+  }
+
+  isRunning(key: Key): boolean {
+    return this.#jobs.get(key)?.cancel !== undefined;
+  }
+
+  /** Forgets all. */
+  close(): void {
+    for (const key of [...this.#jobs.keys()]) this.remove(key);
+    clearTimeout(this.#timer);
+    clearImmediate(this.#turn);
+    this.#timerAtMs = Number.POSITIVE_INFINITY;
+    this.#due = [];
+    this.#turn = undefined;
+  }
+
+  #add(key: Key, check: ScheduledCheck, delayMs: number): void {
+    if (this.#jobs.has(key)) throw new Error("the key has a check already");
+    const now = this.#nowMs();
+    const member = this.#free.pop() ?? this.#members.length;
+    if (member >= this.#capacity) this.#grow(now);
+    const { start, intervalMs } = check;
+    const job: Job = { member, start, intervalMs, sinceMs: now, cancel: undefined, isSuspended: false, isDue: false };
+    this.#jobs.set(key, job);
+    this.#members[member] = job;
+    this.#wheel.set(member, now + delayMs);
+  }
+
+  #grow(now: number): void {
+    const old = this.#wheel;
+    this.#capacity *= 2;
+    this.#wheel = new TimerWheel(this.#capacity, now);
+    for (const job of this.#jobs.values()) {
+      if (old.has(job.member)) this.#wheel.set(job.member, old.deadlineOf(job.member));
+    }
+  }
+
+  #spread(intervalMs: number): number {
+    return intervalMs * (1 + (this.#spreadPercent / 100) * (1 - 2 * this.#random()));
+  }
+
+  #arm(): void {
+    const now = this.#nowMs();
+    const untilNextMs = this.#wheel.waitMs(now);
+    if (untilNextMs < 0) return;
+    const waitMs = Math.max(TICK_MS, untilNextMs);
+    // A timer that fires before it is needed is cheaper than a new one.
+    if (this.#timerAtMs <= now + waitMs) return;
+    clearTimeout(this.#timer);
+    this.#timerAtMs = now + waitMs;
+    this.#timer = setTimeout(this.#tick, waitMs);
+  }
+
+  readonly #tick = (): void => {
+    this.#timerAtMs = Number.POSITIVE_INFINITY;
+    this.#wheel.advance(this.#nowMs(), (member) => {
+      const job = this.#members[member];
+      if (job === undefined) return;
+      job.isDue = true;
+      this.#due.push(job);
+    });
+    if (this.#turn === undefined) this.#startDue();
+    this.#arm();
+  };
+
+  readonly #startDue = (): void => {
+    this.#turn = undefined;
+    const batch = this.#due.length <= STARTS_PER_TURN ? this.#due : this.#due.slice(0, STARTS_PER_TURN);
+    this.#due = batch === this.#due ? [] : this.#due.slice(STARTS_PER_TURN);
+    for (const job of batch) if (job.isDue) this.#start(job);
+    if (this.#due.length > 0) this.#turn = setImmediate(this.#startDue);
+  };
+
+  #start(job: Job): void {
+    job.isDue = false;
+    let isCancelled = false;
+    const cancel = job.start(() => {
+      if (isCancelled || job.cancel === undefined) return;
+      job.cancel = undefined;
+      job.sinceMs = this.#nowMs();
+      this.#wheel.set(job.member, job.sinceMs + this.#spread(job.intervalMs));
+      this.#arm();
+    });
+    job.cancel = () => {
+      isCancelled = true;
+      cancel();
+    };
+  }
+}
