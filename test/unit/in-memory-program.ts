@@ -90,6 +90,9 @@ export class InMemoryProgram implements Program {
         onCheckLog: () => {},
         onHealthChange: () => {},
         onServerDeleted: () => {},
+        onAddressChange: () => {},
+        onResolvedAgain: () => {},
+        onFqdnChange: () => {},
         onFrontendStopped: () => {},
         onProgress: () => this.progress(),
       },
@@ -127,6 +130,10 @@ export class InMemoryProgram implements Program {
 
   progress(): void {
     for (const listener of this.progressListeners) listener();
+  }
+
+  resolvers(): ReturnType<Program["resolvers"]> {
+    return [];
   }
 
   droppedLogs(): number {

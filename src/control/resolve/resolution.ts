@@ -1,6 +1,7 @@
 // One name asked for again and again: when to ask, whom to believe, when to ask for the other family, when to give up, and how long
 // what was heard still counts. Pure: every function takes the time (ms, monotonic) and gives the next state. HAProxy's rules.
 
+import type { HoldConfig } from "../../config/resolvers-model.ts";
 import type { AnswerFault, AnswerResult, DnsRecord, QueryType } from "./message.ts";
 
 /** How the last completed round ended; "none" before the first. */
@@ -13,16 +14,7 @@ export interface ResolutionTimes {
   /** From a question to the next try. */
   readonly retryTimeoutMs: number;
   readonly retries: number;
-  readonly hold: HoldTimes;
-}
-
-export interface HoldTimes {
-  readonly valid: number;
-  readonly nx: number;
-  readonly refused: number;
-  readonly timeout: number;
-  readonly other: number;
-  readonly obsolete: number;
+  readonly hold: HoldConfig;
 }
 
 /** A record, and when an answer last had it. */
@@ -65,6 +57,7 @@ export interface Stepped {
   readonly next: NextStep;
 }
 
+/** A name that nothing is known of. */
 export function newResolution(name: string, preferred: QueryType, nowMs: number): Resolution {
   return { name, preferred, status: "none", lastRoundMs: undefined, lastValidMs: nowMs, round: undefined, records: [] };
 }
@@ -124,7 +117,7 @@ export function onAnswer(resolution: Resolution, answer: AnswerResult, times: Re
 }
 
 /** Until when a failing name keeps what it resolved to, counted from its last good answer. */
-export function heldUntilMs({ status, lastValidMs }: Resolution, hold: HoldTimes): number {
+export function heldUntilMs({ status, lastValidMs }: Resolution, hold: HoldConfig): number {
   if (status === "valid") return lastValidMs;
   return lastValidMs + (status === "none" ? hold.other : hold[status]);
 }
