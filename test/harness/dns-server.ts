@@ -21,7 +21,7 @@ export type Zone =
   | { readonly places: readonly Place[] }
   /** Another name, followed by its addresses. */
   | { readonly cname: string; readonly addresses: readonly string[] }
-  /** "silent": no answer at all. "empty": the name exists, the type does not. */
+  /** "silent": no answer at all. "empty": the name exists, the type does not. "garbage": a record that breaks off. */
   | "nx"
   | "servfail"
   | "refused"
@@ -47,6 +47,7 @@ export class DnsServer {
   readonly #connections = new Set<Socket>();
   #address = "";
   #port = 0;
+  #isClosed = false;
 
   private constructor() {
     this.#udp = createSocket("udp4");
@@ -115,6 +116,8 @@ export class DnsServer {
   }
 
   async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     for (const socket of this.#connections) socket.destroy();
     await new Promise<void>((resolve) => this.#udp.close(() => resolve()));
     await new Promise<void>((resolve) => this.#tcp.close(() => resolve()));
@@ -149,8 +152,10 @@ export class DnsServer {
     if (zone === "silent") return undefined;
     const base: Packet = { type: "response", id, questions: [question] };
     const code = typeof zone === "string" ? (RCODES[zone] ?? 0) : 0;
-    if (zone === "garbage")
-      return Buffer.concat([encode({ ...base, flags: AUTHORITATIVE_ANSWER }).subarray(0, 12), Buffer.from([255, 255])]);
+    if (zone === "garbage") {
+      const whole = encode({ ...base, flags: AUTHORITATIVE_ANSWER, ...records(name, { addresses: ["192.0.2.1"] }) });
+      return whole.subarray(0, whole.length - 3);
+    }
     if (transport === "udp" && this.truncates) {
       return encode({ ...base, flags: AUTHORITATIVE_ANSWER | TRUNCATED_RESPONSE });
     }
