@@ -49,3 +49,12 @@ export const NAME_LINES: readonly string[] = [
   "B retries 3\nresolvers r\n  nameserver n 127.0.0.1:53\nresolvers r\n  nameserver n 127.0.0.1:53",
   "B retries 3\nresolvers",
 ];
+
+/** Golden configurations about names that HAProxy judges by more than the language, and by what. */
+export const NAME_FILES_ELSEWHERE: readonly (readonly [file: string, reason: string])[] = [
+  ["resolvers-nameserver.cfg", "resolves a host name"],
+  ["server-init-addr.cfg", "resolves a host name"],
+  ["resolvers-parse-resolv-conf.cfg", "needs the machine's file"],
+  ["resolvers-default-of-resolv-conf.cfg", "needs the machine's file"],
+  ["server-on-address-change.cfg", "the word is not HAProxy's"],
+];

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadConfigText } from "../../src/config/load.ts";
-import { NAME_LINES } from "./config-name-lines.ts";
+import { NAME_FILES_ELSEWHERE, NAME_LINES } from "./config-name-lines.ts";
 
 const GOLDEN = join(import.meta.dirname, "../golden/config");
 const ENV = { HG_PORT: "8080", HG_WORDS: "two words", HG_HOST: "127.0.0.1", PATH: process.env.PATH };
@@ -286,7 +286,7 @@ const DIFFERENT: readonly (readonly [line: string, ours: Verdict, reason: string
   ["S maxconn 4294967296", "refuse", "HAProxy wraps it"],
   ["S weight abc", "refuse", "HAProxy reads it as 0"],
   ["S check port 70000", "refuse", "HAProxy wraps it"],
-  ["S init-addr", "refuse", "HAProxy reads it as no method, and takes the defaults"],
+  ["S init-addr", "refuse", "HAProxy reads it as no method"],
   ["S on-address-change shutdown-sessions", "accept", "the word is not HAProxy's"],
   ["S slowstart 10s", "refuse", "known, not supported yet"],
   ["S observe layer4", "refuse", "known, not supported yet"],
@@ -335,11 +335,7 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["server-verify.cfg", "opens the certificate"],
   ["server-verifyhost.cfg", "opens the certificate"],
   ["checks-httpchk-host.cfg", "the host of 'option httpchk' is newer than HAProxy 2.6"],
-  ["resolvers-nameserver.cfg", "resolves a host name"],
-  ["server-init-addr.cfg", "resolves a host name"],
-  ["resolvers-parse-resolv-conf.cfg", "asks for what stands in the machine's file"],
-  ["resolvers-default-of-resolv-conf.cfg", "asks for what stands in the machine's file"],
-  ["server-on-address-change.cfg", "the word is not HAProxy's"],
+  ...NAME_FILES_ELSEWHERE,
   ["server-init-state.cfg", "the word is newer than HAProxy 3.0"],
 ]);
 
