@@ -108,6 +108,14 @@ describe("show resolvers", () => {
     expect(lines).toContain("  truncated:   3");
   });
 
+  it("is a table in `show stat domain resolvers`", async () => {
+    program.sections = [{ name: "a", nameservers: [{ id: "ns1", counters: { ...newCounters(), snd_error: 7 } }] }];
+    expect(await textOf((await showStat.run(context(), ["domain", "resolvers"])).text)).toBe(
+      "# id,pid,sent,send_error,valid,update,cname,cname_error,any_err,nx,timeout,refused,other,invalid,too_big,truncated,outdated,\n" +
+        "ns1,a,0,7,0,0,0,0,0,0,0,0,0,0,0,0,0,\n",
+    );
+  });
+
   it("says where there is nothing to show", async () => {
     expect(await show()).toBe("No resolvers found\n");
     expect(await show("x")).toBe("Can't find that resolvers section\n");

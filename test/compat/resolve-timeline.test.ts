@@ -184,12 +184,14 @@ async function look(program: Program): Promise<string[]> {
 
 /** Counters that do not depend on how often was asked, as "some" or "none". */
 async function kinds(program: Program): Promise<string> {
+  const table = await program.runtime("show stat domain resolvers");
+  const columns = table.split("\n").map((line) => line.replaceAll(/\d+/g, "N"));
   const text = await program.runtime("show resolvers dns");
-  return text
+  const counted = text
     .split("\n")
     .filter((line) => !/ (?:outdated|sent|snd_error):/.test(line))
-    .map((line) => line.replace(/[1-9]\d*$/, "some"))
-    .join("\n");
+    .map((line) => line.replace(/[1-9]\d*$/, "some"));
+  return [...counted, ...columns].join("\n");
 }
 
 interface Recording {

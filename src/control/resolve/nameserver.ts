@@ -3,15 +3,14 @@
 
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { connect, isIPv6, type Socket } from "node:net";
+import { canonicalAddress } from "../../base/address.ts";
+import { DNS_QUESTIONS_KEPT_MAX } from "../../base/limits.ts";
 import type { NameserverConfig } from "../../config/resolvers-model.ts";
 import { type NameserverCounters, newCounters } from "./counters.ts";
 import { isTruncated, messageId } from "./message.ts";
 
 /** A TCP connection that nobody asked anything over for this long is closed. */
 const TCP_IDLE_MS = 10_000;
-
-/** Questions remembered in case their answers are cut off; older ones are forgotten. */
-const REMEMBERED_MAX = 4096;
 
 export interface Nameserver {
   readonly id: string;
@@ -33,6 +32,8 @@ class UdpNameserver implements Nameserver {
   readonly counters = newCounters();
   private readonly config: NameserverConfig;
   private readonly onMessage: OnMessage;
+  /** As the kernel writes it. */
+  private readonly address: string;
   private readonly sent = new Map<number, Uint8Array>();
   private readonly tcp: TcpLink;
   private socket: UdpSocket | undefined;
@@ -41,6 +42,7 @@ class UdpNameserver implements Nameserver {
     this.id = config.id;
     this.config = config;
     this.onMessage = onMessage;
+    this.address = canonicalAddress(config.host) ?? config.host;
     this.tcp = new TcpLink(config, (message) => onMessage(message, this));
   }
 
@@ -64,7 +66,7 @@ class UdpNameserver implements Nameserver {
     this.sent.delete(id);
     this.sent.set(id, query);
     const [oldest] = this.sent.keys();
-    if (this.sent.size > REMEMBERED_MAX && oldest !== undefined) this.sent.delete(oldest);
+    if (this.sent.size > DNS_QUESTIONS_KEPT_MAX && oldest !== undefined) this.sent.delete(oldest);
   }
 
   private open(): UdpSocket {
@@ -77,7 +79,7 @@ class UdpNameserver implements Nameserver {
       socket.close();
     });
     socket.on("message", (message, peer) => {
-      if (peer.address === this.config.host && peer.port === this.config.port) this.receive(message);
+      if (peer.address === this.address && peer.port === this.config.port) this.receive(message);
     });
     return socket;
   }
