@@ -39,6 +39,11 @@ export interface CommitEvents {
   onPolicy(backend: ProxyEntry, level: LogLevel, text: string): void;
   /** A `reconcile` of the backend is wanted at that time of `nowMs`, or before. */
   onReconcileAt(backend: ProxyEntry, atMs: number): void;
+  /** The server has another address than `from` ("-": none); `by` found it. */
+  onAddressChange(server: ServerEntry, from: string, by: string): void;
+  /** Its name resolves again, which took it out of maintenance. */
+  onResolvedAgain(server: ServerEntry): void;
+  onFqdnChange(server: ServerEntry, from: string | undefined, by: string): void;
   onFrontendStopped(proxy: ProxyEntry, frontConnections: number, backSessions: number): void;
   onFrontendPaused(proxy: ProxyEntry): void;
   onFrontendResumed(proxy: ProxyEntry): void;

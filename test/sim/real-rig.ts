@@ -79,6 +79,9 @@ export class RealRig {
       onServerDeleted() {},
       onPolicy() {},
       onReconcileAt() {},
+      onAddressChange() {},
+      onResolvedAgain() {},
+      onFqdnChange() {},
       onProgress() {},
     };
     const orders = { order: (body: OrderBody, thread?: number) => Promise.resolve(this.order(body, thread)) };
@@ -120,7 +123,7 @@ export class RealRig {
     const entry = serverEntry(id - 1, this.backend, serverConfig(id, { maxconn, endpoint }));
     this.backend.servers.push(entry);
     this.registry.serversByIndex[entry.index] = entry;
-    writeServerRow(this.memory, entry, await resolveServerAddress(endpoint), 0, OperState.RUNNING, 0);
+    writeServerRow(this.memory, entry, (await resolveServerAddress(endpoint)).sockaddr, 0, OperState.RUNNING, 0);
     return entry;
   }
 

@@ -105,6 +105,9 @@ export class SimRig {
       onReconcileAt: (_backend, atMs) => {
         this.reconcileAtMs = Math.min(this.reconcileAtMs, atMs);
       },
+      onAddressChange() {},
+      onResolvedAgain() {},
+      onFqdnChange() {},
       onProgress() {},
     };
     const registry = registryOf([...new Set([this.frontend, this.backend])], SERVER_ROWS);
@@ -130,8 +133,8 @@ export class SimRig {
     const entry = serverEntry(id - 1, this.backend, serverConfig(id, wishes));
     this.backend.servers.push(entry);
     this.registry.serversByIndex[entry.index] = entry;
-    const address = await resolveServerAddress(entry.config.endpoint);
-    writeServerRow(this.memory, entry, address, wishes.disabled ? 1 : 0, wishes.disabled ? 0 : OperState.RUNNING, 0);
+    const { sockaddr } = await resolveServerAddress(entry.config.endpoint);
+    writeServerRow(this.memory, entry, sockaddr, wishes.disabled ? 1 : 0, wishes.disabled ? 0 : OperState.RUNNING, 0);
     return entry;
   }
 
