@@ -105,6 +105,12 @@ export class PatroniCluster {
     return undefined;
   }
 
+  /** Whether a node's Patroni runs. */
+  hasAgent(node: PatroniNode): boolean {
+    const agent = this.#agents.get(node);
+    return agent !== undefined && agent.exitCode === null && agent.signalCode === null;
+  }
+
   /** Starts a node's Patroni, which starts PostgreSQL or finds it running. */
   startAgent(node: PatroniNode): void {
     this.#agents.set(node, this.daemons.start(node.folder, "patroni", [node.configPath]));
@@ -128,15 +134,15 @@ export class PatroniCluster {
   }
 
   /** kill -9 for a node's Patroni and its whole PostgreSQL. */
-  kill(node: PatroniNode): Promise<void> {
-    return this.daemons.kill(node.folder);
+  async kill(node: PatroniNode): Promise<void> {
+    await this.daemons.kill(node.folder);
+    await waitFor(() => !this.hasAgent(node), `${node.name}'s Patroni to end`);
   }
 
   /** kill -9 for a node's Patroni only: PostgreSQL goes on as the primary that it was. */
   async killAgent(node: PatroniNode): Promise<void> {
-    const agent = this.#agents.get(node)!;
-    agent.kill("SIGKILL");
-    await waitFor(() => agent.exitCode !== null || agent.signalCode !== null, `${node.name}'s Patroni to end`);
+    this.#agents.get(node)?.kill("SIGKILL");
+    await waitFor(() => !this.hasAgent(node), `${node.name}'s Patroni to end`);
   }
 
   /** One statement at a node itself, past any balancer. */
