@@ -101,12 +101,21 @@ export class Daemons {
   }
 
   /** SIGKILL to everything that runs in `folder` or below; resolves when nothing does. */
-  async kill(folder: string): Promise<void> {
+  kill(folder: string): Promise<void> {
+    return this.#order(`kill ${folder}`);
+  }
+
+  /** A signal to everything that runs in `folder` or below. */
+  signal(folder: string, signal: NodeJS.Signals): Promise<void> {
+    return this.#order(`signal ${signal} ${folder}`);
+  }
+
+  async #order(line: string): Promise<void> {
     const answered = new Promise<void>((resolve, reject) => {
       this.#keeper.stdout!.once("data", () => resolve());
       this.#keeper.once("close", () => reject(new Error("the keeper has ended")));
     });
-    this.#keeper.stdin!.write(`${folder}\n`);
+    this.#keeper.stdin!.write(`${line}\n`);
     await answered;
   }
 

@@ -4,14 +4,15 @@
 
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { closeAfterAll, closeAfterEach } from "../harness/closing.ts";
+import { closeAfterAll } from "../harness/closing.ts";
 import { PatroniCluster, type PatroniNode, restStatus, whyNoPatroni } from "../harness/patroni.ts";
 import { FRONTEND_ADDRESS, freePort } from "../harness/ports.ts";
 import { Program } from "../harness/program.ts";
 import { statRow } from "../harness/show.ts";
 import { waitFor } from "../harness/wait-for.ts";
-import { Watch, type WatchedServer } from "./watch.ts";
-import { CREATE_TABLE, IdleClient, Pgbench, Writer } from "./writers.ts";
+import { allWriteAt, endpointOf, failOver } from "./fail-over.ts";
+import { CREATE_TABLE, IdlePostgresClient, Pgbench, PostgresWriter } from "./postgres-clients.ts";
+import type { WatchedServer } from "./watch.ts";
 
 const ROUNDS = Number(process.env.HEADGATE_FAIL_OVERS ?? 2);
 /** What the documented configuration says. */
@@ -21,15 +22,11 @@ const RISE = 2;
 /** Patroni's own time to notice and act is part of what is waited for here. */
 const VERDICT_BOUND_MS = 60_000;
 const WRITERS = 4;
-const SECOND_MS = 1000;
 
 const opened = closeAfterAll();
-const openedForOne = closeAfterEach();
 const whyNot = whyNoPatroni();
 
 const nameOf = (node: PatroniNode): string => `postgresql_${node.address}_${node.port}`;
-const endpointOf = (node: PatroniNode): string => `${node.address}:${node.port}`;
-const watched = (node: PatroniNode): WatchedServer => ({ name: nameOf(node), address: node.address, port: node.port });
 
 /** The documented file with the addresses of this run, as its reader would fill them in. */
 function documented(cluster: PatroniCluster, port: number, statsPort: number): string {
@@ -49,43 +46,12 @@ function documented(cluster: PatroniCluster, port: number, statsPort: number): s
   }, text);
 }
 
-/** What the nodes' REST APIs say, which is what the balancer's checks see: when one stopped leading and the other began. */
-class Leadership {
-  /** It leads when this begins. */
-  oldUntil = Date.now();
-  nextSince = 0;
-  #stopped = false;
-  readonly #done: Promise<unknown>;
-
-  constructor(old: PatroniNode, next: PatroniNode) {
-    const poll = async (node: PatroniNode, seen: (leads: boolean) => void) => {
-      while (!this.#stopped) {
-        seen((await restStatus(node, "/")) === 200);
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-    };
-    this.#done = Promise.all([
-      poll(old, (leads) => {
-        if (leads) this.oldUntil = Date.now();
-      }),
-      poll(next, (leads) => {
-        if (leads && this.nextSince === 0) this.nextSince = Date.now();
-      }),
-    ]);
-  }
-
-  async close(): Promise<void> {
-    this.#stopped = true;
-    await this.#done;
-  }
-}
-
 describe.skipIf(whyNot !== "")(`patroni-2035: fail-overs behind Patroni's documented configuration${whyNot}`, () => {
   let cluster: PatroniCluster;
   let program: Program;
   let pgbench: Pgbench;
-  const writers: Writer[] = [];
-  const idle: IdleClient[] = [];
+  const writers: PostgresWriter[] = [];
+  const idle: IdlePostgresClient[] = [];
 
   beforeAll(async () => {
     cluster = opened(await PatroniCluster.start());
@@ -94,8 +60,8 @@ describe.skipIf(whyNot !== "")(`patroni-2035: fail-overs behind Patroni's docume
     const config = documented(cluster, target.port, await freePort());
     program = opened(await Program.start({ config }));
     for (let id = 0; id < WRITERS; id++) {
-      writers.push(opened(new Writer(id, target)));
-      idle.push(opened(new IdleClient(target)));
+      writers.push(opened(new PostgresWriter(id, target)));
+      idle.push(opened(new IdlePostgresClient(target)));
     }
     pgbench = opened(new Pgbench(cluster.daemons, target));
   });
@@ -103,6 +69,13 @@ describe.skipIf(whyNot !== "")(`patroni-2035: fail-overs behind Patroni's docume
   afterAll(() => {
     expect(program.running, program.stderr).toBe(true);
   });
+
+  const watched = (node: PatroniNode): WatchedServer => ({
+    name: nameOf(node),
+    address: node.address,
+    port: node.port,
+  });
+  const idleAt = (node: PatroniNode): boolean => idle.every(({ server }) => server === endpointOf(node));
 
   /** Waits until `node` and nobody else is used, by all clients. */
   async function settledOn(node: PatroniNode): Promise<void> {
@@ -115,22 +88,8 @@ describe.skipIf(whyNot !== "")(`patroni-2035: fail-overs behind Patroni's docume
       () => `only ${node.name} to be up`,
       VERDICT_BOUND_MS,
     );
-    await allOn(node);
-  }
-
-  /** Waits until every client has a session with `node`; resolves with the moment of the last writer's first write there. */
-  async function allOn(node: PatroniNode, since = 0): Promise<number> {
-    const there = endpointOf(node);
-    const first = (writer: Writer) => writer.journal.find(({ server, at }) => server === there && at > since)?.at;
-    return waitFor(
-      () => {
-        const firsts = writers.map(first);
-        if (idle.some(({ server }) => server !== there)) return undefined;
-        return firsts.some((at) => at === undefined) ? undefined : Math.max(...(firsts as number[]));
-      },
-      () => `all clients on ${there}: ${idle.map(({ server }) => server)}, ${writers.map(first)}`,
-      VERDICT_BOUND_MS,
-    );
+    await allWriteAt(watched(node), writers, Date.now());
+    await waitFor(() => idleAt(node), "the idle clients to be there", VERDICT_BOUND_MS);
   }
 
   /** Rows that `node` wrote itself, as far as the node that is asked knows. */
@@ -139,78 +98,54 @@ describe.skipIf(whyNot !== "")(`patroni-2035: fail-overs behind Patroni's docume
     return Number((await cluster.query(askedAt, sql))[0]![0]);
   }
 
-  /** A fail-over and everything that must hold of it. `afterCut` runs while the old node is still as the fail-over left it. */
-  async function failOver(
+  /** From the node that leads to the other one. */
+  async function fromLeader(
     provoke: (old: PatroniNode) => Promise<void>,
-    annotate: (text: string) => unknown,
-    afterCut: (old: PatroniNode, whenBack: () => Promise<unknown>) => Promise<void> = async (_, whenBack) => {
-      await whenBack();
-    },
-  ): Promise<void> {
+    afterCut?: (old: PatroniNode, back: () => Promise<void>) => Promise<void>,
+  ): Promise<string> {
     const old = (await cluster.leader())!;
     const next = cluster.other(old);
     await settledOn(old);
-    const watch = openedForOne(new Watch(program, "batman", watched(old), watched(next)));
-    const leadership = openedForOne(new Leadership(old, next));
-    const refusedBefore = writers.reduce((sum, { refused }) => sum + refused, 0);
-    const begin = Date.now();
-    await provoke(old);
-
-    const down = await watch.down(VERDICT_BOUND_MS);
-    let backAt = 0;
-    await afterCut(old, async () => {
-      backAt = await allOn(next, begin);
+    const nodeOf = (server: WatchedServer) => (server.name === nameOf(old) ? old : next);
+    return failOver({
+      program,
+      proxy: "batman",
+      old: watched(old),
+      next: watched(next),
+      writers,
+      leads: async (server) => (await restStatus(nodeOf(server), "/")) === 200,
+      provoke: () => provoke(old),
+      ...(afterCut ? { afterCut: (back) => afterCut(old, back) } : {}),
+      othersBack: () => idleAt(next),
+      downMs: FALL * INTER_MS,
+      upMs: RISE * INTER_MS,
     });
-    const up = await watch.up(VERDICT_BOUND_MS);
-    await Promise.all([watch.close(), leadership.close()]);
-
-    // No session is left on it: at the answer that says DOWN, and at every look since.
-    expect(watch.leftAfter(down)).toEqual([]);
-    // No write was acknowledged by it after the cut.
-    const late = writers.flatMap(({ journal }) =>
-      journal.filter(({ server, at }) => server === endpointOf(old) && at > down.at + 1),
-    );
-    expect(late).toEqual([]);
-    // The balancer saw it in time, and clients were back a second after what it saw; a machine that is slow is given its time.
-    const slackMs = SECOND_MS + 2 * watch.stallMs;
-    const downMs = down.at - leadership.oldUntil;
-    const upMs = up.at - leadership.nextSince;
-    const backMs = backAt - Math.max(down.at, up.at);
-    const refused = writers.reduce((sum, writer) => sum + writer.refused, 0) - refusedBefore;
-    const lastOld = Math.max(
-      ...writers.map(({ journal }) => journal.findLast(({ server }) => server === endpointOf(old))?.at ?? 0),
-    );
-    annotate(
-      `down ${downMs} ms after it stopped leading, next up ${upMs} ms after it began, all clients back ${Math.round(backMs)} ms after both; ` +
-        `no write for ${Math.round(backAt - lastOld)} ms at most, ${refused} refused; stalls ${Math.round(watch.stallMs)} ms`,
-    );
-    expect(downMs).toBeLessThan(FALL * INTER_MS + slackMs);
-    expect(upMs).toBeLessThan(RISE * INTER_MS + slackMs);
-    expect(backMs).toBeLessThan(slackMs);
   }
 
   /** Brings the node back that a fail-over left without its Patroni, whatever came of it. */
-  async function rejoin(work: Promise<unknown>): Promise<void> {
+  async function rejoin(work: Promise<string>): Promise<string> {
+    let measured: string;
     try {
-      await work;
+      measured = await work;
     } finally {
       for (const node of cluster.nodes) if (!cluster.hasAgent(node)) cluster.startAgent(node);
     }
     await cluster.waitForReplica(cluster.other((await cluster.leader())!));
+    return measured;
   }
 
   const rounds = Array.from({ length: ROUNDS }, (_, i) => i + 1);
 
   it.for(rounds)("patronictl switchover (%i)", async (_, { annotate }) => {
-    await rejoin(failOver((leader) => cluster.switchover(leader), annotate));
+    await annotate(await rejoin(fromLeader((leader) => cluster.switchover(leader))));
   });
 
   it.for(rounds)("kill -9 of the primary's PostgreSQL and Patroni (%i)", async (_, { annotate }) => {
-    await rejoin(failOver((leader) => cluster.kill(leader), annotate));
+    await annotate(await rejoin(fromLeader((leader) => cluster.kill(leader))));
   });
 
   it("kill -9 of Patroni alone: PostgreSQL would go on as a primary, and gets no more writes", async ({ annotate }) => {
-    const afterCut = async (node: PatroniNode, whenBack: () => Promise<unknown>) => {
+    const afterCut = async (node: PatroniNode, back: () => Promise<void>) => {
       expect(await cluster.query(node, "select pg_is_in_recovery()")).toEqual([["f"]]);
       // A statement that had arrived may still be at work: the server's sessions end when it is done.
       const sessions = "select count(*) from pg_stat_activity where application_name in ('headgate-test', 'pgbench')";
@@ -221,11 +156,11 @@ describe.skipIf(whyNot !== "")(`patroni-2035: fail-overs behind Patroni's docume
       );
       const before = await rowsWrittenBy(node, node);
       expect(before).toBeGreaterThan(0);
-      await whenBack();
+      await back();
       expect(await cluster.query(node, "select pg_is_in_recovery()")).toEqual([["f"]]);
       expect(await rowsWrittenBy(node, node)).toBe(before);
     };
-    await rejoin(failOver((leader) => cluster.killAgent(leader), annotate, afterCut));
+    await annotate(await rejoin(fromLeader((leader) => cluster.killAgent(leader), afterCut)));
   });
 
   it("pgbench has written through it all the time", async () => {
