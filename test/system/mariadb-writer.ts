@@ -65,7 +65,7 @@ export class MariadbWriter extends ReconnectingWriter<CommandLineClient> {
     writer: number,
     seq: number,
   ): Promise<Pick<Write, "server" | "at"> | undefined> {
-    const where = "concat(@@bind_address, ':', @@port)";
+    const where = "concat(substring_index(@@bind_address, ',', 1), ':', @@port)";
     const row = await client.query(
       `insert into test.writes values (${writer}, ${seq}) returning ${where}, unix_timestamp(sysdate(6))`,
     );

@@ -20,11 +20,17 @@ const CHECK_TIMEOUT_MS = 1000;
 const START_BOUND_MS = 60_000;
 const opened = closeAfterAll();
 
-const SETUP = `create user 'app'@'%'; create user 'haproxy'@'%'; grant all on *.* to 'app'@'%';
-create database if not exists test; create table test.writes (writer int, seq int) engine=memory;
+/** One statement a line: so it is read. */
+const SETUP = `create user 'app'@'%';
+create user 'haproxy'@'%';
+grant all on *.* to 'app'@'%';
+create database if not exists test;
+create table test.writes (writer int, seq int) engine=memory;
 `;
 
 interface Mariadb extends WatchedServer {
+  /** Checks come here, so that the kernel's table tells them from sessions. */
+  readonly checkAddress: string;
   readonly folder: string;
 }
 
@@ -49,8 +55,8 @@ describe.skipIf(whyNot !== "")(`fail-overs of MariaDB under mysql-check${whyNot}
   let second: Mariadb;
   const writers: MariadbWriter[] = [];
 
-  function start({ folder, address, port }: Mariadb): { readonly pid?: number | undefined } {
-    const where = [`--bind-address=${address}`, `--port=${port}`, `--socket=${folder}/socket`];
+  function start({ folder, address, checkAddress, port }: Mariadb): { readonly pid?: number | undefined } {
+    const where = [`--bind-address=${address},${checkAddress}`, `--port=${port}`, `--socket=${folder}/socket`];
     const small = [
       "--innodb-buffer-pool-size=8M",
       "--skip-log-bin",
@@ -61,8 +67,8 @@ describe.skipIf(whyNot !== "")(`fail-overs of MariaDB under mysql-check${whyNot}
     return daemons.start(folder, "mariadbd", ["--no-defaults", ...where, ...small, ...files]);
   }
 
-  async function makeServer(name: string, address: string): Promise<Mariadb> {
-    const server = { name, address, port: await freePort(address), folder: daemons.folder(name) };
+  async function makeServer(name: string, address: string, checkAddress: string): Promise<Mariadb> {
+    const server = { name, address, checkAddress, port: await freePort(address), folder: daemons.folder(name) };
     const words = ["--no-defaults", `--datadir=${server.folder}/data`, "--skip-test-db", "--skip-name-resolve"];
     const { code, output } = await daemons.run(server.folder, "mariadb-install-db", words);
     expect(code, output).toBe(0);
@@ -90,7 +96,10 @@ describe.skipIf(whyNot !== "")(`fail-overs of MariaDB under mysql-check${whyNot}
 
   beforeAll(async () => {
     daemons = opened(new Daemons());
-    [first, second] = await Promise.all([makeServer("m1", loopbackAddress(15)), makeServer("m2", loopbackAddress(16))]);
+    [first, second] = await Promise.all([
+      makeServer("m1", loopbackAddress(15), loopbackAddress(25)),
+      makeServer("m2", loopbackAddress(16), loopbackAddress(26)),
+    ]);
     const target = { host: FRONTEND_ADDRESS, port: await freePort() };
     program = opened(
       await Program.start({
@@ -105,8 +114,8 @@ listen mariadb
     bind ${target.host}:${target.port}
     option mysql-check user haproxy
     default-server inter ${INTER_MS}ms fall ${FALL} rise 2 on-marked-down shutdown-sessions
-    server m1 ${first.address}:${first.port} check
-    server m2 ${second.address}:${second.port} check backup
+    server m1 ${first.address}:${first.port} check addr ${first.checkAddress}
+    server m2 ${second.address}:${second.port} check addr ${second.checkAddress} backup
 `,
       }),
     );
