@@ -1,5 +1,5 @@
 // The upstreams and the loads of the benchmark, one mode a run; a result is one line of JSON on stdout.
-//   load echo|discard                                   upstream on a port of the kernel's choice: {"port":N}
+//   load echo|discard|http                              upstream on a port of the kernel's choice: {"port":N}
 //   load pp    port= seconds= warmup= connections= size= [pids= upstream=]    round trips, one outstanding each
 //   load cr    port= seconds= warmup= connections= size= [pids= upstream=]    connect, echo, abortive close
 //   load bulk  port= seconds= warmup= connections= [pids= upstream=]          one-way streams
@@ -106,8 +106,10 @@ static void accept_all(int epoll, int listener) {
   }
 }
 
-// An upstream. `discard` drops in the kernel (MSG_TRUNC), so that the load's core is not what limits a bulk run.
-static void serve(int discard) {
+// An upstream. `discard` drops in the kernel (MSG_TRUNC), so that the load's core is not what limits a bulk run; `http` answers
+// whatever comes with a status, and closes.
+static void serve(int discard, int http) {
+  static const char status[] = "HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n";
   struct sockaddr_in address = loopback(0);
   socklen_t length = sizeof address;
   struct epoll_event events[BATCH];
@@ -129,6 +131,10 @@ static void serve(int discard) {
       }
       ssize_t got = recv(fd, scratch, discard ? sizeof scratch : 65536, discard ? MSG_TRUNC : 0);
       if (got < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+      if (got > 0 && http) {
+        send_all(fd, status, sizeof status - 1);
+        got = 0;
+      }
       if (got <= 0 || (!discard && send_all(fd, scratch, (size_t)got))) close(fd);
     }
   }
@@ -261,12 +267,12 @@ static void hold(int burst) {
 int main(int argc, char **argv) {
   const char *mode = argc > 1 ? argv[1] : "";
   setup_process();
-  if (!strcmp(mode, "echo") || !strcmp(mode, "discard")) serve(mode[0] == 'd');
+  if (!strcmp(mode, "echo") || !strcmp(mode, "discard") || !strcmp(mode, "http")) serve(mode[0] == 'd', mode[0] == 'h');
   window_read(argc, argv);
   if (!strcmp(mode, "pp")) round_trips();
   else if (!strcmp(mode, "cr")) connection_rate();
   else if (!strcmp(mode, "bulk")) bulk();
   else if (!strcmp(mode, "hold")) hold(arg_number(argc, argv, "burst", "0", 0, 1) > 0);
-  else die("usage: load echo|discard|pp|cr|bulk|hold key=value...");
+  else die("usage: load echo|discard|http|pp|cr|bulk|hold key=value...");
   return 0;
 }

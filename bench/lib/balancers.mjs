@@ -119,7 +119,7 @@ let configurations = 0;
 /**
  * Starts a balancer before `upstreamPort` and waits until it takes connections.
  * @param {Balancer} balancer
- * @param {{upstreamPort: number, maxconn: number, threads: number, splice: boolean, cores: string}} wish
+ * @param {{upstreamPort: number, maxconn: number, threads: number, splice: boolean, cores: string, checks?: import("./configs.mjs").Settings["checks"]}} wish
  * @returns {Promise<{port: number, socket: string, pids: () => number[], stop: () => Promise<void>}>}
  */
 export async function startBalancer(balancer, { cores, ...wish }) {

@@ -9,6 +9,7 @@
  * @property {number} maxconn
  * @property {number} threads
  * @property {boolean} splice
+ * @property {{servers: number, http: boolean}} [checks]  servers beside the one that takes sessions, checked every second
  */
 
 /** For Headgate and HAProxy alike. @param {Settings} s */
@@ -31,6 +32,16 @@ frontend f
 
 backend b
   server s 127.0.0.1:${s.upstreamPort}
+${s.checks ? checkedBackend(s, s.checks) : ""}`;
+}
+
+/** @param {Settings} s @param {{servers: number, http: boolean}} checks */
+function checkedBackend(s, { servers, http }) {
+  const lines = Array.from({ length: servers }, (_, i) => `  server s${i} 127.0.0.1:${s.upstreamPort}`);
+  return `
+backend checked
+${http ? "  option httpchk GET /\n" : ""}  default-server check inter 1s
+${lines.join("\n")}
 `;
 }
 

@@ -2,7 +2,7 @@
 // A sample starts a fresh upstream and a fresh balancer, so that nothing of one sample (TIME_WAIT, heap) weighs on the next.
 import { setTimeout as sleep } from "node:timers/promises";
 import { startBalancer } from "./balancers.mjs";
-import { memory } from "./processes.mjs";
+import { connectionsBegun, cpuSeconds, memory } from "./processes.mjs";
 import { holdSessions, runTool, startUpstream } from "./tools.mjs";
 
 /**
@@ -37,6 +37,9 @@ const STREAMS = 8;
 const BULK_MAXCONN = 1000; // HAProxy reserves pipes for a quarter of maxconn when it splices
 const SETTLE_MS = 1000; // from the last session opened to the reading of memory
 const PATIENCE_MS = 60_000;
+const CHECKED_SERVERS = 10_000;
+const CHECKS_MAXCONN = 1000; // HAProxy refuses to start unless sessions and checks fit the file limit together
+const CHECKS_WARMUP_MS = 3000; // all servers were checked once or twice by then
 
 const latency = (bounds) => [
   { key: "p50Us", label: "p50", unit: "us" },
@@ -84,6 +87,38 @@ function bulk(name, splice, title) {
         gbPerSecond: sample.perSecond / 1e9,
         cpuMsPerGb: (sample.balancerCpuSeconds * 1e3) / gigabytes,
       };
+    },
+  };
+}
+
+/** @param {string} name @param {boolean} http @param {string} title @returns {Measure} */
+function healthChecks(name, http, title) {
+  return {
+    name,
+    group: "checks",
+    title: `${CHECKED_SERVERS.toLocaleString("en")} servers checked every second, ${title}`,
+    supports: (balancer) => balancer.kind !== "nginx",
+    figures: [
+      { key: "cpuUs", label: "balancer CPU a check", unit: "us", target: { ratio: 1.5 }, chart: true },
+      { key: "perSecond", label: "checks/s", unit: "/s", more: true },
+      { key: "cores", label: "balancer CPU", unit: "cores" },
+    ],
+    sample: (run, balancer) => {
+      const checks = { servers: CHECKED_SERVERS, http };
+      return withBalancer(
+        run,
+        balancer,
+        { upstream: http ? "http" : "echo", maxconn: CHECKS_MAXCONN, checks },
+        async ({ pids }) => {
+          await sleep(CHECKS_WARMUP_MS);
+          const before = { cpu: cpuSeconds(pids()), begun: connectionsBegun(), at: performance.now() };
+          await sleep(run.seconds * 1000);
+          const seconds = (performance.now() - before.at) / 1000;
+          const cpu = cpuSeconds(pids()) - before.cpu;
+          const count = connectionsBegun() - before.begun;
+          return { count, seconds, cpuUs: (cpu * 1e6) / count, perSecond: count / seconds, cores: cpu / seconds };
+        },
+      );
     },
   };
 }
@@ -143,6 +178,8 @@ export const MEASURES = [
     ],
     sample: threads,
   },
+  healthChecks("checks", false, "plain TCP"),
+  healthChecks("checks-http", true, "option httpchk"),
 ];
 
 /**
@@ -150,16 +187,17 @@ export const MEASURES = [
  * @template T
  * @param {Run} run
  * @param {import("./balancers.mjs").Balancer} balancer
- * @param {{upstream?: "echo" | "discard", threads?: number, splice?: boolean, maxconn?: number, cores?: string, loadCores?: string}} wish
+ * @param {{upstream?: "echo" | "discard" | "http", checks?: import("./configs.mjs").Settings["checks"], threads?: number, splice?: boolean, maxconn?: number, cores?: string, loadCores?: string}} wish
  * @param {(at: {port: number, socket: string, pids: () => number[], upstreamPid: number}) => Promise<T>} work
  * @returns {Promise<T>}
  */
 export async function withBalancer(run, balancer, wish, work) {
-  const { upstream: kind = "echo", threads = 1, splice = false, maxconn = run.sizes.maxconn } = wish;
+  const { upstream: kind = "echo", threads = 1, splice = false, maxconn = run.sizes.maxconn, checks } = wish;
   const upstream = await startUpstream(run.tools.load, kind, wish.loadCores ?? run.cores.load);
   try {
     const cores = wish.cores ?? run.cores.balancer;
-    const started = await startBalancer(balancer, { upstreamPort: upstream.port, maxconn, threads, splice, cores });
+    const wished = { upstreamPort: upstream.port, maxconn, threads, splice, cores, ...(checks ? { checks } : {}) };
+    const started = await startBalancer(balancer, wished);
     try {
       return await work({ ...started, upstreamPid: upstream.pid });
     } finally {

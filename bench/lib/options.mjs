@@ -4,19 +4,20 @@ import { parseArgs } from "node:util";
 export const USAGE = `usage: npm run bench -- [options]      (or: node bench/run.mjs [options])
   --rounds N           interleaved rounds (5)
   --seconds N          seconds a load is measured in each sample (4)
-  --only A,B           of: pp64,pp16k,cr,bulk,idle,cut,threads
+  --only A,B           of: pp64,pp16k,cr,bulk,idle,cut,threads,checks
   --node PATH          node binary that runs Headgate (the one that runs this)
   --node-args="ARGS"   arguments for it, before bin/headgate (e.g. --node-args="--cpu-prof --cpu-prof-dir=prof")
   --headgate A,B       launchers to measure, to compare checkouts (bin/headgate of this one)
   --headgate-env K=V   environment for Headgate; repeatable
   --without A,B        leave out: headgate, haproxy, nginx
   --cores B,L          core of the balancer, core of load and upstream (0,1)
+  --realtime           real-time priority (chrt --rr) for all that is measured; needs root. For machines with other work
   --out DIR            where JSON, SVG and table go (bench/results; with --quick: nowhere)
   --name NAME          their file name (node<major>)
   --quick              one short round with few sessions: does the benchmark itself work?
 environment: HAPROXY=PATH[,PATH...]  the HAProxy binaries (default: haproxy on the PATH)`;
 
-export const MEASURE_NAMES = ["pp64", "pp16k", "cr", "bulk", "idle", "cut", "threads"];
+export const MEASURE_NAMES = ["pp64", "pp16k", "cr", "bulk", "idle", "cut", "threads", "checks"];
 
 /**
  * @typedef {object} Options
@@ -30,6 +31,7 @@ export const MEASURE_NAMES = ["pp64", "pp16k", "cr", "bulk", "idle", "cut", "thr
  * @property {Record<string, string>} headgateEnv
  * @property {string[]} without
  * @property {{balancer: string, load: string, both: string}} cores  lists as taskset takes them
+ * @property {boolean} realtime
  * @property {string | undefined} out
  * @property {string | undefined} name
  * @property {boolean} quick
@@ -50,6 +52,7 @@ export function readOptions(argv) {
       "headgate-env": { type: "string", multiple: true },
       without: { type: "string" },
       cores: { type: "string" },
+      realtime: { type: "boolean" },
       out: { type: "string" },
       name: { type: "string" },
       quick: { type: "boolean" },
@@ -71,6 +74,7 @@ export function readOptions(argv) {
     headgateEnv: readEnvironment(values["headgate-env"] ?? []),
     without: list(values.without),
     cores: readCores(values.cores ?? "0,1"),
+    realtime: values.realtime ?? false,
     out: values.out,
     name: values.name,
     quick,

@@ -23,7 +23,7 @@ export function buildTools() {
   return { load: build("load"), cut: build("cut") };
 }
 
-/** @param {string} load path @param {"echo" | "discard"} kind @param {string} cores */
+/** @param {string} load path @param {"echo" | "discard" | "http"} kind @param {string} cores */
 export async function startUpstream(load, kind, cores) {
   const started = start(load, [kind], { cores, name: `upstream (${kind})` });
   const { port } = await started.nextJson(START_PATIENCE_MS);

@@ -3,6 +3,8 @@
 
 const LEVELS = 4;
 const SLOTS = 256;
+/** Ticks that one slot of a level spans. */
+const SPANS = [1, 2 ** 8, 2 ** 16, 2 ** 24] as const;
 
 export class TimerWheel {
   /** Absolute tick at which each member fires; -1 while it is not a member. */
@@ -12,16 +14,23 @@ export class TimerWheel {
   private readonly slotOf: Int32Array;
   private readonly heads = new Int32Array(LEVELS * SLOTS).fill(-1);
   private readonly occupied = new Int32Array(LEVELS * (SLOTS / 32));
+  private readonly clock: Float64Array;
   private tick: number;
   private count = 0;
+  /** No member fires before this tick; once it has passed it says nothing and is worked out anew. */
+  private earliest = Number.POSITIVE_INFINITY;
 
-  /** @param capacity members are 0 .. capacity - 1; @param nowMs start of time, in ms */
-  constructor(capacity: number, nowMs: number) {
+  /**
+   * @param capacity members are 0 .. capacity - 1
+   * @param clock its first element is the present, in ms; read here and not passed, because a call would box the number
+   */
+  constructor(capacity: number, clock: Float64Array) {
+    this.clock = clock;
     this.deadlines = new Float64Array(capacity);
     this.next = new Int32Array(capacity);
     this.previous = new Int32Array(capacity);
     this.slotOf = new Int32Array(capacity);
-    this.tick = Math.floor(nowMs);
+    this.tick = Math.floor(clock[0]);
   }
 
   get size(): number {
@@ -44,6 +53,7 @@ export class TimerWheel {
     const at = Math.max(Math.ceil(deadlineMs), this.tick + 1);
     this.deadlines[member] = at;
     this.count++;
+    if (at < this.earliest) this.earliest = at;
     this.link(member, at);
   }
 
@@ -54,23 +64,26 @@ export class TimerWheel {
     this.unlink(member);
   }
 
-  /** ms from `nowMs` until `advance` should be called: 0 .. 2^31 - 1, or -1 if nobody waits. May be too early, never late. */
-  waitMs(nowMs: number): number {
+  /** ms from now until `advance` should be called: 0 .. 2^31 - 1, or -1 if nobody waits. May be too early, never late. */
+  waitMs(): number {
     if (this.count === 0) return -1;
-    let best = Number.POSITIVE_INFINITY;
-    for (let level = 0; level < LEVELS; level++) {
-      const shift = level * 8;
-      const position = Math.floor(this.tick / 2 ** shift);
-      const distance = this.nextOccupied(level, (position + 1) & (SLOTS - 1));
-      // The slot at distance d beyond the current one is reached when the level's position gets there.
-      if (distance >= 0) best = Math.min(best, (position + 1 + distance) * 2 ** shift);
-    }
-    return Math.max(0, Math.min(Math.ceil(best - nowMs), 0x7fffffff));
+    if (this.earliest <= this.tick) this.findEarliest();
+    return Math.max(0, Math.min(Math.ceil(this.earliest - this.clock[0]), 0x7fffffff));
   }
 
-  /** Fires all that is due at `nowMs`, in order of slots; `fire` may set and remove members freely. */
-  advance(nowMs: number, fire: (member: number) => void): void {
-    const target = Math.floor(nowMs);
+  private findEarliest(): void {
+    this.earliest = Number.POSITIVE_INFINITY;
+    for (let level = 0; level < LEVELS; level++) {
+      const position = Math.floor(this.tick / SPANS[level]);
+      const distance = this.nextOccupied(level, (position + 1) & (SLOTS - 1));
+      // The slot at distance d beyond the current one is reached when the level's position gets there.
+      if (distance >= 0) this.earliest = Math.min(this.earliest, (position + 1 + distance) * SPANS[level]);
+    }
+  }
+
+  /** Fires all that is due by now, in order of slots; `fire` may set and remove members freely. */
+  advance(fire: (member: number) => void): void {
+    const target = Math.floor(this.clock[0]);
     while (this.tick < target) {
       if (this.count === 0) {
         this.tick = target;
@@ -102,8 +115,8 @@ export class TimerWheel {
   /** At the wrap of a level its next slot of the level above is spread over the levels below. */
   private cascade(): void {
     for (let level = 1; level < LEVELS; level++) {
-      if (this.tick % 2 ** (level * 8) !== 0) return;
-      const slot = level * SLOTS + (Math.floor(this.tick / 2 ** (level * 8)) & (SLOTS - 1));
+      if (this.tick % SPANS[level] !== 0) return;
+      const slot = level * SLOTS + (Math.floor(this.tick / SPANS[level]) & (SLOTS - 1));
       for (let member = this.heads[slot]; member >= 0; member = this.heads[slot]) {
         this.unlink(member);
         this.link(member, this.deadlines[member]);
@@ -116,7 +129,7 @@ export class TimerWheel {
     const reach = Math.min(at, this.tick + 2 ** 32 - 2 ** 24);
     const delta = reach - this.tick;
     const level = delta < 256 ? 0 : delta < 65536 ? 1 : delta < 16777216 ? 2 : 3;
-    const slot = level * SLOTS + (Math.floor(reach / 2 ** (level * 8)) & (SLOTS - 1));
+    const slot = level * SLOTS + (Math.floor(reach / SPANS[level]) & (SLOTS - 1));
     const head = this.heads[slot];
     this.slotOf[member] = slot;
     this.next[member] = head;

@@ -19,9 +19,11 @@ export function runTurn(relay: Relay, maxWaitMs: number): void {
   const timeout = waitTime(relay, maxWaitMs);
   // The second look at the clock is only for Idle_pct, and only taken when the thread may sleep.
   const started = relay.now;
-  const before = timeout === 0 ? started : kernel.nowMs();
+  if (timeout !== 0) kernel.readClock();
+  const before = kernel.clock[0];
   const count = kernel.wait(relay.poll, timeout);
-  relay.now = kernel.nowMs();
+  kernel.readClock();
+  relay.now = kernel.clock[0];
   const own = relay.ownCounters;
   counters[own + CT_BUSY_MS] += timeout === 0 ? relay.now - started : before - started;
   if (timeout !== 0) counters[own + CT_IDLE_MS] += relay.now - before;
@@ -39,7 +41,7 @@ export function runTurn(relay: Relay, maxWaitMs: number): void {
   if (count > 0) counters[own + CT_EVENTS] += count;
   obey(relay);
   takeHandedOver(relay);
-  relay.wheel.advance(relay.now, relay.onTimer);
+  relay.wheel.advance(relay.onTimer);
   continueReady(relay);
   // Last, because all of the above may end sessions and so grant their slots to others of this thread, which wakes nobody.
   takeGrants(relay, takeGrant);
@@ -52,8 +54,9 @@ export function runTurn(relay: Relay, maxWaitMs: number): void {
   counters[own + CT_PIPES_FREE] = relay.pipes.spare;
 }
 
+/** A plain load: what it may miss by a moment, the next look finds, and `applyOrders` reads it again in order. */
 function obey(relay: Relay): void {
-  if (Atomics.load(relay.words, relay.orderWord) !== relay.seenOrders) applyOrders(relay);
+  if (relay.words[relay.orderWord] !== relay.seenOrders) applyOrders(relay);
 }
 
 /** Lets each direction that can go on have one turn. */
@@ -69,7 +72,7 @@ function continueReady(relay: Relay): void {
 
 function waitTime(relay: Relay, maxWaitMs: number): number {
   if (relay.ready.size > 0) return 0;
-  let wait = relay.wheel.waitMs(relay.now);
+  let wait = relay.wheel.waitMs();
   if (relay.acceptPausedUntil !== 0) {
     const pause = Math.max(0, Math.ceil(relay.acceptPausedUntil - relay.now));
     wait = wait < 0 ? pause : Math.min(wait, pause);

@@ -108,7 +108,8 @@ export function createRelay(kernel: Kernel, memory: SharedMemory, ports: RelayPo
   const poll = kernel.openPoll();
   const wakeFd = kernel.openWake();
   if (poll < 0 || wakeFd < 0) throw new Error(`relay ${thread}: no descriptors to start with (${poll}, ${wakeFd})`);
-  const now = kernel.nowMs();
+  kernel.readClock();
+  const now = kernel.clock[0];
   const sockaddrScratch = new Int32Array(new SharedArrayBuffer(28));
   const firstRow = thread * memory.rowsPerThread;
   const ownWords = threadWords(thread);
@@ -140,7 +141,7 @@ export function createRelay(kernel: Kernel, memory: SharedMemory, ports: RelayPo
     freeRowCount: 0,
     rowsUsed: 0,
     serverSessions: new Int32Array(memory.servers).fill(-1),
-    wheel: new TimerWheel(memory.rowsPerThread, now),
+    wheel: new TimerWheel(memory.rowsPerThread, kernel.clock),
     ready: new ReadyList(),
     buffers: new BufferPool(kernel, options.buffersMax),
     pipes: new PipePool(kernel),

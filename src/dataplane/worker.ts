@@ -2,7 +2,7 @@
 // Node's own event loop does not run here; orders come through the message port, taken synchronously.
 
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import { WT_RUNNING, WT_STOP, WT_WAKE_FD } from "../memory/control-words.ts";
+import { WT_STOP, WT_WAKE_FD } from "../memory/control-words.ts";
 import { attachSharedMemory, type SharedBuffers, threadWords } from "../memory/shared-memory.ts";
 import { LinuxKernel } from "../sys/linux-kernel.ts";
 import { runTurn } from "./loop.ts";
@@ -36,13 +36,11 @@ const relay = createRelay(
 
 const own = threadWords(thread);
 memory.words[own + WT_WAKE_FD] = relay.wakeFd;
-Atomics.store(memory.words, own + WT_RUNNING, 1);
 tell({ kind: "ready", wakeFd: relay.wakeFd });
 try {
   while (Atomics.load(memory.words, own + WT_STOP) === 0) runTurn(relay, -1);
 } catch (error) {
   tell({ kind: "failed", text: error instanceof Error ? (error.stack ?? error.message) : String(error) });
 }
-Atomics.store(memory.words, own + WT_RUNNING, 0);
 // The port would keep the thread alive.
 port.close();

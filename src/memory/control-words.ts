@@ -26,10 +26,8 @@ export const WT_RECORDS_TAIL = 5;
 /** eventfd that wakes the thread. */
 export const WT_WAKE_FD = 6;
 /** Atomic: sessions of the thread, those handed to it included; by this the threads share new connections. */
-export const WT_LOAD = 8;
+export const WT_LOAD = 7;
 /** Connections handed to the thread: written and taken (they wrap), and the writers' lock. */
-export const WT_HANDED_HEAD = 9;
-export const WT_HANDED_TAIL = 10;
-export const WT_HANDED_LOCK = 11;
-/** 1 while the thread runs its loop. */
-export const WT_RUNNING = 7;
+export const WT_HANDED_HEAD = 8;
+export const WT_HANDED_TAIL = 9;
+export const WT_HANDED_LOCK = 10;

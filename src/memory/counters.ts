@@ -15,6 +15,7 @@ export const CB_BYTES_OUT = 6;
 export const CB_CONNECT_FAILED = 7;
 export const CB_RETRIES = 8;
 export const CB_REDISPATCHES = 9;
+/** Sessions that a side ended before its time: by a reset, by leaving before it was served, or by a timeout. */
 export const CB_CLIENT_ABORTS = 10;
 export const CB_SERVER_ABORTS = 11;
 export const CB_ASSIGNED = 12;
@@ -32,7 +33,7 @@ export const CB_TIMED = 21;
 /** Sessions ended by an order. */
 export const CB_CUT = 22;
 export const CF_CUT = 23;
-/** Requests whose answer failed: server errors in the data phase. */
+/** Established sessions whose server reset them. */
 export const CB_RESPONSE_ERRORS = 24;
 
 /** Words of a server's block: the CB_ offsets mean the same there, from 0. */

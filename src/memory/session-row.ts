@@ -110,6 +110,8 @@ export const SF_REDISPATCHED = 1;
 export const SF_SERVED = 2;
 /** Counted as a session of its backend. */
 export const SF_IN_BACKEND = 4;
+/** The server's socket has TCP_NODELAY: from the second send on, because the first waits for nothing in any case. */
+export const SF_NO_DELAY = 8;
 
 /** Direction flags. */
 /** The source sent FIN. */

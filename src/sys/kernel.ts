@@ -2,8 +2,10 @@
 // everything a relay does can be replayed from a seed. Calls never block, except `wait`. They return a number, or -errno.
 
 export interface Kernel {
-  /** Monotonic clock in ms, with a fraction. */
-  nowMs(): number;
+  /** Its first element: the monotonic clock in ms, with a fraction, as `readClock` found it last. */
+  readonly clock: Float64Array;
+  /** Reads the clock. It returns nothing, because V8 would box the number once a turn. */
+  readClock(): void;
   /** Wall clock in ms since 1970. */
   wallMs(): number;
   /** The address by which the calls below name memory. The view must stay referenced. */
@@ -11,8 +13,10 @@ export interface Kernel {
 
   /** Takes a connection (non-blocking, close-on-exec); writes the peer's sockaddr (at most `room` bytes) and its length. */
   accept(listener: number, address: number, addressLength: number): number;
-  /** A non-blocking stream socket; TCP_NODELAY is set where `family` is IP. */
+  /** A non-blocking stream socket. */
   streamSocket(family: number): number;
+  /** Small segments leave at once (TCP_NODELAY). Without effect on a unix socket. */
+  setNoDelay(fd: number): void;
   connect(fd: number, address: number, length: number): number;
   /** Bytes read, 0 at the end of the stream. */
   receive(fd: number, address: number, length: number): number;

@@ -2,7 +2,6 @@
 
 import { EVENTS_MAX, PIPE_BYTES } from "../base/limits.ts";
 import {
-  AF_UNIX,
   CLOCK_MONOTONIC,
   EPOLL_CTL_ADD,
   EPOLL_CTL_DEL,
@@ -29,6 +28,7 @@ import {
   SPLICE_F_MOVE,
   SPLICE_F_NONBLOCK,
   TCP_NODELAY,
+  TCP_QUICKACK,
 } from "./constants.ts";
 import type { Kernel } from "./kernel.ts";
 import { c, errno } from "./libc.ts";
@@ -41,6 +41,7 @@ const SESSION_EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 // Scratch layout, in Int32 words.
 const LINGER_WORD = 0; // {1, 0}
 const ONE_WORD = 2;
+const ZERO_WORD = 3;
 const EVENTFD_WORD = 4; // u64 1
 const INTEGER_WORD = 6; // out: int
 const LENGTH_WORD = 7; // in/out: socklen_t
@@ -52,6 +53,7 @@ const READ_WORD = 28; // out: u64, and the peeked byte
 const EVENTS_WORD = 32; // out: epoll_event[]
 
 export class LinuxKernel implements Kernel {
+  readonly clock = new Float64Array(1);
   pipeRead = -1;
   pipeWrite = -1;
   private readonly words = new Int32Array(new SharedArrayBuffer((EVENTS_WORD + EVENTS_MAX * EVENT_WORDS) * 4));
@@ -75,13 +77,14 @@ export class LinuxKernel implements Kernel {
     words[LINGER_WORD] = 1;
     words[ONE_WORD] = 1;
     words[EVENTFD_WORD] = 1;
+    this.readClock();
   }
 
-  nowMs(): number {
+  readClock(): void {
     c.clockGettime(CLOCK_MONOTONIC, this.clockAddress as number);
     const words = this.words;
     // Seconds since boot fit 32 bits; both words are 64 bits wide in little-endian order.
-    return words[CLOCK_WORD] * 1000 + words[CLOCK_WORD + 2] / 1e6;
+    this.clock[0] = words[CLOCK_WORD] * 1000 + words[CLOCK_WORD + 2] / 1e6;
   }
 
   wallMs(): number {
@@ -99,9 +102,16 @@ export class LinuxKernel implements Kernel {
 
   streamSocket(family: number): number {
     const fd = c.socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) return -errno();
-    if (family !== AF_UNIX) c.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, this.oneAddress as number, 4);
-    return fd;
+    return fd < 0 ? -errno() : fd;
+  }
+
+  setNoDelay(fd: number): void {
+    c.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, this.oneAddress as number, 4);
+  }
+
+  /** Leaves the ACK that ends a handshake to what is sent next. Before `connect`, of a TCP socket. */
+  holdAcknowledgement(fd: number): void {
+    c.setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, this.base + ZERO_WORD * 4, 4);
   }
 
   connect(fd: number, address: number, length: number): number {

@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort, loopbackAddress } from "../harness/ports.ts";
 import { Program } from "../harness/program.ts";
-import { echo, refuser, Upstream } from "../harness/upstream.ts";
+import { echo, refuser, resetter, Upstream } from "../harness/upstream.ts";
 import { MASKS } from "./runtime-masks.ts";
 import { SCRIPT, type Side } from "./runtime-script.ts";
 
@@ -13,7 +13,13 @@ const found = spawnSync("haproxy", ["-v"], { encoding: "utf8" }).stdout ?? "";
 const version = /version (\d+\.\d+)/.exec(found)?.[1];
 const whyNot = version === "2.6" ? "" : ` (skipped: needs HAProxy 2.6 on PATH, there is ${version ?? "none"})`;
 
-const config = (side: { host: string; fe: number; li: number }, upstream: string, refusing: string): string => `
+interface Endpoints {
+  readonly echoing: string;
+  readonly refusing: string;
+  readonly resetting: string;
+}
+
+const config = (host: string, ports: Side["ports"], upstreams: Endpoints): string => `
 global
     maxconn 1000
     nbthread 1
@@ -26,18 +32,26 @@ defaults
     timeout queue 1h
     retries 1000
 frontend fe
-    bind ${side.host}:${side.fe} name pub
+    bind ${host}:${ports.fe} name pub
     maxconn 100
     default_backend be
 backend be
-    server s1 ${upstream} weight 10 maxconn 2
+    server s1 ${upstreams.echoing} weight 10 maxconn 2
     server s2 127.0.0.1:9 backup disabled id 7
 listen li
-    bind ${side.host}:${side.li}
-    server x ${refusing}
+    bind ${host}:${ports.li}
+    server x ${upstreams.refusing}
 backend local
     server u unix@/nowhere/u.sock
 backend empty
+listen ends
+    bind ${host}:${ports.ends}
+    timeout server 300ms
+    server r ${upstreams.resetting}
+listen waits
+    bind ${host}:${ports.waits}
+    timeout queue 200ms
+    server w ${upstreams.echoing} maxconn 1
 `;
 
 /** One value, and where it stands: as text, typed and JSON output come to the same lines. */
@@ -102,19 +116,26 @@ const LINES = SCRIPT.flatMap((step, index) => (typeof step === "string" ? [{ ste
 describe.skipIf(whyNot !== "")(`the Runtime API against HAProxy 2.6${whyNot}`, () => {
   const answers: Record<"haproxy" | "headgate", string[]> = { haproxy: [], headgate: [] };
   const programs: Program[] = [];
-  let upstream: Upstream | undefined;
+  const upstreams: Upstream[] = [];
 
   beforeAll(async () => {
-    upstream = await Upstream.start(echo);
-    const refusing = await refuser();
+    upstreams.push(await Upstream.start(echo), await Upstream.start(resetter));
+    const [echoing, resetting] = upstreams.map((upstream) => upstream.endpoint) as [string, string];
+    const refusing = (await refuser()).endpoint;
     process.env.HEADGATE_COMPAT = "set";
     const sides = [
       { name: "haproxy", host: loopbackAddress(11), executable: "haproxy" },
       { name: "headgate", host: loopbackAddress(12), executable: undefined },
     ] as const;
     for (const { name, host, executable } of sides) {
-      const ports = { fe: await freePort(host), li: await freePort(host) };
-      const text = config({ host, ...ports }, upstream.endpoint, refusing.endpoint);
+      const [fe, li, ends, waits] = [
+        await freePort(host),
+        await freePort(host),
+        await freePort(host),
+        await freePort(host),
+      ];
+      const ports = { fe, li, ends, waits };
+      const text = config(host, ports, { echoing, refusing, resetting });
       const program = await Program.start({ config: text, ...(executable === undefined ? {} : { executable }) });
       programs.push(program);
       const side: Side = { program, host, ports, clients: [] };
@@ -128,7 +149,7 @@ describe.skipIf(whyNot !== "")(`the Runtime API against HAProxy 2.6${whyNot}`, (
 
   afterAll(async () => {
     for (const program of programs) await program.stop();
-    await upstream?.close();
+    for (const upstream of upstreams) await upstream.close();
   });
 
   it.each(LINES)("$index: $step", ({ index }) => {

@@ -8,7 +8,7 @@ import { waitFor } from "../harness/wait-for.ts";
 export interface Side {
   readonly program: Program;
   readonly host: string;
-  readonly ports: { readonly fe: number; readonly li: number };
+  readonly ports: { readonly fe: number; readonly li: number; readonly ends: number; readonly waits: number };
   readonly clients: Client[];
 }
 
@@ -240,6 +240,34 @@ export const SCRIPT: readonly Step[] = [
   "clear counters all",
   "show stat",
   "show servers conn be",
+
+  // Sessions that a side ends before their time.
+  line("a server resets", async (side) => {
+    const client = await Client.open({ host: side.host, port: side.ports.ends });
+    await sessionsInState(side, "ends", ESTABLISHED, 1);
+    client.send("hello");
+    await client.waitForEnd();
+    client.close();
+    await sessionsInState(side, "ends", ESTABLISHED, 0);
+  }),
+  "show stat ends 7 -1",
+  line("a server says nothing", async (side) => {
+    const client = await Client.open({ host: side.host, port: side.ports.ends });
+    await client.waitForEnd();
+    client.close();
+    await sessionsInState(side, "ends", ESTABLISHED, 0);
+  }),
+  "show stat ends 7 -1",
+  line("one client is served, another waits in vain", async (side) => {
+    const served = await Client.open({ host: side.host, port: side.ports.waits });
+    await sessionsInState(side, "waits", ESTABLISHED, 1);
+    const waiting = await Client.open({ host: side.host, port: side.ports.waits });
+    await waiting.waitForEnd();
+    waiting.close();
+    served.reset();
+    await sessionsInState(side, "waits", ESTABLISHED, 0);
+  }),
+  "show stat waits 7 -1",
 
   // A frontend that is closed for good.
   "shutdown frontend",

@@ -1,5 +1,6 @@
 // Upstream servers that do what a test asks: one listening socket, one record for each connection, in order of arrival.
 
+import { readSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { Worker } from "node:worker_threads";
 import { ReceiveRecord } from "./ending.ts";
@@ -60,6 +61,26 @@ export const halfCloser: Behaviour = ({ socket }) => {
 export const resetter: Behaviour = ({ socket }) => {
   socket.once("data", () => socket.resetAndDestroy());
 };
+
+/**
+ * Bytes that the kernel holds for this end right now, read away in this very turn without Node taking part: for a server that is
+ * paused. Emptying the buffer opens the window, so whatever the other side still had on its way comes in afterwards.
+ */
+export function takeHeldBytes({ socket }: UpstreamConnection): number {
+  const { fd } = (socket as unknown as { readonly _handle: { readonly fd: number } })._handle;
+  const chunk = Buffer.allocUnsafe(1 << 20);
+  for (let total = 0; ; ) {
+    try {
+      const n = readSync(fd, chunk);
+      if (n === 0) return total;
+      total += n;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "EAGAIN" || code === "ECONNRESET") return total;
+      throw error;
+    }
+  }
+}
 
 export interface UpstreamOptions {
   readonly address?: string;

@@ -32,6 +32,7 @@ interface Range {
 }
 
 export class SimKernel implements Kernel {
+  readonly clock = new Float64Array(1);
   pipeRead = -1;
   pipeWrite = -1;
   /** Names of the calls made, while somebody wants to know. */
@@ -58,8 +59,8 @@ export class SimKernel implements Kernel {
     this.world.betweenCalls(this.thread, call);
   }
 
-  nowMs(): number {
-    return this.world.now;
+  readClock(): void {
+    this.clock[0] = this.world.now;
   }
 
   wallMs(): number {
@@ -214,6 +215,10 @@ export class SimKernel implements Kernel {
     this.enter(`reset ${fd}`);
     this.world.close(fd, "abortive");
     return 0;
+  }
+
+  setNoDelay(fd: number): void {
+    this.world.socket(fd);
   }
 
   setKeepalive(fd: number): number {

@@ -21,7 +21,7 @@ export function protocolOf(checks: ChecksDraft): ProtocolTemplate {
     case "http":
       return { kind: "http", steps: httpSteps(checks.http.rules) };
     case "tcp-check":
-      return { kind: "tcp-check", steps: withComments(checks.tcp.rules) };
+      return { kind: "tcp-check", steps: withComments(numbered(checks.tcp.rules)) };
     case "external": {
       const command = externalCommand ?? "";
       return externalPath === undefined
@@ -70,6 +70,11 @@ function requestOf(rule: HttpSendRule): Extract<HttpCheckStep, { readonly kind: 
     ...(comment === undefined ? {} : { comment }),
     place,
   };
+}
+
+/** Each rule with its place, which results of `tcp-check` name; comments and variables count. */
+function numbered(rules: readonly TcpRule[]): readonly TcpRule[] {
+  return rules.map((rule, index) => (rule.kind === "comment" ? rule : { ...rule, index }));
 }
 
 interface Rule {

@@ -2,7 +2,7 @@
 // maxconn. Only health counts as a result here; the rest is handed to who asked, because only it may change the server.
 
 import type { AgentConfig } from "../../config/health-model.ts";
-import type { CheckTarget } from "./check-socket.ts";
+import type { CheckTarget } from "./connection.ts";
 import { type CheckResult, checkResult } from "./result.ts";
 import { runScript } from "./run-script.ts";
 import { latin1, MET, type Script, type ScriptStep, WAIT } from "./script.ts";

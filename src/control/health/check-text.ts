@@ -5,10 +5,11 @@ import type { CheckState } from "./health-entry.ts";
 import { type CheckResult, hasCode, resultKindOf, statusWords } from "./result.ts";
 import { type CheckSource, isPassing } from "./state-machine.ts";
 
-/** Bytes that would break a line or a quoted text, as "<0A>". */
+/** Bytes that would break a line or a quoted text, as "<0A>". A description has one character a byte. */
 const encoded = (text: string): string =>
-  text.replace(/[^\x20-\x7e]|"/g, (character) =>
-    [...Buffer.from(character)].map((byte) => `<${byte.toString(16).toUpperCase().padStart(2, "0")}>`).join(""),
+  text.replace(
+    /[^\x20-\x7e]|"/g,
+    (character) => `<${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}>`,
   );
 
 /** ", reason: Layer7 wrong status, code: 503, info: "...", check duration: 1ms". */

@@ -38,7 +38,7 @@ export function startTls(socket: Socket, tls: CheckTls): TLSSocket {
 }
 
 /** HAProxy's words for a handshake that failed: only a name that differs is told apart. */
-export function handshakeWords(error: Error & { code?: string }): string {
+export function handshakeWords(error: { readonly code?: string }): string {
   return error.code === "ERR_TLS_CERT_ALTNAME_INVALID"
     ? "Server presented an SSL certificate different from the configured one"
     : "SSL handshake failure";

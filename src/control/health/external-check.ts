@@ -2,7 +2,7 @@
 // ended when its time is over, and killed if it does not end then; nothing of it stays behind.
 
 import { spawn } from "node:child_process";
-import type { CheckTarget } from "./check-socket.ts";
+import type { CheckTarget } from "./connection.ts";
 import { type CheckResult, checkResult } from "./result.ts";
 import type { ScriptTimes } from "./run-script.ts";
 import { socketErrorWords } from "./socket-errors.ts";

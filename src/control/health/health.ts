@@ -7,12 +7,11 @@ import type { SharedMemory } from "../../memory/shared-memory.ts";
 import type { Change, Receipt } from "../change.ts";
 import type { Registry, ServerEntry } from "../registry.ts";
 import { runAgentCheck } from "./agent-check.ts";
-import type { CheckTarget } from "./check-socket.ts";
+import type { CheckTarget } from "./connection.ts";
 import type { CheckState } from "./health-entry.ts";
-import { checkTarget, connectBoundMs, isPlainTcp, runCheck } from "./run-check.ts";
+import { checkTarget, startCheck } from "./run-check.ts";
 import { CheckScheduler, type ScheduledCheck } from "./scheduler.ts";
 import { type CheckSource, intervalMs, isRunning, type Oper } from "./state-machine.ts";
-import { startTcpConnectCheck } from "./tcp-connect-check.ts";
 
 type Commit = (change: Change) => Promise<Receipt>;
 
@@ -95,9 +94,10 @@ export class HealthChecks {
     const cancelled = (): void => {
       check.inProgress = false;
     };
-    if (source === "check" && health !== undefined && isPlainTcp(health)) {
+    if (source === "check" && health !== undefined) {
       const target = checkTarget(overridden(health, check), addressOf(server));
-      const cancel = startTcpConnectCheck(target, connectBoundMs(health), (result) => {
+      const facts = () => this.facts(server);
+      const cancel = startCheck(health, target, facts, (result) => {
         void end({ kind: "check-result", server, source, result });
       });
       return () => {
@@ -106,7 +106,7 @@ export class HealthChecks {
       };
     }
     const abort = new AbortController();
-    this.ask(server, source, abort.signal).then(end, (error: unknown) => {
+    this.askAgent(server, abort.signal).then(end, (error: unknown) => {
       if (!abort.signal.aborted) throw error;
     });
     return () => {
@@ -115,18 +115,14 @@ export class HealthChecks {
     };
   }
 
-  private async ask(server: ServerEntry, source: CheckSource, signal: AbortSignal): Promise<Change> {
+  private async askAgent(server: ServerEntry, signal: AbortSignal): Promise<Change> {
+    const source = "agent";
     const check = server.health[source];
-    const { health, agent } = server.config;
-    const address = addressOf(server);
-    if (source === "check" && health !== undefined) {
-      const target = checkTarget(overridden(health, check), address);
-      const result = await runCheck(health, target, signal, this.facts(server));
-      return { kind: "check-result", server, source, result };
-    }
+    const { agent } = server.config;
     if (agent === undefined) throw new Error(`${server.name} is checked without being configured so`);
     const asked = check.send === undefined ? agent : { ...agent, send: check.send };
-    const { result, reply } = await runAgentCheck(asked, checkTarget(overridden(agent, check), address), signal);
+    const target = checkTarget(overridden(agent, check), addressOf(server));
+    const { result, reply } = await runAgentCheck(asked, target, signal);
     return { kind: "check-result", server, source, result, ...(reply === undefined ? {} : { reply }) };
   }
 

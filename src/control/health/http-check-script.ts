@@ -3,7 +3,7 @@
 
 import type { HttpCheckStep } from "../../config/health-model.ts";
 import { type HttpResponse, readHttpResponse } from "./http-response.ts";
-import { type ExpectScriptStep, latin1, type Script, type ScriptStep, type Verdict, WAIT } from "./script.ts";
+import { byteText, type ExpectScriptStep, latin1, type Script, type ScriptStep, type Verdict, WAIT } from "./script.ts";
 import { type ConnectionDefaults, commonWords, connectStep, implicitConnect } from "./tcp-check-script.ts";
 
 type HttpSend = Extract<HttpCheckStep, { kind: "send" }>;
@@ -26,11 +26,11 @@ export function httpRequest(send: HttpSend): Buffer {
 
 function httpExpect(step: HttpExpect, number: number, isHead: boolean): ExpectScriptStep {
   const words = commonWords(step);
-  const comment = step.comment ? ` comment: ${step.comment}` : "";
+  const comment = step.comment ? ` comment: ${byteText(step.comment)}` : "";
   const fail = (usual: "L7STS" | "L7RSP", text: string, code: number): Verdict => ({
     kind: "failed",
     status: words.errorStatus ?? usual,
-    text: (step.onError ?? text) + comment,
+    text: (words.onError?.() ?? text) + comment,
     code,
   });
   return {

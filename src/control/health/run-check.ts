@@ -1,13 +1,13 @@
-// One run of one health check: a function of the check and the server's address. Whatever the server does, the promise settles
+// One run of one health check: a function of the check and the server's address. Whatever the server does, the result comes
 // within the check's times, and every descriptor is closed when it has.
 
 import type { CheckConfig, CheckProtocol } from "../../config/health-model.ts";
-import type { CheckTarget } from "./check-socket.ts";
+import type { CheckTarget } from "./connection.ts";
 import { type ExternalCheckFacts, runExternalCheck } from "./external-check.ts";
 import { httpCheckScript } from "./http-check-script.ts";
 import { ldapScript, mysqlScript, pgsqlScript, redisScript, smtpScript, sslHelloScript } from "./protocol-scripts.ts";
 import type { CheckResult } from "./result.ts";
-import { runScript } from "./run-script.ts";
+import { type ScriptTimes, startScript, untilAborted } from "./run-script.ts";
 import type { Script } from "./script.ts";
 import { type ConnectionDefaults, implicitConnect, tcpCheckScript } from "./tcp-check-script.ts";
 import { startTcpConnectCheck } from "./tcp-connect-check.ts";
@@ -78,27 +78,41 @@ const NO_FACTS: ExternalCheckFacts = {
 };
 
 /**
- * Checks once. `target` is final (see `checkTarget`). Rejects with the signal's reason if that aborts it, and with nothing else.
- * `facts` are for external checks only.
+ * Checks once. `target` is final (see `checkTarget`); `facts` are for external checks only. `onResult` is called once, later than
+ * this returns, and not at all after what is returned was called: that cancels the check.
  */
-export async function runCheck(
+export function startCheck(
+  check: CheckConfig,
+  target: CheckTarget,
+  facts: () => ExternalCheckFacts,
+  onResult: (result: CheckResult) => void,
+): () => void {
+  if (check.protocol.kind === "external") return startExternal(check.protocol, check, target, facts(), onResult);
+  if (isPlainTcp(check)) return startTcpConnectCheck(target, connectBoundMs(check), onResult);
+  return startScript(scriptOf(check), check, target, onResult);
+}
+
+function startExternal(
+  external: Extract<CheckProtocol, { kind: "external" }>,
+  times: ScriptTimes,
+  target: CheckTarget,
+  facts: ExternalCheckFacts,
+  onResult: (result: CheckResult) => void,
+): () => void {
+  const controller = new AbortController();
+  runExternalCheck(external, times, target, facts, controller.signal).then(onResult, (error: unknown) => {
+    // Only the cancellation may reject.
+    if (!controller.signal.aborted) throw error;
+  });
+  return () => controller.abort();
+}
+
+/** The same as a promise, which rejects with the signal's reason if that aborts it, and with nothing else. */
+export function runCheck(
   check: CheckConfig,
   target: CheckTarget,
   signal: AbortSignal,
   facts: ExternalCheckFacts = NO_FACTS,
 ): Promise<CheckResult> {
-  signal.throwIfAborted();
-  if (check.protocol.kind === "external") return runExternalCheck(check.protocol, check, target, facts, signal);
-  if (!isPlainTcp(check)) return runScript(scriptOf(check), check, target, signal);
-  return new Promise((resolve, reject) => {
-    const cancel = startTcpConnectCheck(target, connectBoundMs(check), (result) => {
-      signal.removeEventListener("abort", abort);
-      resolve(result);
-    });
-    const abort = () => {
-      cancel();
-      reject(signal.reason);
-    };
-    signal.addEventListener("abort", abort, { once: true });
-  });
+  return untilAborted(signal, (resolve) => startCheck(check, target, () => facts, resolve));
 }

@@ -1,10 +1,13 @@
-// Runs a check's script on one target: at most one connection at a time, one timer, and all of it released when the promise
-// settles. The rules are those of HAProxy's tcp-check: what arrives is judged again from the first of adjoining expect
+// Runs a check's script on one target: at most one connection at a time, one deadline, and all of it released when the result
+// is told. The rules are those of HAProxy's tcp-check: what arrives is judged again from the first of adjoining expect
 // steps, a send drops what was read before it, and a failure names the step that it met.
 
 import type { CheckConfig } from "../../config/health-model.ts";
-import { CheckSocket, type CheckTarget } from "./check-socket.ts";
+import { checkPoll, type PollMember } from "./check-poll.ts";
 import { handshakeWords } from "./check-tls.ts";
+import type { CheckConnection, CheckTarget } from "./connection.ts";
+import { NodeConnection } from "./node-connection.ts";
+import { PolledConnection, sockaddrOf } from "./polled-connection.ts";
 import { type CheckResult, type CheckStatus, checkResult } from "./result.ts";
 import {
   ANSWER_SIZE_BYTES,
@@ -19,25 +22,43 @@ import { isLocalShortage, socketErrorWords } from "./socket-errors.ts";
 export type ScriptTimes = Pick<CheckConfig, "interMs" | "timeoutMs" | "connectTimeoutMs">;
 
 /**
- * Resolves with the result; rejects only with the signal's reason. A connection may take min(timeout connect, inter) if
- * `timeout check` is set, and the rest that timeout; otherwise all of it together, from each connect on, takes inter.
+ * `onResult` is called once, later than this returns, and not at all after what is returned was called: that cancels the run. A
+ * connection may take min(timeout connect, inter) if `timeout check` is set, and the rest that timeout; otherwise all of it
+ * together, from each connect on, takes inter.
  */
-export async function runScript(
+export function startScript(
+  script: Script,
+  times: ScriptTimes,
+  target: CheckTarget,
+  onResult: (result: CheckResult) => void,
+): () => void {
+  return new ScriptRun(script, times, target, onResult).release;
+}
+
+/** The same as a promise. Rejects only with the signal's reason. */
+export function runScript(
   script: Script,
   times: ScriptTimes,
   target: CheckTarget,
   signal: AbortSignal,
 ): Promise<CheckResult> {
-  signal.throwIfAborted();
-  const run = new ScriptRun(script, times, target);
-  const abort = () => run.wake();
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await run.run(signal);
-  } finally {
-    signal.removeEventListener("abort", abort);
-    run.release();
-  }
+  return untilAborted(signal, (resolve) => startScript(script, times, target, resolve));
+}
+
+/** A promise of something that is started and can be cancelled: once the signal aborts it rejects with its reason. */
+export function untilAborted<T>(signal: AbortSignal, start: (resolve: (value: T) => void) => () => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const cancel = start((value) => {
+      signal.removeEventListener("abort", abort);
+      resolve(value);
+    });
+    const abort = () => {
+      cancel();
+      reject(signal.reason);
+    };
+    signal.addEventListener("abort", abort, { once: true });
+  });
 }
 
 interface Failure {
@@ -46,164 +67,196 @@ interface Failure {
   readonly code?: number;
 }
 
-class ScriptRun {
-  readonly #script: Script;
+/** A step is done, or waits for a sign of change; or the whole check has failed. */
+const DONE = 0;
+const WAITING = 1;
+type Progress = typeof DONE | typeof WAITING | Failure;
+
+const EMPTY: Buffer = Buffer.alloc(0);
+
+class ScriptRun implements PollMember {
+  readonly #steps: readonly ScriptStep[];
+  readonly #flavour: Script["flavour"];
   readonly #times: ScriptTimes;
   readonly #target: CheckTarget;
+  readonly #onResult: (result: CheckResult) => void;
   readonly #startedMs = performance.now();
-  #socket: CheckSocket | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #slot: number;
+  #connection: CheckConnection | undefined;
+  /** The connection, where its events come through the poll. */
+  #polled: PolledConnection | undefined;
   #expired = false;
-  #wake: (() => void) | undefined;
-  #answer: Buffer = Buffer.alloc(0);
+  #isOver = false;
+  #answer = EMPTY;
   #code = 0;
-  /** The step that a failure is told of. */
-  #current: ScriptStep | undefined;
-  #signal: AbortSignal | undefined;
+  /** The step that is on, and whether it has begun: connected, sent, or read for the first time. */
+  #at = 0;
+  #hasBegun = false;
+  /** An expect step has to see new bytes, or the end, before it judges. */
+  #mustRead = true;
 
-  constructor(script: Script, times: ScriptTimes, target: CheckTarget) {
-    this.#script = script;
+  constructor(script: Script, times: ScriptTimes, target: CheckTarget, onResult: (result: CheckResult) => void) {
+    this.#steps = script.steps;
+    this.#flavour = script.flavour;
     this.#times = times;
     this.#target = target;
+    this.#onResult = onResult;
+    this.#slot = checkPoll.join(this);
+    // Every script begins with a connection.
+    this.#open(this.#steps[0] as ConnectScriptStep);
+    if (this.#polled?.error !== undefined || this.#polled?.phase === "open") checkPoll.wakeSoon(this.#slot);
   }
 
-  readonly wake = (): void => {
-    const wake = this.#wake;
-    this.#wake = undefined;
-    wake?.();
+  /** Closes all; nothing is heard afterwards. */
+  readonly release = (): void => {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#connection?.close();
+    checkPoll.leave(this.#slot);
   };
 
-  release(): void {
-    clearTimeout(this.#timer);
-    this.#socket?.close();
+  onEvents(bits: number): void {
+    this.#polled?.onEvents(bits);
+    this.#advance();
   }
 
-  async run(signal: AbortSignal): Promise<CheckResult> {
-    this.#signal = signal;
-    const failure = await this.#steps();
-    const end = failure ?? this.#passed();
-    return checkResult(end.status, end.text, end.code ?? 0, performance.now() - this.#startedMs);
+  onDeadline(): void {
+    this.#expired = true;
+    this.#advance();
   }
 
-  async #steps(): Promise<Failure | undefined> {
-    const { steps } = this.#script;
-    let mustRead = true;
-    for (let i = 0; i < steps.length; i++) {
-      const step = steps[i]!;
-      this.#current = step;
-      this.#code = 0;
-      if (step.kind === "connect") {
-        const failure = await this.#connect(step);
-        if (failure) return failure;
-        mustRead = true;
-      } else if (step.kind === "send") {
-        const failure = await this.#send(step);
-        if (failure) return failure;
-        mustRead = true;
-      } else {
-        if (mustRead) {
-          const failure = await this.#read(step);
-          if (failure) return failure;
-          mustRead = false;
-        }
-        const verdict = step.judge(this.#answer, this.#isLast());
-        if (verdict.kind === "failed") {
-          return {
-            status: verdict.status,
-            text: verdict.text,
-            code: verdict.code ?? step.statusCode?.(this.#answer) ?? 0,
-          };
-        }
-        this.#code = verdict.kind === "met" ? (verdict.code ?? 0) : 0;
-        if (verdict.kind === "wait") {
-          i = headOf(steps, i);
-          this.#current = steps[i];
-          const failure = await this.#read(steps[i] as ExpectScriptStep);
-          if (failure) return failure;
-          i--;
-        }
+  readonly #advance = (): void => {
+    if (this.#isOver) return;
+    for (;;) {
+      const step = this.#steps[this.#at];
+      if (step === undefined) {
+        this.#end(this.#passed());
+        return;
+      }
+      const progress =
+        step.kind === "connect" ? this.#connect(step) : step.kind === "send" ? this.#send(step) : this.#expect(step);
+      if (progress === WAITING) return;
+      if (progress !== DONE) {
+        this.#end(progress);
+        return;
       }
     }
-    return undefined;
+  };
+
+  #end({ status, text, code = 0 }: Failure): void {
+    this.release();
+    this.#onResult(checkResult(status, text, code, performance.now() - this.#startedMs));
   }
 
-  async #connect(step: ConnectScriptStep): Promise<Failure | undefined> {
-    this.#socket?.close();
-    this.#answer = Buffer.alloc(0);
+  #next(): typeof DONE {
+    this.#at++;
+    this.#hasBegun = false;
+    this.#code = 0;
+    return DONE;
+  }
+
+  #open(step: ConnectScriptStep): void {
+    this.#hasBegun = true;
+    this.#connection?.close();
+    this.#answer = EMPTY;
     const { interMs, timeoutMs, connectTimeoutMs } = this.#times;
     this.#setDeadline(timeoutMs !== undefined ? Math.min(interMs, connectTimeoutMs ?? interMs) : interMs);
-    const socket = new CheckSocket({
-      target: targetOf(step, this.#target),
-      sendProxy: step.sendProxy,
-      linger: step.linger,
-      ...(step.tls ? { tls: step.tls } : {}),
-      onChange: this.wake,
-    });
-    this.#socket = socket;
-    while (socket.phase !== "open") {
-      const failure = this.#trouble();
-      if (failure) return failure;
-      await this.#change();
+    const target = targetOf(step, this.#target);
+    const address = step.tls === undefined && !step.sendProxy ? sockaddrOf(target) : undefined;
+    if (address !== undefined) {
+      const hearsFirst = this.#steps[this.#at + 1]?.kind === "expect";
+      this.#polled = new PolledConnection(checkPoll, this.#slot, address, { linger: step.linger, hearsFirst });
+      this.#connection = this.#polled;
+    } else {
+      const { sendProxy, linger, tls } = step;
+      this.#polled = undefined;
+      this.#connection = new NodeConnection({ target, sendProxy, linger, ...(tls ? { tls } : {}) }, this.#advance);
     }
-    if (timeoutMs !== undefined) this.#setDeadline(timeoutMs);
-    return undefined;
   }
 
-  async #send(step: SendScriptStep): Promise<Failure | undefined> {
-    const socket = this.#socket!;
-    this.#answer = Buffer.alloc(0);
-    socket.send(step.bytes());
-    while (socket.sending) {
-      const failure = this.#trouble();
-      if (failure) return failure;
-      await this.#change();
-    }
-    return undefined;
+  #connect(step: ConnectScriptStep): Progress {
+    if (!this.#hasBegun) this.#open(step);
+    if (this.#connection!.phase !== "open") return this.#trouble() ?? WAITING;
+    if (this.#times.timeoutMs !== undefined) this.#setDeadline(this.#times.timeoutMs);
+    this.#mustRead = true;
+    return this.#next();
   }
 
-  /** Waits until there is more to judge: bytes, or the end. */
-  async #read(step: ExpectScriptStep): Promise<Failure | undefined> {
-    const socket = this.#socket!;
-    for (;;) {
-      const room = ANSWER_SIZE_BYTES - this.#answer.length;
-      if (socket.hasPending && room > 0) {
-        const taken = socket.take(room);
-        this.#answer = this.#answer.length === 0 ? taken : Buffer.concat([this.#answer, taken]);
-        return undefined;
-      }
-      if (socket.ended || (socket.error && this.#answer.length > 0)) {
-        return this.#answer.length === 0 && this.#script.flavour !== "http" ? emptyAnswer(step) : undefined;
-      }
-      const failure = this.#trouble();
-      if (failure) return failure;
-      await this.#change();
+  #send(step: SendScriptStep): Progress {
+    const connection = this.#connection!;
+    if (!this.#hasBegun) {
+      this.#hasBegun = true;
+      this.#answer = EMPTY;
+      connection.send(step.bytes());
     }
+    if (connection.sending) return this.#trouble() ?? WAITING;
+    this.#mustRead = true;
+    return this.#next();
+  }
+
+  #expect(step: ExpectScriptStep): Progress {
+    if (this.#mustRead) {
+      const read = this.#read(step);
+      if (read !== DONE) return read;
+      this.#mustRead = false;
+    }
+    this.#code = 0;
+    const verdict = step.judge(this.#answer, this.#isLast());
+    if (verdict.kind === "failed") {
+      return {
+        status: verdict.status,
+        text: verdict.text,
+        code: verdict.code ?? step.statusCode?.(this.#answer) ?? 0,
+      };
+    }
+    if (verdict.kind === "met") {
+      this.#next();
+      this.#code = verdict.code ?? 0;
+      return DONE;
+    }
+    this.#at = headOf(this.#steps, this.#at);
+    this.#mustRead = true;
+    return DONE;
+  }
+
+  /** Done when there is more to judge: bytes, or the end. */
+  #read(step: ExpectScriptStep): Progress {
+    const connection = this.#connection!;
+    const room = ANSWER_SIZE_BYTES - this.#answer.length;
+    const taken = room > 0 ? connection.take(room) : undefined;
+    if (taken !== undefined) {
+      this.#answer = this.#answer.length === 0 ? taken : Buffer.concat([this.#answer, taken]);
+      return DONE;
+    }
+    if (connection.ended || (connection.error && this.#answer.length > 0)) {
+      return this.#answer.length === 0 && this.#flavour !== "http" ? emptyAnswer(step) : DONE;
+    }
+    return this.#trouble() ?? WAITING;
   }
 
   #isLast(): boolean {
-    const socket = this.#socket!;
-    if (this.#answer.length >= ANSWER_SIZE_BYTES) return true;
-    return !socket.hasPending && (socket.ended || socket.error !== undefined);
+    return this.#answer.length >= ANSWER_SIZE_BYTES || this.#connection!.isOver;
   }
 
   /** An error of the connection, or a timeout. */
   #trouble(): Failure | undefined {
-    const socket = this.#socket!;
-    const where = this.#script.flavour === "tcp-check" ? this.#where() : "";
-    if (socket.error) {
-      if (socket.phase === "securing") return { status: "L6RSP", text: `${handshakeWords(socket.error)}${where}` };
-      const isServers = socket.phase === "connecting" && !isLocalShortage(socket.error);
-      return { status: isServers ? "L4CON" : "SOCKERR", text: `${socketErrorWords(socket.error)}${where}` };
+    const connection = this.#connection!;
+    if (!connection.error && !this.#expired) return undefined;
+    const where = this.#flavour === "tcp-check" ? this.#where() : "";
+    if (connection.error) {
+      if (connection.phase === "securing")
+        return { status: "L6RSP", text: `${handshakeWords(connection.error)}${where}` };
+      const isServers = connection.phase === "connecting" && !isLocalShortage(connection.error);
+      return { status: isServers ? "L4CON" : "SOCKERR", text: `${socketErrorWords(connection.error)}${where}` };
     }
-    if (!this.#expired) return undefined;
-    if (socket.phase === "connecting") return { status: "L4TOUT", text: where };
-    if (socket.phase === "securing") return { status: "L6TOUT", text: where };
-    const step = this.#current;
+    if (connection.phase === "connecting") return { status: "L4TOUT", text: where };
+    if (connection.phase === "securing") return { status: "L6TOUT", text: where };
+    const step = this.#steps[this.#at];
     return { status: (step?.kind === "expect" ? step.timeoutStatus : undefined) ?? "L7TOUT", text: where };
   }
 
   #where(): string {
-    const step = this.#current!;
+    const step = this.#steps[this.#at]!;
     if (step.number === 0) return " at initial connection step of tcp-check";
     const label =
       step.kind === "expect"
@@ -217,8 +270,8 @@ class ScriptRun {
   }
 
   #passed(): Failure {
-    const last = this.#script.steps.at(-1);
-    const fallback = this.#script.flavour === "tcp-check" ? "(tcp-check)" : "";
+    const last = this.#steps.at(-1);
+    const fallback = this.#flavour === "tcp-check" ? "(tcp-check)" : "";
     if (last?.kind === "expect") {
       return {
         status: last.okStatus ?? "L7OK",
@@ -232,20 +285,8 @@ class ScriptRun {
   }
 
   #setDeadline(ms: number): void {
-    clearTimeout(this.#timer);
     this.#expired = false;
-    this.#timer = setTimeout(() => {
-      this.#expired = true;
-      this.wake();
-    }, ms);
-  }
-
-  async #change(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-      if (this.#signal?.aborted) this.wake();
-    });
-    this.#signal?.throwIfAborted();
+    checkPoll.setDeadline(this.#slot, ms);
   }
 }
 

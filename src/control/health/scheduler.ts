@@ -53,6 +53,8 @@ export class CheckScheduler<Key> {
   readonly #jobs = new Map<Key, Job>();
   #members: (Job | undefined)[] = [];
   readonly #free: number[] = [];
+  /** The present, in ms, as the wheel reads it. */
+  readonly #clock = new Float64Array(1);
   #wheel: TimerWheel;
   #capacity = CAPACITY_LEAST;
   #timer: NodeJS.Timeout | undefined;
@@ -65,7 +67,8 @@ export class CheckScheduler<Key> {
     this.#spreadPercent = options.spreadPercent ?? 0;
     this.#maxSpreadMs = options.maxSpreadMs ?? Number.POSITIVE_INFINITY;
     this.#random = options.random ?? Math.random;
-    this.#wheel = new TimerWheel(this.#capacity, this.#nowMs());
+    this.#clock[0] = this.#nowMs();
+    this.#wheel = new TimerWheel(this.#capacity, this.#clock);
   }
 
   get size(): number {
@@ -167,7 +170,8 @@ export class CheckScheduler<Key> {
   #grow(now: number): void {
     const old = this.#wheel;
     this.#capacity *= 2;
-    this.#wheel = new TimerWheel(this.#capacity, now);
+    this.#clock[0] = now;
+    this.#wheel = new TimerWheel(this.#capacity, this.#clock);
     for (const job of this.#jobs.values()) {
       if (old.has(job.member)) this.#wheel.set(job.member, old.deadlineOf(job.member));
     }
@@ -179,7 +183,8 @@ export class CheckScheduler<Key> {
 
   #arm(): void {
     const now = this.#nowMs();
-    const untilNextMs = this.#wheel.waitMs(now);
+    this.#clock[0] = now;
+    const untilNextMs = this.#wheel.waitMs();
     if (untilNextMs < 0) return;
     const waitMs = Math.max(TICK_MS, untilNextMs);
     // A timer that fires before it is needed is cheaper than a new one.
@@ -191,7 +196,8 @@ export class CheckScheduler<Key> {
 
   readonly #tick = (): void => {
     this.#timerAtMs = Number.POSITIVE_INFINITY;
-    this.#wheel.advance(this.#nowMs(), (member) => {
+    this.#clock[0] = this.#nowMs();
+    this.#wheel.advance((member) => {
       const job = this.#members[member];
       if (job === undefined) return;
       job.isDue = true;

@@ -64,6 +64,11 @@ export const MET: Verdict = { kind: "met" };
 /** How much of an answer a check keeps, and judges by: HAProxy's tune.bufsize. */
 export const ANSWER_SIZE_BYTES = 16384;
 
+/** A text of the configuration, one character a byte, as descriptions are. */
+export function byteText(text: string): string {
+  return Buffer.from(text).toString("latin1");
+}
+
 /** A bytes' text, one character a byte. */
 export function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");

@@ -34,8 +34,8 @@ export function errorCodeOf(error: unknown): string {
 }
 
 /** strerror(3)'s words for an error of the kernel; the error's own message for any other. */
-export function socketErrorWords(error: unknown): string {
-  return WORDS[errorCodeOf(error)] ?? (error instanceof Error ? error.message : `${error}`);
+export function socketErrorWords(error: { readonly code?: string; readonly message: string }): string {
+  return WORDS[errorCodeOf(error)] ?? error.message;
 }
 
 /** Whether the error tells of a shortage of this process, which says nothing about the server. */

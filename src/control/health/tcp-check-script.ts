@@ -3,6 +3,7 @@
 import type { CheckTls, ExpectCommon, TcpCheckStep } from "../../config/health-model.ts";
 import type { CheckStatus } from "./result.ts";
 import {
+  byteText,
   type ConnectScriptStep,
   type ExpectScriptStep,
   latin1,
@@ -105,10 +106,11 @@ function mismatchText(words: ExpectWords, isMatch: boolean, answer: Buffer): str
 
 /** The words that users give to expect steps of tcp-check and http-check alike. */
 export function commonWords(step: ExpectCommon) {
-  const { onSuccess, onError } = step;
+  const onSuccess = step.onSuccess === undefined ? undefined : byteText(step.onSuccess);
+  const onError = step.onError === undefined ? undefined : byteText(step.onError);
   return {
     negated: step.negated,
-    ...(step.comment === undefined ? {} : { comment: step.comment }),
+    ...(step.comment === undefined ? {} : { comment: byteText(step.comment) }),
     ...(step.minRecv === undefined ? {} : { minRecv: step.minRecv }),
     ...(step.okStatus === undefined ? {} : { okStatus: step.okStatus as CheckStatus }),
     ...(step.errorStatus === undefined ? {} : { errorStatus: step.errorStatus as CheckStatus }),
@@ -129,7 +131,7 @@ export function connectStep(step: Extract<TcpCheckStep, { kind: "connect" }>, nu
     ...(addr === undefined ? {} : { addr }),
     ...(port === undefined ? {} : { port }),
     ...(tls === undefined ? {} : { tls }),
-    ...(comment === undefined ? {} : { comment }),
+    ...(comment === undefined ? {} : { comment: byteText(comment) }),
   };
 }
 
@@ -141,7 +143,12 @@ export function tcpCheckScript(steps: readonly TcpCheckStep[], defaults: Connect
     if (step.kind === "connect") script.push(connectStep(step, number));
     else if (step.kind === "send") {
       const { bytes, comment } = step;
-      script.push({ kind: "send", number, bytes: () => bytes, ...(comment === undefined ? {} : { comment }) });
+      script.push({
+        kind: "send",
+        number,
+        bytes: () => bytes,
+        ...(comment === undefined ? {} : { comment: byteText(comment) }),
+      });
     } else if (step.kind === "expect") {
       script.push(expectStep({ number, flavour: "tcp-check", match: step.match, ...commonWords(step) }));
     }

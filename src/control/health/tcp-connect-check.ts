@@ -1,15 +1,13 @@
-// The plain TCP check: connects and closes. It is what thousands of servers get each second, so it takes the lean way of
-// connect-probes.ts, and costs its caller no promise.
+// The plain TCP check: connects and closes. It is what thousands of servers get each second, so it has no script, and costs its
+// caller no promise. Control thread.
 
-import { errorName, errorText } from "../../sys/libc.ts";
-import type { CheckTarget } from "./check-socket.ts";
-import { ConnectProbes, probeAddress } from "./connect-probes.ts";
+import { checkPoll, type PollMember } from "./check-poll.ts";
+import type { CheckTarget } from "./connection.ts";
+import { PolledConnection, sockaddrOf } from "./polled-connection.ts";
 import { type CheckResult, checkResult } from "./result.ts";
-import { runScript } from "./run-script.ts";
+import { startScript } from "./run-script.ts";
 import type { Script } from "./script.ts";
 import { isLocalShortage } from "./socket-errors.ts";
-
-const probes = new ConnectProbes();
 
 /** The same with a host name, which has to be looked up first. */
 const CONNECT: Script = {
@@ -26,25 +24,49 @@ export function startTcpConnectCheck(
   timeoutMs: number,
   onResult: (result: CheckResult) => void,
 ): () => void {
-  const address = probeAddress(target);
-  if (address === undefined) return startByName(target, timeoutMs, onResult);
-  const startedMs = performance.now();
-  return probes.start(address, timeoutMs, (end) => {
-    const durationMs = performance.now() - startedMs;
-    if (end === 0) onResult(checkResult("L4OK", "", 0, durationMs));
-    else if (end === "timeout") onResult(checkResult("L4TOUT", "", 0, durationMs));
-    else {
-      const status = isLocalShortage({ code: errorName(end) }) ? "SOCKERR" : "L4CON";
-      onResult(checkResult(status, errorText(end), 0, durationMs));
-    }
-  });
+  const address = sockaddrOf(target);
+  if (address === undefined) return startScript(CONNECT, { interMs: timeoutMs }, target, onResult);
+  const run = new ConnectRun(address, timeoutMs, onResult);
+  return run.release;
 }
 
-function startByName(target: CheckTarget, timeoutMs: number, onResult: (result: CheckResult) => void): () => void {
-  const controller = new AbortController();
-  runScript(CONNECT, { interMs: timeoutMs }, target, controller.signal).then(onResult, (error: unknown) => {
-    // Only the cancellation may reject.
-    if (!controller.signal.aborted) throw error;
-  });
-  return () => controller.abort();
+class ConnectRun implements PollMember {
+  readonly #startedMs = performance.now();
+  readonly #slot: number;
+  readonly #connection: PolledConnection;
+  readonly #onResult: (result: CheckResult) => void;
+  #isOver = false;
+
+  constructor(address: Uint8Array, timeoutMs: number, onResult: (result: CheckResult) => void) {
+    this.#onResult = onResult;
+    this.#slot = checkPoll.join(this);
+    this.#connection = new PolledConnection(checkPoll, this.#slot, address, { linger: false, hearsFirst: false });
+    checkPoll.setDeadline(this.#slot, timeoutMs);
+    if (this.#connection.phase !== "connecting" || this.#connection.error !== undefined) checkPoll.wakeSoon(this.#slot);
+  }
+
+  onEvents(bits: number): void {
+    const connection = this.#connection;
+    connection.onEvents(bits);
+    const { error } = connection;
+    if (error !== undefined) this.#end(isLocalShortage(error) ? "SOCKERR" : "L4CON", error.message);
+    else if (connection.phase === "open") this.#end("L4OK", "");
+  }
+
+  onDeadline(): void {
+    this.#end("L4TOUT", "");
+  }
+
+  readonly release = (): void => {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#connection.close();
+    checkPoll.leave(this.#slot);
+  };
+
+  #end(status: CheckResult["status"], text: string): void {
+    const durationMs = performance.now() - this.#startedMs;
+    this.release();
+    this.#onResult(checkResult(status, text, 0, durationMs));
+  }
 }

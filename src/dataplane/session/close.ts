@@ -14,6 +14,7 @@ import {
   CB_CUT,
   CB_QUEUE_MS_AVG,
   CB_QUEUE_MS_MAX,
+  CB_RESPONSE_ERRORS,
   CB_SERVER_ABORTS,
   CB_TIMED,
   CB_TOTAL_MS_AVG,
@@ -29,6 +30,7 @@ import {
   CS_CUT,
   CS_QUEUE_MS_AVG,
   CS_QUEUE_MS_MAX,
+  CS_RESPONSE_ERRORS,
   CS_SERVER_ABORTS,
   CS_TIMED,
   CS_TOTAL_MS_AVG,
@@ -228,19 +230,26 @@ function settleCounters(relay: Relay, base: number, baseF64: number, cause: EndC
   const own = server < 0 ? -1 : serverCounters(memory, thread, server);
   counters[back + CB_BYTES_IN] += up;
   counters[back + CB_BYTES_OUT] += down;
+  const byServer = cause === EndCause.SERVER || cause === EndCause.SERVER_TIMEOUT;
   if (own >= 0) {
     counters[own + CS_BYTES_IN] += up;
     counters[own + CS_BYTES_OUT] += down;
-  } else if (cause === EndCause.SERVER) counters[back + CB_CONNECT_FAILED]++;
-  if (cause === EndCause.CLIENT) {
+  } else if (byServer) counters[back + CB_CONNECT_FAILED]++;
+  if (cause === EndCause.CLIENT || cause === EndCause.CLIENT_TIMEOUT) {
     counters[back + CB_CLIENT_ABORTS]++;
     if (own >= 0) counters[own + CS_CLIENT_ABORTS]++;
   }
   const queueMs = sessionsF64[baseF64 + S_QUEUE_MS_F64];
   const connectMs = sessionsF64[baseF64 + S_CONNECT_MS_F64];
-  if (cause === EndCause.SERVER && connectMs >= 0) {
+  if (byServer && connectMs >= 0) {
+    // A connected server that resets also counts as one whose answer failed; one that stays silent does not.
+    const failed = cause === EndCause.SERVER ? 1 : 0;
     counters[back + CB_SERVER_ABORTS]++;
-    if (own >= 0) counters[own + CS_SERVER_ABORTS]++;
+    counters[back + CB_RESPONSE_ERRORS] += failed;
+    if (own >= 0) {
+      counters[own + CS_SERVER_ABORTS]++;
+      counters[own + CS_RESPONSE_ERRORS] += failed;
+    }
   }
   if (killed) {
     counters[back + CB_CUT]++;

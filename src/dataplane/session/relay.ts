@@ -29,12 +29,14 @@ import {
   S_CLIENT_FD,
   S_DOWN,
   S_DOWN_STALLED_F64,
+  S_FLAGS,
   S_GENERATION,
   S_SERVER_ACTIVE_F64,
   S_SERVER_FD,
   S_UP,
   S_UP_STALLED_F64,
   SESSION_WORDS,
+  SF_NO_DELAY,
 } from "../../memory/session-row.ts";
 import { EAGAIN, EINVAL } from "../../sys/constants.ts";
 import type { Relay } from "../relay.ts";
@@ -123,6 +125,10 @@ function copyOnce(relay: Relay, d: number): number {
   else {
     // Less than asked for: the socket is empty, unless a FIN already waits behind these bytes.
     sessions[d + D_FLAGS] &= (sessions[d + D_FLAGS] & DF_FIN_SEEN) !== 0 ? ~DF_STREAM : ~(DF_STREAM | DF_READABLE);
+  }
+  if (up && (sessions[base + S_FLAGS] & SF_NO_DELAY) === 0 && relay.sessionsF64[base / 2 + S_BYTES_UP_F64] > 0) {
+    sessions[base + S_FLAGS] |= SF_NO_DELAY;
+    kernel.setNoDelay(sessions[base + S_SERVER_FD]);
   }
   const sent = kernel.send(sessions[base + (up ? S_SERVER_FD : S_CLIENT_FD)], relay.readAddress as number, n);
   if (sent === n) {

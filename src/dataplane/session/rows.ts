@@ -37,7 +37,8 @@ export function takeRow(relay: Relay): number {
   const base = rowBase(row);
   const { sessions, sessionsF64 } = relay;
   const generation = sessions[base + S_GENERATION];
-  sessions.fill(0, base + 1, base + SESSION_WORDS);
+  // Not fill(): its call costs more than these few stores.
+  for (let word = base + 1; word < base + SESSION_WORDS; word++) sessions[word] = 0;
   sessions[base + S_GENERATION] = generation + 1;
   sessions[base + S_BACKEND] = -1;
   sessions[base + S_SERVER] = -1;

@@ -1,40 +1,28 @@
-// One connection of a check: connects (over TLS where asked), keeps what arrives until it is taken, and closes. It reads no
-// further while a whole answer's worth waits, so a server that floods fills the kernel's buffers, not this process's.
+// A check's connection with Node's own sockets: for TLS, the PROXY protocol and names that have to be looked up. It reads no further
+// while a whole answer's worth waits, so a server that floods fills the kernel's buffers, not this process's.
 
 import { connect, isIPv4, isIPv6, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import type { CheckTls } from "../../config/health-model.ts";
 import { startTls } from "./check-tls.ts";
+import type { CheckConnection, ConnectionOptions, ConnectionPhase } from "./connection.ts";
 import { ANSWER_SIZE_BYTES } from "./script.ts";
 
-/** Where a check goes: an IP address and port, or a unix socket. */
-export type CheckTarget = { readonly host: string; readonly port: number } | { readonly path: string };
-
-export interface CheckSocketOptions {
-  readonly target: CheckTarget;
-  readonly sendProxy: boolean;
-  readonly linger: boolean;
-  readonly tls?: CheckTls;
-  /** Called whenever something changed; never before the constructor returns. */
-  readonly onChange: () => void;
-}
-
-export type SocketPhase = "connecting" | "securing" | "open";
-
-export class CheckSocket {
-  phase: SocketPhase = "connecting";
-  /** The peer has closed its side. */
-  ended = false;
+export class NodeConnection implements CheckConnection {
+  phase: ConnectionPhase = "connecting";
   error: Error | undefined;
   readonly #raw: Socket;
   #socket: Socket | TLSSocket;
-  readonly #options: CheckSocketOptions;
+  readonly #options: ConnectionOptions;
+  readonly #onChange: () => void;
   #pending: Buffer[] = [];
   #pendingBytes = 0;
   #unsent = 0;
+  #peerEnded = false;
 
-  constructor(options: CheckSocketOptions) {
+  /** `onChange` is called whenever something changed; never before the constructor returns. */
+  constructor(options: ConnectionOptions, onChange: () => void) {
     this.#options = options;
+    this.#onChange = onChange;
     // Half-open: a server that closes its side still gets what a later step sends, as with HAProxy.
     this.#raw = connect({ ...options.target, allowHalfOpen: true, noDelay: true, autoSelectFamily: false });
     this.#socket = this.#raw;
@@ -42,35 +30,37 @@ export class CheckSocket {
     this.#listen(this.#raw, options.tls === undefined);
   }
 
-  /** True while a sent piece is not yet with the kernel. */
   get sending(): boolean {
     return this.#unsent > 0;
+  }
+
+  get ended(): boolean {
+    return this.#peerEnded && this.#pendingBytes === 0;
+  }
+
+  get isOver(): boolean {
+    return this.#pendingBytes === 0 && (this.#peerEnded || this.error !== undefined);
   }
 
   send(bytes: Uint8Array): void {
     this.#unsent++;
     this.#socket.write(bytes, () => {
       this.#unsent--;
-      this.#options.onChange();
+      this.#onChange();
     });
   }
 
-  /** Takes up to `sizeBytes` of what has arrived; empty if nothing has. */
-  take(sizeBytes: number): Buffer {
+  take(sizeBytes: number): Buffer | undefined {
+    if (this.#pendingBytes === 0) return undefined;
     const all = this.#pending.length === 1 ? this.#pending[0]! : Buffer.concat(this.#pending);
     const taken = all.subarray(0, sizeBytes);
     const rest = all.subarray(sizeBytes);
     this.#pending = rest.length > 0 ? [rest] : [];
     this.#pendingBytes = rest.length;
-    if (this.#pendingBytes < ANSWER_SIZE_BYTES && !this.ended) this.#socket.resume();
+    if (this.#pendingBytes < ANSWER_SIZE_BYTES && !this.#peerEnded) this.#socket.resume();
     return taken;
   }
 
-  get hasPending(): boolean {
-    return this.#pendingBytes > 0;
-  }
-
-  /** Ends it, whatever state it is in; the descriptor is closed when this returns or, at `linger`, right after. */
   close(): void {
     this.#socket.destroy();
     if (this.#raw.destroyed) return;
@@ -82,7 +72,7 @@ export class CheckSocket {
     if (this.#options.sendProxy) this.#raw.write(proxyHeader(this.#raw));
     if (this.#options.tls === undefined) {
       this.phase = "open";
-      this.#options.onChange();
+      this.#onChange();
       return;
     }
     this.phase = "securing";
@@ -92,7 +82,7 @@ export class CheckSocket {
       this.#listen(secure, true);
       secure.once("secureConnect", () => {
         this.phase = "open";
-        this.#options.onChange();
+        this.#onChange();
       });
     } catch (error) {
       this.#failed(error as Error);
@@ -106,17 +96,17 @@ export class CheckSocket {
       this.#pending.push(bytes);
       this.#pendingBytes += bytes.length;
       if (this.#pendingBytes >= ANSWER_SIZE_BYTES) socket.pause();
-      this.#options.onChange();
+      this.#onChange();
     });
     socket.on("end", () => {
-      this.ended = true;
-      this.#options.onChange();
+      this.#peerEnded = true;
+      this.#onChange();
     });
   }
 
   #failed(error: Error): void {
     this.error ??= error;
-    this.#options.onChange();
+    this.#onChange();
   }
 }
 
