@@ -49,7 +49,7 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
   if ("server" in change && change.kind !== "add-server") {
     const { server } = change;
     // It may have been deleted while the change waited for its turn.
-    if (!server.backend.servers.includes(server)) return refuse("no-such-server");
+    if (server.isDeleted) return refuse("no-such-server");
   }
   switch (change.kind) {
     case "set-admin":
@@ -153,6 +153,7 @@ export function newServerEntry(
     downMs: 0,
     downSinceMs: isDynamic ? now : undefined,
     health: createHealth(config, isDynamic),
+    isDeleted: false,
   };
 }
 
@@ -178,6 +179,7 @@ async function deleteServer(context: CommitContext, server: ServerEntry): Promis
   context.events.onServerDeleted(server);
   const { backend } = server;
   backend.servers.splice(backend.servers.indexOf(server), 1);
+  server.isDeleted = true;
   await orders.order({ kind: "server-changed", server: server.index, backend: backend.index });
   noteBackendTimes(memory, backend);
   return done();
