@@ -12,7 +12,7 @@ import { allocateSharedMemory, type SharedMemory, threadCounters } from "../memo
 import { errorName } from "../sys/libc.ts";
 import { LinuxKernel } from "../sys/linux-kernel.ts";
 import { buildRegistry, openListeners } from "./build-registry.ts";
-import type { Change, Receipt } from "./change.ts";
+import type { Commit } from "./change.ts";
 import { createCommit } from "./commit.ts";
 import type { CommitEvents, MutableRegistry } from "./commit-context.ts";
 import { HealthChecks } from "./health/health.ts";
@@ -64,7 +64,7 @@ export class RunningProgram implements Program {
   readonly hardMaxconn: number;
   readonly fileLimit: number;
   stopping = false;
-  readonly commit: (change: Change) => Promise<Receipt>;
+  readonly commit: Commit;
   private readonly options: StartOptions;
   private readonly relays: RelayThreads;
   private readonly log: TrafficLog;
@@ -107,6 +107,10 @@ export class RunningProgram implements Program {
       closeListeners: closeFrontendListeners,
     });
     this.checks = new HealthChecks(memory, registry, this.commit);
+  }
+
+  settled<T>(look: () => T): Promise<Awaited<T>> {
+    return this.commit.settled(look);
   }
 
   nowMs(): number {

@@ -76,6 +76,7 @@ export class InMemoryProgram implements Program {
   readonly changes: Change[] = [];
   readonly progressListeners = new Set<() => void>();
   readonly commit: (change: Change) => Promise<Receipt>;
+  readonly settled: Program["settled"];
 
   private constructor(registry: Parameters<typeof createCommit>[0]["registry"], memory: Program["memory"]) {
     this.registry = registry;
@@ -95,6 +96,7 @@ export class InMemoryProgram implements Program {
       },
       closeListeners: () => {},
     });
+    this.settled = commit.settled;
     this.commit = (change) => {
       this.changes.push(change);
       return commit(change);
