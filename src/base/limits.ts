@@ -72,6 +72,9 @@ export const COMMAND_WORDS_MAX = 64;
 /** Bytes of a command's payload (HAProxy's tune.cli.max-payload-size). */
 export const COMMAND_PAYLOAD_BYTES_MAX = 131072;
 
+/** Longest wait of a showing command for a change under way, so that it still answers when a relay thread does not. */
+export const SHOW_WAIT_MS = 1000;
+
 /** Connections to a stats socket that may wait for one of the served ones to end; more are closed. */
 export const CONTROL_BACKLOG_MAX = 128;
 

@@ -7,6 +7,16 @@ import type { CheckResult } from "./health/result.ts";
 import type { CheckSource, Oper } from "./health/state-machine.ts";
 import type { ListenerEntry, ProxyEntry, ServerEntry } from "./registry.ts";
 
+/** The one door for changes: each is carried out after the one before has its receipt. */
+export interface Commit {
+  (change: Change): Promise<Receipt>;
+  /**
+   * Calls `look` when no change is half carried out, and gives what it returns: a server that is seen down then has lost the
+   * sessions that it loses by it. Waits SHOW_WAIT_MS at most, so that a state is shown even if a relay does not answer.
+   */
+  settled<T>(look: () => T): Promise<Awaited<T>>;
+}
+
 export type Change =
   /** Sets and clears AdminState bits of a server. Queued sessions move on at once; established ones stay. */
   | { readonly kind: "set-admin"; readonly server: ServerEntry; readonly set: number; readonly clear: number }

@@ -2,7 +2,7 @@
 // all of them, checks, and answers with a receipt. Changes are carried out one after the other. Control thread.
 
 import { isIpAddress } from "../base/address.ts";
-import { SERVERS_MAX } from "../base/limits.ts";
+import { SERVERS_MAX, SHOW_WAIT_MS } from "../base/limits.ts";
 import type { ServerConfig } from "../config/model.ts";
 import { isServiceName } from "../config/resolvers-model.ts";
 import { W_CONNECTIONS_MAX } from "../memory/control-words.ts";
@@ -25,7 +25,7 @@ import {
 import { generationOfSessionId, rowOfSessionId, S_GENERATION, SESSION_WORDS } from "../memory/session-row.ts";
 import type { SharedMemory } from "../memory/shared-memory.ts";
 import { resolveServerAddress } from "./addresses.ts";
-import type { Change, Receipt, RefusalCode, ResolvedAddress } from "./change.ts";
+import type { Change, Commit, Receipt, RefusalCode, ResolvedAddress } from "./change.ts";
 import { type CommitContext, done, refuse } from "./commit-context.ts";
 import { cutServer } from "./cut.ts";
 import { pauseFrontend, resumeFrontend, setFrontendMaxconn, setProcessMaxconn, shutdownFrontend } from "./frontends.ts";
@@ -38,13 +38,42 @@ import { changeAdmin, changeMaxconn, changeWeight, inheritAdmin, noteBackendTime
 import { removeFromChain, writeServerRow } from "./tables.ts";
 
 /** The door itself: changes given to it are carried out in the order given, each after the one before has its receipt. */
-export function createCommit(context: CommitContext): (change: Change) => Promise<Receipt> {
+export function createCommit(context: CommitContext): Commit {
   let last: Promise<unknown> = Promise.resolve();
-  return (change) => {
-    const next = last.then(() => carryOut(context, change));
+  let underWay: Promise<unknown> | undefined;
+  const carryOutNext = async (change: Change): Promise<Receipt> => {
+    const receipt = carryOut(context, change);
+    underWay = receipt;
+    try {
+      return await receipt;
+    } finally {
+      underWay = undefined;
+    }
+  };
+  const commit = (change: Change): Promise<Receipt> => {
+    const next = last.then(() => carryOutNext(change));
     last = next.catch(() => undefined);
     return next.finally(() => context.events.onProgress());
   };
+  const settled = async <T>(look: () => T): Promise<Awaited<T>> => {
+    const deadlineMs = performance.now() + SHOW_WAIT_MS;
+    for (;;) {
+      const leftMs = deadlineMs - performance.now();
+      if (underWay === undefined || leftMs <= 0) return await look();
+      await endOrTime(underWay, leftMs);
+    }
+  };
+  return Object.assign(commit, { settled });
+}
+
+/** Resolves when `change` is over, well or not, or after `ms`. */
+async function endOrTime(change: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const time = new Promise((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([change.catch(() => undefined), time]);
+  clearTimeout(timer);
 }
 
 async function carryOut(context: CommitContext, change: Change): Promise<Receipt> {

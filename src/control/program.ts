@@ -29,6 +29,8 @@ export interface Program {
   nowMs(): number;
   /** Applies a change; resolves when every relay thread has acted on it. Changes are applied one after the other. */
   commit(change: Change): Promise<Receipt>;
+  /** Calls `look` in a turn in which no change is half carried out. */
+  settled<T>(look: () => T): Promise<Awaited<T>>;
   /** Called after each commit and session end may matter to a waiter; returns its removal. */
   onProgress(listener: () => void): () => void;
 }

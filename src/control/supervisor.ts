@@ -14,7 +14,7 @@ import { errorName } from "../sys/libc.ts";
 import { LinuxKernel } from "../sys/linux-kernel.ts";
 import { resolveNameservers } from "./addresses.ts";
 import { buildRegistry, openListeners } from "./build-registry.ts";
-import type { Change, Receipt } from "./change.ts";
+import type { Commit } from "./change.ts";
 import { createCommit } from "./commit.ts";
 import type { CommitEvents, MutableRegistry } from "./commit-context.ts";
 import { HealthChecks } from "./health/health.ts";
@@ -75,7 +75,7 @@ export class RunningProgram implements Program {
   readonly hardMaxconn: number;
   readonly fileLimit: number;
   stopping = false;
-  readonly commit: (change: Change) => Promise<Receipt>;
+  readonly commit: Commit;
   private readonly options: StartOptions;
   private readonly relays: RelayThreads;
   private readonly log: TrafficLog;
@@ -128,6 +128,10 @@ export class RunningProgram implements Program {
     this.errors = new ErrorWatch(memory, this.commit);
     for (const server of registry.serversByIndex) if (server !== undefined) this.errors.add(server);
     this.names = new Names(resolvers, memory, this.commit);
+  }
+
+  settled<T>(look: () => T): Promise<Awaited<T>> {
+    return this.commit.settled(look);
   }
 
   nowMs(): number {

@@ -151,7 +151,9 @@ export class RuntimeSession {
     const probing = setInterval(() => this.#probe(), PROBE_MS);
     try {
       const context = { program: this.#program, connection: this.connection, signal };
-      return await operation.run(context, words.slice(operation.words.length));
+      const run = () => operation.run(context, words.slice(operation.words.length));
+      // What is shown has happened: a server that is down has no session left that it loses by that.
+      return await (operation.words[0] === "show" ? this.#program.settled(run) : run());
     } finally {
       clearInterval(probing);
     }

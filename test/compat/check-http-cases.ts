@@ -33,6 +33,7 @@ const httpDefault = cases("http", ["option httpchk"], http(), {
   "bare line feeds": once("HTTP/1.0 200 OK\nServer: x\n\n", "close"),
   "half a header, then closed": once("HTTP/1.0 200 OK\r\nServ", "close"),
   "half a header, then open": once("HTTP/1.0 200 OK\r\nServ"),
+  "half a header, then reset": { ...once("HTTP/1.0 200 OK\r\nServ", "reset"), endAfterMs: 100 },
   "half a status line, then closed": once("HTTP/1.", "close"),
   "no end of headers, then closed": once("HTTP/1.0 200 OK\r\n", "close"),
   "a two-digit status": once("HTTP/1.0 20 OK\r\n\r\n", "close"),

@@ -60,6 +60,7 @@ const tcpCheck = cases(
     "half of the first": once("+PO"),
     "half of the first, then closed": once("+PO", "close"),
     "half of the first, then reset": once("+PO", "reset"),
+    "half of the first, later a reset": { ...once("+PO", "reset"), endAfterMs: 100 },
     "both answers at once": once("+PONG\r\nrole:master\r\n"),
   },
 );

@@ -11,6 +11,8 @@ export interface CheckUpstreamScript {
   readonly answers?: readonly (string | Uint8Array)[];
   /** After the greeting, or after the last answer. Default "hold". */
   readonly end?: "hold" | "close" | "reset";
+  /** How long after that it ends, so that what was sent is read first. Default: at once. */
+  readonly endAfterMs?: number;
   /** Sends the last answer without end. */
   readonly flood?: boolean;
   /** Sends the last answer in ten pieces, this far apart. */
@@ -60,9 +62,13 @@ export class CheckUpstream {
   #serve(socket: Socket, script: CheckUpstreamScript): void {
     const index = this.received.push("") - 1;
     const answers = [...(script.answers ?? [])];
-    const finish = () => {
+    const end = () => {
       if (script.end === "close") socket.end();
       else if (script.end === "reset") socket.resetAndDestroy();
+    };
+    const finish = () => {
+      if (script.endAfterMs === undefined) end();
+      else setTimeout(end, script.endAfterMs);
     };
     socket.on("error", () => {});
     if (script.greeting !== undefined) socket.write(script.greeting);

@@ -80,9 +80,9 @@ function parseTable(path: string, port: number): KernelSocket[] {
   return sockets;
 }
 
-/** All TCP sockets of this network namespace with `port` at either end. */
-export function kernelSockets(port: number): KernelSocket[] {
-  return [...parseTable("/proc/net/tcp", port), ...parseTable("/proc/net/tcp6", port)];
+/** All TCP sockets with `port` at either end, in this network namespace or in that of another process. */
+export function kernelSockets(port: number, namespaceOf: number | "self" = "self"): KernelSocket[] {
+  return [...parseTable(`/proc/${namespaceOf}/net/tcp`, port), ...parseTable(`/proc/${namespaceOf}/net/tcp6`, port)];
 }
 
 /** What each open descriptor of a process refers to, e.g. "socket:[4711]", "pipe:[12]". Empty once the process is gone. */

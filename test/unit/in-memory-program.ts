@@ -82,6 +82,7 @@ export class InMemoryProgram implements Program {
   readonly changes: Change[] = [];
   readonly progressListeners = new Set<() => void>();
   readonly commit: (change: Change) => Promise<Receipt>;
+  readonly settled: Program["settled"];
 
   private constructor(registry: Parameters<typeof createCommit>[0]["registry"], memory: Program["memory"]) {
     this.registry = registry;
@@ -117,6 +118,7 @@ export class InMemoryProgram implements Program {
       nowMs: () => performance.now(),
       random: Math.random,
     });
+    this.settled = commit.settled;
     this.commit = (change) => {
       this.changes.push(change);
       return commit(change);

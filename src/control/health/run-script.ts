@@ -229,14 +229,19 @@ class ScriptRun implements PollMember {
       this.#answer = this.#answer.length === 0 ? taken : Buffer.concat([this.#answer, taken]);
       return DONE;
     }
-    if (connection.ended || (connection.error && this.#answer.length > 0)) {
+    if (this.#isAnswerOver() && (connection.ended || this.#answer.length > 0)) {
       return this.#answer.length === 0 && this.#flavour !== "http" ? emptyAnswer(step) : DONE;
     }
     return this.#trouble() ?? WAITING;
   }
 
   #isLast(): boolean {
-    return this.#answer.length >= ANSWER_SIZE_BYTES || this.#connection!.isOver;
+    return this.#answer.length >= ANSWER_SIZE_BYTES || this.#isAnswerOver();
+  }
+
+  /** An answer that a reset breaks off is judged as it is, but not by HTTP's rules: there it is the socket's error that counts. */
+  #isAnswerOver(): boolean {
+    return this.#flavour === "http" ? this.#connection!.ended : this.#connection!.isOver;
   }
 
   /** An error of the connection, or a timeout. */
