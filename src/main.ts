@@ -91,6 +91,7 @@ async function runProxy(command: RunCommand): Promise<void> {
   const loaded = loadConfig(command.files, process.env);
   if (!command.quiet) process.stderr.write(configLines(loaded, command.files, speaker));
   if (loaded.config === undefined) return print("", "stderr", 1);
+  const actOn = holdSignals();
   let service: Service;
   try {
     service = await startService(loaded.config, command);
@@ -106,15 +107,35 @@ async function runProxy(command: RunCommand): Promise<void> {
     if (command.pidFile !== undefined) removeFile(command.pidFile);
     end(exitCode);
   });
-  process.on("SIGTERM", () => finish(EXIT_SIGTERM, 0));
-  process.on("SIGINT", () => finish(EXIT_SIGINT, 0));
-  process.on("SIGUSR1", () => void service.program.softStop().then(() => finish(0, ANSWER_GRACE_MS)));
-  // A terminal that goes away must not take the balancer with it; reload is not there yet.
-  process.on("SIGHUP", () => undefined);
+  actOn({
+    SIGTERM: () => finish(EXIT_SIGTERM, 0),
+    SIGINT: () => finish(EXIT_SIGINT, 0),
+    SIGUSR1: () => service.program.softStop().then(() => finish(0, ANSWER_GRACE_MS)),
+    // A terminal that goes away must not take the balancer with it; reload is not there yet.
+    SIGHUP: () => undefined,
+  });
   if (command.verbose || command.debug) {
     const { threads, maxconn } = service.program;
     process.stderr.write(startupLine("NOTICE", `running with ${threads} relay threads, maxconn ${maxconn}.`));
   }
+}
+
+type SignalActions = Record<"SIGTERM" | "SIGINT" | "SIGUSR1" | "SIGHUP", () => unknown>;
+
+/**
+ * From now on signals are kept, until their actions are known. Who sees the program answer may signal it before its start is
+ * over; Node would open its inspector for SIGUSR1.
+ */
+function holdSignals(): (actions: SignalActions) => void {
+  const held: (keyof SignalActions)[] = [];
+  let known: SignalActions | undefined;
+  for (const signal of ["SIGTERM", "SIGINT", "SIGUSR1", "SIGHUP"] as const) {
+    process.on(signal, () => void (known === undefined ? held.push(signal) : known[signal]()));
+  }
+  return (actions) => {
+    known = actions;
+    for (const signal of held) actions[signal]();
+  };
 }
 
 interface ServiceOptions {
