@@ -21,6 +21,14 @@ export function ipSockaddr(host: string, port: number): Uint8Array {
 export const isIpAddress = (text: string): boolean =>
   ipaddr.IPv4.isValidFourPartDecimal(text) || ipaddr.IPv6.isValid(text);
 
+/** An IP address as it is shown everywhere: IPv6 shortened as RFC 5952 has it. Undefined for what is none. */
+export function canonicalAddress(text: string): string | undefined {
+  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return text;
+  if (!ipaddr.IPv6.isValid(text)) return undefined;
+  const address = ipaddr.IPv6.parse(text);
+  return address.isIPv4MappedAddress() ? `::ffff:${address.toIPv4Address()}` : address.toRFC5952String();
+}
+
 /** sockaddr_un of a path, or of an abstract name. Throws RangeError if it is too long (107 bytes). */
 export function unixSockaddr(path: string, isAbstract: boolean): Uint8Array {
   const name = Buffer.from(path);

@@ -77,3 +77,6 @@ export const SHOW_WAIT_MS = 1000;
 
 /** Connections to a stats socket that may wait for one of the served ones to end; more are closed. */
 export const CONTROL_BACKLOG_MAX = 128;
+
+/** Questions that are kept for each nameserver, in case their answers are cut off and have to be asked for over TCP. */
+export const DNS_QUESTIONS_KEPT_MAX = 4096;

@@ -7,11 +7,14 @@ import { type BackendChecks, resolveHealth } from "./checks/resolve-health.ts";
 import { lineSpan, placeOf } from "./diagnostics.ts";
 import type { LogEntry, ProxyDraft, ServerEntry } from "./drafts.ts";
 import type { Config, GlobalConfig, LogTarget, ProxyConfig, ServerConfig, StatsSection, Timeouts } from "./model.ts";
+import { DEFAULT_RESOLVERS, implicitResolvers, resolversOf } from "./resolvers-section.ts";
+import { resolveNames } from "./server-resolution.ts";
 
 /** HAProxy numbers proxies from 2; 0 is the Runtime API's own. */
 const FIRST_PROXY_ID = 2;
 
-export function assemble(drafts: Drafts): Config {
+/** `resolvConf`: the text of /etc/resolv.conf. */
+export function assemble(drafts: Drafts, resolvConf: string | undefined): Config {
   const ids = proxyIds(drafts.proxies);
   const proxies: ProxyConfig[] = [];
   const statsSections: StatsSection[] = [];
@@ -20,7 +23,11 @@ export function assemble(drafts: Drafts): Config {
     if (draft.mode === "tcp") proxies.push(proxyOf(draft, id, drafts.global.logs));
     else statsSections.push(statsSectionOf(draft, id));
   }
-  return freeze({ global: globalOf(drafts), proxies, statsSections });
+  const resolvers = drafts.resolvers.map(resolversOf);
+  const hasDefault = resolvers.some(({ name }) => name === DEFAULT_RESOLVERS);
+  const implicit = hasDefault ? undefined : implicitResolvers(resolvConf);
+  if (implicit !== undefined) resolvers.push(implicit);
+  return freeze({ global: globalOf(drafts), proxies, statsSections, resolvers });
 }
 
 /** Forced numbers are set aside first; the others take the next free one in declaration order. */
@@ -42,9 +49,10 @@ function serversOf(entries: readonly ServerEntry[], checks: BackendChecks): read
     if (id === undefined) while (taken.has(next)) next++;
     const number = id ?? next;
     next++;
-    const { words, ...plain } = settings;
+    const { words, resolve, ...plain } = settings;
     const health = resolveHealth(words, checks);
-    return { name, id: number, idForced: id !== undefined, endpoint, portKind, ...plain, ...health, place };
+    const names = resolveNames(endpoint, resolve);
+    return { name, id: number, idForced: id !== undefined, endpoint, portKind, ...plain, ...names, ...health, place };
   });
 }
 

@@ -2,7 +2,14 @@
 // Goes on after every error, so that one run shows all of them.
 
 import { type DiagnosticList, lineSpan, placeOf, type SourceLine, shortPlace, tokenSpan } from "./diagnostics.ts";
-import { type GlobalDraft, type LoadContext, newProxyDraft, type ProxyDraft, type ProxyKind } from "./drafts.ts";
+import {
+  type GlobalDraft,
+  type LoadContext,
+  newProxyDraft,
+  type ProxyDraft,
+  type ProxyKind,
+  type ResolversDraft,
+} from "./drafts.ts";
 import { GLOBAL_TABLE } from "./keywords/global.ts";
 import { servesStats } from "./keywords/http-words.ts";
 import { type LookupPlace, refuseWord } from "./keywords/keyword.ts";
@@ -10,6 +17,7 @@ import { GLOBAL_HINTS, UNSUPPORTED_GLOBAL_WORDS } from "./keywords/known-unsuppo
 import { invalidNameCharacter } from "./names.ts";
 import { didYouMean } from "./nearest.ts";
 import { readProxyLine } from "./proxy-line.ts";
+import { readResolvers } from "./resolvers-section.ts";
 import type { RawSection } from "./sections.ts";
 import type { Token } from "./tokenize.ts";
 import { WordReader } from "./word-reader.ts";
@@ -18,6 +26,7 @@ export interface Drafts {
   readonly global: GlobalDraft;
   /** Frontends, backends and listen sections in declaration order, those of mode http included. */
   readonly proxies: readonly ProxyDraft[];
+  readonly resolvers: readonly ResolversDraft[];
 }
 
 interface Builder {
@@ -50,11 +59,15 @@ export function buildDrafts(
     namedDefaults: new Map(),
     lastDefaults: undefined,
   };
+  const resolvers: ResolversDraft[] = [];
   for (const section of sections) {
     if (section.kind === "global") readGlobal(section, global, diagnostics);
-    else readProxy(section, section.kind, builder);
+    else if (section.kind === "resolvers") {
+      const draft = readResolvers(section, context, diagnostics);
+      if (draft !== undefined) resolvers.push(draft);
+    } else readProxy(section, section.kind, builder);
   }
-  return { global, proxies: builder.proxies };
+  return { global, proxies: builder.proxies, resolvers };
 }
 
 const GLOBAL_PLACE: LookupPlace = {

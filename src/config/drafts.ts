@@ -14,11 +14,13 @@ import type {
   StatsSocket,
   Timeouts,
 } from "./model.ts";
+import type { HoldConfig, NameserverConfig } from "./resolvers-model.ts";
+import type { ResolveWords } from "./server-resolution.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-export type SectionKind = "global" | "defaults" | "frontend" | "backend" | "listen";
-export type ProxyKind = Exclude<SectionKind, "global">;
+export type SectionKind = "global" | "defaults" | "frontend" | "backend" | "listen" | "resolvers";
+export type ProxyKind = Exclude<SectionKind, "global" | "resolvers">;
 
 /** Looks up names of the system's accounts; undefined where there is none of that name. */
 export interface Accounts {
@@ -30,6 +32,8 @@ export interface Accounts {
 export interface LoadContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly accounts: Accounts;
+  /** The text of /etc/resolv.conf; undefined if it cannot be read. */
+  readonly resolvConf: () => string | undefined;
   /** Remembers a word that is read and kept but not active yet; one notice for each file names them all. */
   readonly keep: (name: string, span: Span) => void;
 }
@@ -45,6 +49,19 @@ export interface GlobalDraft {
   externalCheck: boolean;
   readonly statsSockets: StatsSocket[];
   readonly logs: LogTarget[];
+}
+
+export interface ResolversDraft {
+  readonly context: LoadContext;
+  readonly name: string;
+  readonly nameSpan: Span;
+  readonly nameservers: NameserverConfig[];
+  readonly hold: Mutable<HoldConfig>;
+  retries: number;
+  resolveTimeoutMs: number;
+  retryTimeoutMs: number;
+  payloadBytes: number;
+  readonly place: SourcePlace;
 }
 
 export interface BindDraft {
@@ -68,6 +85,7 @@ export interface ServerDraft {
   backup: boolean;
   disabled: boolean;
   readonly words: Mutable<HealthWords>;
+  readonly resolve: Mutable<ResolveWords>;
   id?: number;
   idSpan?: Span;
 }
@@ -149,14 +167,15 @@ export const SERVER_DEFAULTS: ServerSettings = {
 
 /** A server with the settings of `default-server`; its lists are its own. */
 export function newServerDraft(base: ServerSettings, context: LoadContext): ServerDraft {
-  const { weight, maxconn, backup, disabled, words } = base;
-  return { context, weight, maxconn, backup, disabled, words: { ...words } };
+  const { weight, maxconn, backup, disabled, words, resolve } = base;
+  return { context, weight, maxconn, backup, disabled, words: { ...words }, resolve: { ...resolve } };
 }
 
 /** What a `default-server` line leaves to the servers after it. */
 export function settingsOf(draft: ServerDraft): ServerSettings {
-  const { weight, maxconn, backup, disabled, words } = draft;
-  return { weight, maxconn, backup, disabled, words: { ...words } };
+  const { weight, maxconn, backup, disabled, words, resolve } = draft;
+  const said = Object.keys(resolve).length > 0 ? { resolve: { ...resolve } } : {};
+  return { weight, maxconn, backup, disabled, words: { ...words }, ...said };
 }
 
 /** What a new section is told about itself. */

@@ -9,6 +9,7 @@ import { buildDrafts } from "./build.ts";
 import { DiagnosticList, lineSpan, type SourceLine, type Span } from "./diagnostics.ts";
 import type { LoadContext } from "./drafts.ts";
 import type { LoadResult } from "./model.ts";
+import { readResolvConf } from "./resolv-conf.ts";
 import { readSections, type SourceFile } from "./sections.ts";
 import { validate } from "./validate.ts";
 
@@ -27,9 +28,14 @@ export function loadConfig(paths: readonly string[], env: Environment): LoadResu
   return loadFiles(files, env, diagnostics, paths);
 }
 
-/** Loads one text under the name that its messages shall show. */
-export function loadConfigText(text: string, fileName: string, env: Environment): LoadResult {
-  return loadFiles([{ name: fileName, text }], env, new DiagnosticList(), [fileName]);
+/** Loads one text under the name that its messages shall show. `resolvConf`: where the text of /etc/resolv.conf comes from. */
+export function loadConfigText(
+  text: string,
+  fileName: string,
+  env: Environment,
+  resolvConf: () => string | undefined = readResolvConf,
+): LoadResult {
+  return loadFiles([{ name: fileName, text }], env, new DiagnosticList(), [fileName], resolvConf);
 }
 
 function loadFiles(
@@ -37,9 +43,15 @@ function loadFiles(
   env: Environment,
   diagnostics: DiagnosticList,
   paths: readonly string[],
+  resolvConf: () => string | undefined = readResolvConf,
 ): LoadResult {
   const kept = new KeptWords();
-  const context: LoadContext = { env, accounts: readSystemAccounts(), keep: (name, span) => kept.add(name, span) };
+  const context: LoadContext = {
+    env,
+    accounts: readSystemAccounts(),
+    resolvConf,
+    keep: (name, span) => kept.add(name, span),
+  };
   const sections = files.flatMap((file) => readSections(file, env, diagnostics));
   const drafts = buildDrafts(sections, context, diagnostics);
   validate(drafts, diagnostics);
@@ -48,7 +60,7 @@ function loadFiles(
   if (!hasListener && !diagnostics.hasErrors) {
     diagnostics.warning("no-listener", "nothing listens: there is no 'bind' line", wholeFile(paths.at(-1) ?? ""));
   }
-  const config = diagnostics.hasErrors ? undefined : assemble(drafts);
+  const config = diagnostics.hasErrors ? undefined : assemble(drafts, resolvConf());
   return { config, diagnostics: diagnostics.sorted([...paths, ...files.map((file) => file.name)]) };
 }
 

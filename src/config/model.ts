@@ -3,6 +3,8 @@
 
 import type { HealthWords } from "./checks/health-words.ts";
 import type { BackendChecks, ServerHealth } from "./checks/resolve-health.ts";
+import type { ResolversConfig, ServerResolution } from "./resolvers-model.ts";
+import type { ResolveWords } from "./server-resolution.ts";
 
 /** Where a word stood. `line` and `column` count from 1. */
 export interface SourcePlace {
@@ -107,12 +109,18 @@ export interface ServerConfig extends ServerHealth {
   readonly maxconn: number;
   readonly backup: boolean;
   readonly disabled: boolean;
+  /** How its address is found, where that is not simply configured. */
+  readonly resolution?: ServerResolution;
+  /** Sessions of the old address end when the server gets another one, or DNS says that it is gone. */
+  readonly onAddressChange?: "shutdown-sessions";
   readonly place: SourcePlace;
 }
 
 /** What the words of a server can set, and what those of `default-server` set for the servers after them. */
 export interface ServerSettings extends Pick<ServerConfig, "weight" | "maxconn" | "backup" | "disabled"> {
   readonly words: HealthWords;
+  /** Absent: nothing was said about names. */
+  readonly resolve?: ResolveWords;
 }
 
 /** What a server added at runtime starts from: `default-server` in effect at the section's end, and the backend's check. */
@@ -181,6 +189,7 @@ export interface Config {
   readonly global: GlobalConfig;
   readonly proxies: readonly ProxyConfig[];
   readonly statsSections: readonly StatsSection[];
+  readonly resolvers: readonly ResolversConfig[];
 }
 
 export type Severity = "error" | "warning" | "notice";

@@ -84,8 +84,9 @@ function isAllowed(words: WordReader, keyword: ProxyKeyword<ProxyDraft>, proxy: 
   }
   if (hasSide(proxy, keyword.side)) return true;
   const missing = `${proxy.kind} '${proxy.name}' has no ${keyword.side} side`;
-  if (keyword.name === "server") words.error("wrong-section", `'server' is not possible: ${missing}`, token);
-  else {
+  if (keyword.name === "server" || keyword.name === "server-template") {
+    words.error("wrong-section", `'${keyword.name}' is not possible: ${missing}`, token);
+  } else {
     const hint = keyword.name === "maxconn" ? "'fullconn' is what backends have" : undefined;
     words.warning("wrong-section", `'${keyword.name}' is ignored: ${missing}`, token, hint);
   }

@@ -14,6 +14,8 @@ import {
   UNSUPPORTED_SERVER_WORDS,
 } from "./keywords/known-unsupported.ts";
 import { PROXY_KEYWORDS } from "./keywords/proxy.ts";
+import { RESOLUTION_SERVER_KEYWORDS } from "./keywords/resolution.ts";
+import { RESOLVERS_KEYWORDS } from "./keywords/resolvers.ts";
 import { SERVER_KEYWORDS } from "./keywords/server.ts";
 
 /** What a table needs to know of a keyword, whatever it writes to. */
@@ -88,7 +90,10 @@ export function renderReference(): string {
     "## bind lines",
     table(BIND_KEYWORDS),
     "## server and default-server lines",
-    table([...SERVER_KEYWORDS, ...CHECK_SERVER_KEYWORDS]),
+    table([...SERVER_KEYWORDS, ...CHECK_SERVER_KEYWORDS, ...RESOLUTION_SERVER_KEYWORDS]),
+    "## resolvers",
+    RESOLVERS,
+    table(RESOLVERS_KEYWORDS),
     "## Known to HAProxy, not supported",
     `Sections: ${wordList(UNSUPPORTED_SECTIONS)}.`,
     `In global: ${wordList(UNSUPPORTED_GLOBAL_WORDS)}.`,
@@ -98,6 +103,10 @@ export function renderReference(): string {
   ];
   return `${parts.join("\n\n")}\n`;
 }
+
+const RESOLVERS =
+  "`resolvers <name>`: nameservers, and how they are asked. The section `default` exists without being written, with the nameservers of " +
+  "/etc/resolv.conf, where it names any. See the guide to service discovery.";
 
 const LEXICAL = `- Words are separated by blanks; a line is one statement of at most 64 words; \`#\` starts a comment.
 - \`"weak quotes"\` keep blanks and \`#\`; \`'strong quotes'\` keep everything.

@@ -18,7 +18,7 @@ export interface SourceFile {
   readonly text: string;
 }
 
-const SECTION_KINDS: readonly SectionKind[] = ["global", "defaults", "frontend", "backend", "listen"];
+const SECTION_KINDS: readonly SectionKind[] = ["global", "defaults", "frontend", "backend", "listen", "resolvers"];
 
 /** Longest line read, in characters; HAProxy's own limit is the memory, and no real line comes near this. */
 export const MAX_LINE_LENGTH = 65_536;

@@ -10,31 +10,47 @@ import { SERVER_TABLE } from "./keywords/server.ts";
 import type { Endpoint, ServerConfig, ServerSettings, ServerTemplate } from "./model.ts";
 import { invalidNameCharacter } from "./names.ts";
 import { nearestWord } from "./nearest.ts";
+import { isServiceName } from "./resolvers-model.ts";
+import type { Token } from "./tokenize.ts";
 import { WordReader } from "./word-reader.ts";
 
 /** Reads what follows `server`; undefined after an error. */
 export function readServerLine(words: WordReader, base: ServerSettings, context: LoadContext): ServerEntry | undefined {
   const name = words.word("<name> <address>");
-  const address = name === undefined ? undefined : words.word("<address>[:<port>]");
-  if (name === undefined || address === undefined) return undefined;
+  if (name === undefined) return undefined;
+  refuseBadName(words, name);
+  return readServerRest(words, name, base, context);
+}
+
+/** Reports a character that the name of a server, or the beginning of it, must not have. */
+export function refuseBadName(words: WordReader, name: Token): void {
   const bad = invalidNameCharacter(name.text);
-  if (bad !== undefined) {
-    words.error(
-      "bad-name",
-      `'${bad}' is not allowed in the name of a server`,
-      name,
-      "allowed are letters, digits and . : - _",
-    );
-  }
+  if (bad === undefined) return;
+  const hint = "allowed are letters, digits and . : - _";
+  words.error("bad-name", `'${bad}' is not allowed in the name of a server`, name, hint);
+}
+
+/** Reads address and words; undefined after an error. `name`: the server's, or a template's prefix. */
+export function readServerRest(
+  words: WordReader,
+  name: Token,
+  base: ServerSettings,
+  context: LoadContext,
+): ServerEntry | undefined {
+  const address = words.word("<address>[:<port>]");
+  if (address === undefined) return undefined;
   const result = serverAddress(address.text, context.env);
   if (!result.ok) words.error(result.code, `'server ${name.text}': ${result.message}`, address);
   const draft = newServerDraft(base, context);
   readWords(words, draft, "on a 'server' line");
   if (!result.ok) return undefined;
+  const { endpoint, followsClient } = result.address;
+  // A service brings its ports along.
+  const isService = endpoint.kind === "inet" && isServiceName(endpoint.host);
   return {
     name: name.text,
-    endpoint: result.address.endpoint,
-    portKind: result.address.followsClient ? "client" : "fixed",
+    endpoint,
+    portKind: followsClient && !isService ? "client" : "fixed",
     settings: settingsOf(draft),
     ...(draft.id === undefined ? {} : { id: draft.id }),
     ...(draft.idSpan === undefined ? {} : { idSpan: draft.idSpan }),
@@ -100,6 +116,11 @@ const NOT_AT_RUNTIME: ReadonlySet<string> = new Set([
   "no-agent-check",
   "no-check-send-proxy",
   "no-check-ssl",
+  "resolvers",
+  "resolve-prefer",
+  "resolve-net",
+  "resolve-opts",
+  "init-addr",
 ]);
 
 /**
@@ -112,6 +133,7 @@ export function parseServerWords(words: readonly string[], base: ServerTemplate,
   const context: LoadContext = {
     env: {},
     accounts: { uidOf: () => undefined, gidOf: () => undefined },
+    resolvConf: () => undefined,
     keep: () => {},
   };
   const draft = newServerDraft(base, context);
@@ -127,10 +149,15 @@ export function parseServerWords(words: readonly string[], base: ServerTemplate,
     const first = diagnostics.sorted([])[0];
     if (first !== undefined) return { ok: false, error: first.message };
   }
-  const { words: healthWords, ...settings } = settingsOf(draft);
+  const { words: healthWords, resolve, ...plain } = settingsOf(draft);
   const problem = healthProblems(healthWords, base.checks.protocol, ownPort)[0];
   if (problem !== undefined) return { ok: false, error: problem.message };
-  return { ok: true, server: { settings: { ...settings, ...resolveHealth(healthWords, base.checks) }, id: draft.id } };
+  const settings = {
+    ...plain,
+    ...(resolve?.cutOnAddressChange ? { onAddressChange: "shutdown-sessions" as const } : {}),
+    ...resolveHealth(healthWords, base.checks),
+  };
+  return { ok: true, server: { settings, id: draft.id } };
 }
 
 function unknownServerWord(word: string): string {

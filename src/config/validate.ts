@@ -8,6 +8,7 @@ import { validateHealth } from "./checks/validate-health.ts";
 import { type DiagnosticList, lineSpan, placeOf, type Span, shortPlace } from "./diagnostics.ts";
 import type { ProxyDraft } from "./drafts.ts";
 import { didYouMean } from "./nearest.ts";
+import { validateResolution } from "./validate-resolution.ts";
 
 export function validate(drafts: Drafts, diagnostics: DiagnosticList): void {
   const { proxies } = drafts;
@@ -22,6 +23,7 @@ export function validate(drafts: Drafts, diagnostics: DiagnosticList): void {
     }
   }
   validateHealth(drafts, diagnostics);
+  validateResolution(drafts, diagnostics);
   checkAddresses(drafts, diagnostics);
   checkLimits(proxies, diagnostics);
 }

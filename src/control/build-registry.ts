@@ -1,11 +1,12 @@
 // Turns a configuration into a registry and fills the tables from it. Control thread, at start.
 
+import { ipSockaddr } from "../base/address.ts";
 import { AppError } from "../base/errors.ts";
 import { LISTENERS_MAX, PROXIES_MAX, SERVERS_MAX } from "../base/limits.ts";
 import type { Config, ServerConfig } from "../config/model.ts";
-import { ADMIN_MAINT, OperState, SERVER_WORDS, V_ADMIN, V_OPER } from "../memory/server-row.ts";
+import { ADMIN_MAINT, AdminState, OperState, SERVER_WORDS, V_ADMIN, V_OPER } from "../memory/server-row.ts";
 import type { SharedMemory } from "../memory/shared-memory.ts";
-import { resolveServerAddress } from "./addresses.ts";
+import { initialServerAddress, NameLookup } from "./addresses.ts";
 import { freeServerRow, newServerEntry } from "./commit.ts";
 import type { MutableRegistry } from "./commit-context.ts";
 import { linkTrackers, startHealth } from "./health/health-entry.ts";
@@ -14,8 +15,16 @@ import type { ListenerEntry, ProxyEntry, ServerEntry } from "./registry.ts";
 import { hasEligibleServer, inheritedBits } from "./server-state.ts";
 import { configuredAdmin, writeProxyRow, writeServerRow, writeServerState } from "./tables.ts";
 
-/** Proxies and servers, in tables and registry; listeners are opened by `openListeners`. */
-export async function buildRegistry(config: Config, memory: SharedMemory, maxconn: number): Promise<MutableRegistry> {
+/** In the row of a server that has no address yet, and gets no session before it has. */
+const NOWHERE = ipSockaddr("0.0.0.0", 0);
+
+/** Proxies and servers, in tables and registry; listeners are opened by `openListeners`. `warn`: for the operator's terminal. */
+export async function buildRegistry(
+  config: Config,
+  memory: SharedMemory,
+  maxconn: number,
+  warn: (text: string) => void = () => {},
+): Promise<MutableRegistry> {
   const servers = config.proxies.reduce((sum, proxy) => sum + proxy.servers.length, 0);
   const binds = config.proxies.reduce((sum, proxy) => sum + proxy.binds.length, 0);
   checkLimit("proxies", config.proxies.length, PROXIES_MAX);
@@ -52,8 +61,9 @@ export async function buildRegistry(config: Config, memory: SharedMemory, maxcon
     const limit = Math.min(proxy.config.maxconn ?? maxconn, maxconn);
     writeProxyRow(memory, proxy, limit, defaultBackendOf(proxies, proxy));
   }
+  const names = new NameLookup();
   for (const proxy of proxies) {
-    for (const server of proxy.config.servers) await addServer(memory, serversByIndex, proxy, server);
+    for (const server of proxy.config.servers) await addServer(memory, serversByIndex, proxy, server, names, warn);
   }
   linkTrackers(serversByIndex);
   for (const server of serversByIndex) {
@@ -85,22 +95,24 @@ async function addServer(
   serversByIndex: (ServerEntry | undefined)[],
   backend: ProxyEntry,
   config: ServerConfig,
+  names: NameLookup,
+  warn: (text: string) => void,
 ): Promise<void> {
   const index = freeServerRow(memory);
-  const address = await resolveServerAddress(config.endpoint).catch((error: Error) => {
-    const { file, line } = config.place;
-    throw new AppError(
-      "cannot-resolve",
-      `[${file}:${line}] : 'server ${backend.name}/${config.name}' : ${error.message}`,
-    );
+  const { file, line } = config.place;
+  const where = `[${file}:${line}] : 'server ${backend.name}/${config.name}' :`;
+  const address = await initialServerAddress(config, names, (host) =>
+    warn(`${where} could not resolve address '${host}', disabling server.`),
+  ).catch((error: Error) => {
+    throw new AppError("cannot-resolve", `${where} ${error.message}`);
   });
   const server = newServerEntry(index, backend, config, address, false);
-  const admin = configuredAdmin(config.disabled);
+  const admin = configuredAdmin(config.disabled) | (address === undefined ? AdminState.RESOLUTION_MAINT : 0);
   const oper = startHealth(server.health, config, admin);
   if (oper === OperState.STOPPED) server.downSinceMs = server.lastChangeMs;
   serversByIndex[index] = server;
   backend.servers.push(server);
-  writeServerRow(memory, server, address, admin, oper, 0);
+  writeServerRow(memory, server, address?.sockaddr ?? NOWHERE, admin, oper, 0);
 }
 
 /** Servers that track another one start in its state, and so do those that track them. */

@@ -50,8 +50,39 @@ export type Change =
   | { readonly kind: "set-weight"; readonly server: ServerEntry; readonly weight: number }
   /** 0: no limit. Waiting sessions get their turn at once when it grows. */
   | { readonly kind: "set-maxconn"; readonly server: ServerEntry; readonly maxconn: number }
-  /** New connections go to the new address; established ones stay. `host` must be an IP address. */
-  | { readonly kind: "set-address"; readonly server: ServerEntry; readonly host: string; readonly port: number }
+  /**
+   * New connections go to the new address; established ones stay, or end where `on-address-change` says so. `host` must be an IP
+   * address; without a port it stays. A server that waited for an address leaves maintenance.
+   */
+  | {
+      readonly kind: "set-address";
+      readonly server: ServerEntry;
+      readonly host: string;
+      readonly port?: number;
+      /** Who found it, for the log; absent: the operator, who is answered. */
+      readonly by?: string;
+      /** Its name was resolved, which is logged where it brings the server back. */
+      readonly resolved?: boolean;
+    }
+  /** DNS has no address for the server: it waits in maintenance. */
+  | {
+      readonly kind: "lose-address";
+      readonly server: ServerEntry;
+      /** For the log. */
+      readonly cause: string;
+      /** DNS says so, rather than being silent. */
+      readonly isGone: boolean;
+      /** It stood for a place of a service: name and port go too. */
+      readonly forgetsName: boolean;
+    }
+  /** The name that is resolved from now on; `by` for the log. */
+  | {
+      readonly kind: "set-fqdn";
+      readonly server: ServerEntry;
+      readonly fqdn: string;
+      readonly port?: number;
+      readonly by: string;
+    }
   /** The new server starts in forced maintenance. */
   | { readonly kind: "add-server"; readonly backend: ProxyEntry; readonly server: ServerConfig }
   /** Refused unless in maintenance and without any session. */

@@ -33,6 +33,11 @@ export interface CommitEvents {
   /** Whether, how often or where its checks run may have changed. */
   onHealthChange(server: ServerEntry, source: CheckSource | "both"): void;
   onServerDeleted(server: ServerEntry): void;
+  /** The server has another address than `from` ("-": none); `by` found it. */
+  onAddressChange(server: ServerEntry, from: string, by: string): void;
+  /** Its name resolves again, which took it out of maintenance. */
+  onResolvedAgain(server: ServerEntry): void;
+  onFqdnChange(server: ServerEntry, from: string | undefined, by: string): void;
   onFrontendStopped(proxy: ProxyEntry, frontConnections: number, backSessions: number): void;
   /** Something ended or moved: whoever waits may look again. */
   onProgress(): void;

@@ -1,9 +1,10 @@
 // The one door for changes: validates, writes the desired state into shared memory, orders the relay threads, waits for
 // all of them, checks, and answers with a receipt. Changes are carried out one after the other. Control thread.
 
-import { ipSockaddr, isIpAddress } from "../base/address.ts";
+import { isIpAddress } from "../base/address.ts";
 import { SERVERS_MAX, SHOW_WAIT_MS } from "../base/limits.ts";
 import type { ServerConfig } from "../config/model.ts";
+import { isServiceName } from "../config/resolvers-model.ts";
 import { W_CONNECTIONS_MAX } from "../memory/control-words.ts";
 import { CB_SESSIONS, CF_CONNECTIONS } from "../memory/counters.ts";
 import { EndCause } from "../memory/end-state.ts";
@@ -32,8 +33,9 @@ import { cutServer } from "./cut.ts";
 import { applyCheckResult, enableCheck, setCheckTarget, setHealth } from "./health/changes.ts";
 import { createHealth, findTracked, link, unlink } from "./health/health-entry.ts";
 import type { ProxyEntry, ServerEntry } from "./registry.ts";
+import { loseAddress, NO_ADDRESS, routeOf, setAddress, setFqdn } from "./resolve/changes.ts";
 import { changeAdmin, changeWeight, inheritAdmin, noteBackendTimes } from "./server-state.ts";
-import { bumpEpoch, removeFromChain, writeAddress, writeServerRow } from "./tables.ts";
+import { bumpEpoch, removeFromChain, writeServerRow } from "./tables.ts";
 
 /** The door itself: changes given to it are carried out in the order given, each after the one before has its receipt. */
 export function createCommit(context: CommitContext): Commit {
@@ -96,7 +98,11 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
     case "set-maxconn":
       return setWord(context, change.server, V_MAXCONN, change.maxconn);
     case "set-address":
-      return setAddress(context, change.server, change.host, change.port);
+      return setAddress(context, change);
+    case "lose-address":
+      return loseAddress(context, change);
+    case "set-fqdn":
+      return setFqdn(context, change);
     case "add-server":
       return addServer(context, change);
     case "delete-server":
@@ -117,16 +123,6 @@ async function setWord(context: CommitContext, server: ServerEntry, word: number
   Atomics.store(context.memory.serversI32, server.index * SERVER_WORDS + word, value);
   bumpEpoch(context.memory, backend);
   await context.orders.order({ kind: "server-changed", server: server.index, backend });
-  return done();
-}
-
-async function setAddress(context: CommitContext, server: ServerEntry, host: string, port: number): Promise<Receipt> {
-  if (!isIpAddress(host)) return refuse("bad-address", host);
-  writeAddress(context.memory, server.index, ipSockaddr(host, port));
-  server.host = host;
-  server.port = port;
-  // Waiting for all threads makes sure that none still reads the place that the next change will write to.
-  await context.orders.order({ kind: "server-changed", server: server.index, backend: server.backend.index });
   return done();
 }
 
@@ -151,37 +147,46 @@ async function addServer(context: CommitContext, change: Extract<Change, { kind:
   if (tracked !== undefined) link(server, tracked);
   registry.serversByIndex[index] = server;
   backend.servers.push(server);
-  writeServerRow(memory, server, address, AdminState.FORCED_MAINT, OperState.STOPPED, VF_DYNAMIC);
+  writeServerRow(memory, server, address.sockaddr, AdminState.FORCED_MAINT, OperState.STOPPED, VF_DYNAMIC);
   await inheritAdmin(context, server);
   await context.orders.order({ kind: "server-changed", server: index, backend: backend.index });
   return { done: true, matched: 0, ended: 0, survivors: 0, server };
 }
 
-/** A server as the registry keeps it. One added at runtime (`isDynamic`) starts in maintenance, its checks off. */
+/**
+ * A server as the registry keeps it. One added at runtime (`isDynamic`) starts in maintenance, its checks off; one that has no address
+ * yet (undefined) waits for it in maintenance.
+ */
 export function newServerEntry(
   index: number,
   backend: ProxyEntry,
   config: ServerConfig,
-  address: ResolvedAddress,
+  address: ResolvedAddress | undefined,
   isDynamic: boolean,
 ): ServerEntry {
   const now = Date.now();
   const { endpoint } = config;
   const mapsPort = config.portKind === "client";
+  const name = endpoint.kind === "inet" && !isIpAddress(endpoint.host) ? endpoint.host : undefined;
+  const isService = name !== undefined && isServiceName(name);
+  const host = address?.host ?? NO_ADDRESS;
+  const port = address?.port ?? (endpoint.kind === "inet" ? Math.max(0, endpoint.port) : 0);
   return {
     index,
     name: config.name,
     id: config.id,
     backend,
     config,
-    host: address.host,
-    port: mapsPort ? 0 : address.port,
+    host,
+    port: mapsPort ? 0 : port,
+    route: routeOf(host, mapsPort ? 0 : port),
     mapsPort,
-    fqdn: endpoint.kind === "inet" && !isIpAddress(endpoint.host) ? endpoint.host : undefined,
+    fqdn: isService ? undefined : name,
+    service: isService ? name : undefined,
     lastChangeMs: now,
     downMs: 0,
-    downSinceMs: isDynamic ? now : undefined,
-    health: createHealth(config, isDynamic),
+    downSinceMs: isDynamic || address === undefined ? now : undefined,
+    health: createHealth(config, isDynamic, address === undefined),
     isDeleted: false,
   };
 }

@@ -3,6 +3,7 @@
 import type { SharedMemory } from "../memory/shared-memory.ts";
 import type { Change, Receipt } from "./change.ts";
 import type { Registry } from "./registry.ts";
+import type { ResolversView } from "./resolve/names.ts";
 
 export interface Program {
   readonly registry: Registry;
@@ -20,6 +21,8 @@ export interface Program {
   readonly fileLimit: number;
   /** A soft stop is under way. */
   readonly stopping: boolean;
+  /** Each `resolvers` section and what its nameservers did. */
+  resolvers(): readonly ResolversView[];
   /** Log messages and records that could not be delivered. */
   droppedLogs(): number;
   /** The relays' clock, for ages: milliseconds, monotonic, comparable with the session rows' times. */

@@ -26,14 +26,18 @@ export interface ServerEntry {
   readonly id: number;
   readonly backend: ProxyEntry;
   readonly config: ServerConfig;
-  /** Shown address: IP without port, path of a unix socket, or "-". */
+  /** Shown address: IP without port, path of a unix socket, or "-" while there is none. */
   host: string;
   /** Shown port, 0 for a unix socket. */
   port: number;
   /** True where the port follows the client's. */
   readonly mapsPort: boolean;
-  /** The name it was configured by, if it was not an address. */
-  readonly fqdn: string | undefined;
+  /** Address and port that its row was last given, whatever is shown: what its older sessions go to. */
+  route: string;
+  /** Its name: of the configuration, of the operator, or of the service's place that it stands for. */
+  fqdn: string | undefined;
+  /** The service (SRV) whose places its backend's servers stand for. */
+  readonly service: string | undefined;
   /** Wall clock ms of the last change of state. */
   lastChangeMs: number;
   /** ms spent down before the current state, and since when it is down (undefined while it is not). */

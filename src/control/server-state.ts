@@ -42,12 +42,13 @@ const viaText = (server: ServerEntry): string => {
   return tracked === undefined ? "" : ` via ${tracked.backend.name}/${tracked.name}`;
 };
 
-/** Sets and clears AdminState bits; servers that track this one inherit maintenance and drain. */
+/** Sets and clears AdminState bits; servers that track this one inherit maintenance and drain. `cause`: " (...)" for the log. */
 export async function changeAdmin(
   context: CommitContext,
   server: ServerEntry,
   set: number,
   clear: number,
+  cause = "",
 ): Promise<Receipt> {
   const { memory } = context;
   const state = healthStateOf(memory, server);
@@ -66,7 +67,7 @@ export async function changeAdmin(
     oper = next.oper;
   }
   const forced = (admin & (AdminState.FORCED_MAINT | AdminState.FORCED_DRAIN)) !== 0;
-  await move(context, server, { admin, oper }, forced ? "" : viaText(server));
+  await move(context, server, { admin, oper }, cause + (forced ? "" : viaText(server)));
   for (const tracker of [...server.health.trackers]) await inheritAdmin(context, tracker);
   return done();
 }

@@ -3,6 +3,7 @@
 import { availableParallelism } from "node:os";
 import { THREADS_MAX } from "../base/limits.ts";
 import type { Config } from "../config/model.ts";
+import type { ResolversConfig } from "../config/resolvers-model.ts";
 import { W_CONNECTIONS, W_MAXCONN } from "../memory/control-words.ts";
 import { CT_RECORDS_DROPPED, CT_RESOURCE_ERRNO, CT_RESOURCE_ERRORS } from "../memory/counters.ts";
 import { L_MAXCONN, LISTENER_WORDS } from "../memory/listener-row.ts";
@@ -11,20 +12,28 @@ import { drainRecords } from "../memory/record-ring.ts";
 import { allocateSharedMemory, type SharedMemory, threadCounters } from "../memory/shared-memory.ts";
 import { errorName } from "../sys/libc.ts";
 import { LinuxKernel } from "../sys/linux-kernel.ts";
+import { resolveNameservers } from "./addresses.ts";
 import { buildRegistry, openListeners } from "./build-registry.ts";
 import type { Commit } from "./change.ts";
 import { createCommit } from "./commit.ts";
 import type { CommitEvents, MutableRegistry } from "./commit-context.ts";
 import { HealthChecks } from "./health/health.ts";
 import { closeFrontendListeners } from "./listeners.ts";
-import { noServerMessage, proxyStoppedMessage } from "./log/server-messages.ts";
+import {
+  addressMessage,
+  fqdnText,
+  noServerMessage,
+  proxyStoppedMessage,
+  resolvedMessage,
+} from "./log/server-messages.ts";
 import { stateChangeMessages } from "./log/state-log.ts";
 import { LogLevel } from "./log/syslog-frame.ts";
 import { LogTargets } from "./log/targets.ts";
 import { TrafficLog } from "./log/traffic-log.ts";
 import { type ProcessSize, sizeProcess } from "./process-size.ts";
 import type { Program } from "./program.ts";
-import type { ProxyEntry } from "./registry.ts";
+import type { ProxyEntry, ServerEntry } from "./registry.ts";
+import { Names, type ResolversView } from "./resolve/names.ts";
 import { RelayThreads } from "./workers.ts";
 
 export interface StartOptions {
@@ -69,6 +78,7 @@ export class RunningProgram implements Program {
   private readonly relays: RelayThreads;
   private readonly log: TrafficLog;
   private readonly checks: HealthChecks;
+  private readonly names: Names;
   private readonly clock = new LinuxKernel();
   private readonly progressListeners = new Set<() => void>();
   private readonly draining: boolean[] = [];
@@ -83,6 +93,7 @@ export class RunningProgram implements Program {
     memory: SharedMemory,
     registry: MutableRegistry,
     log: TrafficLog,
+    resolvers: readonly ResolversConfig[],
   ) {
     this.options = options;
     this.memory = memory;
@@ -107,6 +118,7 @@ export class RunningProgram implements Program {
       closeListeners: closeFrontendListeners,
     });
     this.checks = new HealthChecks(memory, registry, this.commit);
+    this.names = new Names(resolvers, memory, this.commit);
   }
 
   settled<T>(look: () => T): Promise<Awaited<T>> {
@@ -116,6 +128,10 @@ export class RunningProgram implements Program {
   nowMs(): number {
     this.clock.readClock();
     return this.clock.clock[0];
+  }
+
+  resolvers(): readonly ResolversView[] {
+    return this.names.sections;
   }
 
   droppedLogs(): number {
@@ -158,6 +174,7 @@ export class RunningProgram implements Program {
       });
     }
     this.checks.start();
+    this.names.start(this.registry);
     this.bootMs = Date.now() - this.startWallMs;
   }
 
@@ -188,8 +205,9 @@ export class RunningProgram implements Program {
   /** Ends every session, writes their records, stops the threads. True if all of them left in time. */
   async stop(): Promise<boolean> {
     clearInterval(this.housekeeping);
-    // First of all, so that no check takes a server up or down any more.
+    // First of all, so that no check takes a server up or down any more, and no name moves one.
     this.checks.stop();
+    this.names.stop();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, STOP_DEADLINE_MS);
@@ -300,7 +318,23 @@ export class RunningProgram implements Program {
       },
       onCheckLog: (server, text) => this.note(LogLevel.NOTICE, `${text}.`, server.backend),
       onHealthChange: (server, source) => this.checks.refresh(server, source),
-      onServerDeleted: (server) => this.checks.forget(server),
+      onServerDeleted: (server) => {
+        this.checks.forget(server);
+        this.names.forget(server);
+      },
+      onAddressChange: (server, from, by) => {
+        const { level, text } = addressMessage(fullName(server), from, server.host, by);
+        this.note(level, text, server.backend);
+      },
+      onResolvedAgain: (server) => {
+        const { level, text } = resolvedMessage(fullName(server));
+        this.note(level, text, server.backend);
+      },
+      onFqdnChange: (server, from, by) => {
+        // The operator is answered instead.
+        if (server.service === undefined) this.names.renamed(server);
+        else this.note(LogLevel.NOTICE, fqdnText(fullName(server), from, server.fqdn ?? "", by), server.backend);
+      },
       onFrontendStopped: (proxy, front, back) => {
         const { level, text } = proxyStoppedMessage(proxy.name, front, back);
         this.note(level, text, proxy);
@@ -309,6 +343,8 @@ export class RunningProgram implements Program {
     };
   }
 }
+
+const fullName = ({ backend, name }: ServerEntry): string => `${backend.name}/${name}`;
 
 const frontSessions = (memory: SharedMemory, proxy: number): number =>
   Atomics.load(memory.proxiesI32, proxy * PROXY_WORDS + P_FRONT_SESSIONS);
@@ -320,11 +356,12 @@ export async function startProgram(options: StartOptions): Promise<RunningProgra
   const size = sizeProcess(config, threads, options.maxconn);
   const memory = allocateSharedMemory({ threads, rowsPerThread: size.maxconn });
   memory.words[W_MAXCONN] = size.maxconn;
-  const registry = await buildRegistry(config, memory, size.maxconn);
+  const resolvers = await resolveNameservers(config.resolvers);
+  const registry = await buildRegistry(config, memory, size.maxconn, (text) => options.say("WARNING", text));
   try {
     await openListeners(registry, size.maxconn);
     const log = new TrafficLog(registry, await LogTargets.open(config));
-    const program = new RunningProgram(options, size, memory, registry, log);
+    const program = new RunningProgram(options, size, memory, registry, log, resolvers);
     await program.startRelays();
     return program;
   } catch (error) {

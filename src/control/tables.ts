@@ -58,7 +58,6 @@ import {
   VF_ID_FORCED,
 } from "../memory/server-row.ts";
 import { type SharedMemory, serverCounters } from "../memory/shared-memory.ts";
-import type { ResolvedAddress } from "./change.ts";
 import { isUsableState } from "./health/state-machine.ts";
 import type { ProxyEntry, ServerEntry } from "./registry.ts";
 
@@ -99,7 +98,7 @@ export function writeProxyRow(memory: SharedMemory, proxy: ProxyEntry, maxconn: 
 export function writeServerRow(
   memory: SharedMemory,
   server: ServerEntry,
-  address: ResolvedAddress,
+  sockaddr: Uint8Array,
   admin: number,
   oper: number,
   extraFlags: number,
@@ -128,7 +127,7 @@ export function writeServerRow(
   table[row + V_QUEUE_TAIL] = -1;
   // Generations go on over the uses of a row, so that no old session can match a new server.
   table[row + V_CUT_GENERATION] = generation + 1;
-  writeAddress(memory, server.index, address.sockaddr);
+  writeAddress(memory, server.index, sockaddr);
   writeServerState(memory, server.index, admin, oper);
   table[row + V_NEXT] = -1;
   table[row + V_IN_USE] = 1;

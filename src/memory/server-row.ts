@@ -64,6 +64,8 @@ export const AdminState = {
   FORCED_DRAIN: 0x08,
   INHERITED_DRAIN: 0x10,
   RESOLUTION_MAINT: 0x20,
+  /** The name was changed since the start; says nothing about use. */
+  FQDN_CHANGED: 0x40,
 } as const;
 export const ADMIN_MAINT = AdminState.FORCED_MAINT | AdminState.INHERITED_MAINT | AdminState.RESOLUTION_MAINT;
 export const ADMIN_DRAIN = AdminState.FORCED_DRAIN | AdminState.INHERITED_DRAIN;

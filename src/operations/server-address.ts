@@ -3,6 +3,7 @@
 import { formatHost, ipSockaddr, isIpAddress } from "../base/address.ts";
 import type { Change } from "../control/change.ts";
 import type { ServerEntry } from "../control/registry.ts";
+import { NO_ADDRESS } from "../control/resolve/changes.ts";
 import { failure, refusalText, warning } from "./answers.ts";
 import type { Answer, OperationContext } from "./operation.ts";
 import type { Found } from "./targets.ts";
@@ -54,7 +55,7 @@ export async function setServerAddress(
   const receipt = await program.commit(change);
   if (!receipt.done) return failure(refusalText(change, receipt.code, receipt.detail));
   const parts = [
-    movesHost ? `IP changed from '${oldHost}' to '${host}'` : "",
+    movesHost ? `IP changed from '${oldHost === NO_ADDRESS ? "(none)" : oldHost}' to '${host}'` : "",
     movesPort ? `port changed from '${oldPort}' to '${port.found}'` : "",
   ].filter((part) => part !== "");
   return warning(`${parts.join(", ")} by 'stats socket command'`);

@@ -3,7 +3,7 @@
 
 import type { ControlConnection } from "../control/stats/control-connections.ts";
 import { type SessionView, SIDE_NAMES, SideState, type SideView } from "./session-view.ts";
-import { shortTime, shownHost } from "./state-text.ts";
+import { shortTime } from "./state-text.ts";
 
 export const shownId = (id: number): string => `0x${id.toString(16)}`;
 
@@ -60,7 +60,7 @@ export function sessionParagraph(session: SessionView): string {
   const serverAddress =
     server === undefined || session.serverSide.fd < 0
       ? ""
-      : ` addr=${shownHost(server) === "-" ? "unix" : `${server.host}:${server.port}`}`;
+      : ` addr=${server.config.endpoint.kind !== "inet" ? "unix" : `${server.host}:${server.port}`}`;
   return (
     `${shownId(session.id)}: [${dateText(session.acceptWallMs)}] id=${session.id} proto=${session.protocol} source=${session.source}\n` +
     `  flags=0x${phase === "established" ? "4a" : "8"}, conn_retries=${session.retries}, ` +

@@ -44,7 +44,7 @@ function stateLine(program: Program, backend: ProxyEntry, server: ServerEntry): 
     server.config.idForced ? 1 : 0,
     server.fqdn ?? "-",
     shownPortNumber(server),
-    "-",
+    server.service ?? "-",
     0,
     ...checkTargetColumns(server),
   ];

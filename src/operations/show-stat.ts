@@ -4,6 +4,7 @@ import type { Program } from "../control/program.ts";
 import type { ProxyEntry } from "../control/registry.ts";
 import { dump, failure } from "./answers.ts";
 import type { Operation } from "./operation.ts";
+import { resolversCsv } from "./show-resolvers.ts";
 import { STAT_FIELDS, STAT_HEADER } from "./stat-fields.ts";
 import { backendRow, frontendRow, type StatRow, serverRow } from "./stat-rows.ts";
 import { isDown, isInMaintenance } from "./state-text.ts";
@@ -29,6 +30,7 @@ export const showStat: Operation = {
   summary: "show counters (words: typed, json, desc, up, no-maint)",
   run({ program }, args) {
     const [first, domain] = args;
+    if (first === "domain" && domain === "resolvers") return dump(resolversCsv(program.resolvers()));
     if (first === "domain" && domain !== "proxy") return failure("Invalid statistics domain.");
     const words = first === "domain" ? args.slice(2) : args;
     const selection = select(program, words);

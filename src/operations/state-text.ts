@@ -5,6 +5,7 @@ import { checkedServer } from "../control/health/health-entry.ts";
 import { statusWord } from "../control/health/state-machine.ts";
 import type { Program } from "../control/program.ts";
 import type { ProxyEntry, ServerEntry } from "../control/registry.ts";
+import { NO_ADDRESS } from "../control/resolve/changes.ts";
 import { healthStateOf } from "../control/server-state.ts";
 import { P_FRONT_MAXCONN, PROXY_WORDS } from "../memory/proxy-row.ts";
 import {
@@ -37,6 +38,7 @@ export function trackedName(server: ServerEntry): string | undefined {
 /** `status` in `show stat`. */
 export function serverStatus(memory: SharedMemory, server: ServerEntry): string {
   const admin = adminOf(memory, server);
+  if ((admin & AdminState.RESOLUTION_MAINT) !== 0) return "MAINT (resolution)";
   if ((admin & AdminState.INHERITED_MAINT) !== 0) return `MAINT (via ${trackedName(server)})`;
   if ((admin & ADMIN_MAINT) !== 0) return "MAINT";
   return statusWord(healthStateOf(memory, server), healthStateOf(memory, checkedServer(server)));
@@ -66,9 +68,10 @@ export function backendFullconn(program: Program, backend: ProxyEntry): number {
   return Math.max(1, Math.ceil(total / 10));
 }
 
-/** "127.0.0.1:80", "[::1]:80", or "unix". */
+/** "127.0.0.1:80", "[::1]:80", or "unix"; "" while it has no address. */
 export function shownEndpoint(server: ServerEntry): string {
   if (server.config.endpoint.kind !== "inet") return "unix";
+  if (server.host === NO_ADDRESS) return "";
   const port = server.mapsPort && server.port >= 0 ? `+${server.port}` : `${server.port}`;
   return server.host.includes(":") ? `[${server.host}]:${port}` : `${server.host}:${port}`;
 }

@@ -14,6 +14,7 @@ import { getWeight, setWeight } from "./server-weight.ts";
 import { setServer } from "./set-server.ts";
 import { showInfo } from "./show-info.ts";
 import { showBackend, showCliLevel, showCliSockets, showEnv, showVersion } from "./show-process.ts";
+import { showResolvers } from "./show-resolvers.ts";
 import { showSchemaJson } from "./show-schema.ts";
 import { showServersConn, showServersState } from "./show-servers.ts";
 import { showSess } from "./show-sess.ts";
@@ -62,6 +63,7 @@ export const OPERATIONS: readonly Operation[] = [
   showCliSockets,
   showEnv,
   showInfo,
+  showResolvers,
   showSchemaJson,
   showServersConn,
   showServersState,

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadConfigText } from "../../src/config/load.ts";
+import { NAME_FILES_ELSEWHERE, NAME_LINES } from "./config-name-lines.ts";
 
 const GOLDEN = join(import.meta.dirname, "../golden/config");
 const ENV = { HG_PORT: "8080", HG_WORDS: "two words", HG_HOST: "127.0.0.1", PATH: process.env.PATH };
@@ -273,6 +274,7 @@ const SAME: readonly string[] = [
   "S on-marked-down shutdown-sessions on-marked-up shutdown-backup-sessions",
   "S on-marked-down foo",
   "S weigth 3",
+  ...NAME_LINES,
 ];
 
 /** What Headgate decides otherwise, and why. */
@@ -284,6 +286,8 @@ const DIFFERENT: readonly (readonly [line: string, ours: Verdict, reason: string
   ["S maxconn 4294967296", "refuse", "HAProxy wraps it"],
   ["S weight abc", "refuse", "HAProxy reads it as 0"],
   ["S check port 70000", "refuse", "HAProxy wraps it"],
+  ["S init-addr", "refuse", "HAProxy reads it as no method"],
+  ["S on-address-change shutdown-sessions", "accept", "the word is not HAProxy's"],
   ["S slowstart 10s", "refuse", "known, not supported yet"],
   ["S observe layer4", "refuse", "known, not supported yet"],
   ["S error-limit 3", "refuse", "known, not supported yet"],
@@ -331,6 +335,7 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["server-verify.cfg", "opens the certificate"],
   ["server-verifyhost.cfg", "opens the certificate"],
   ["checks-httpchk-host.cfg", "the host of 'option httpchk' is newer than HAProxy 2.6"],
+  ...NAME_FILES_ELSEWHERE,
   ["server-init-state.cfg", "the word is newer than HAProxy 3.0"],
 ]);
 

@@ -8,6 +8,7 @@ import { renderDiagnostic } from "../../src/config/diagnostics.ts";
 import { BIND_TABLE, STATS_SOCKET_TABLE } from "../../src/config/keywords/bind.ts";
 import { GLOBAL_TABLE } from "../../src/config/keywords/global.ts";
 import { PROXY_TABLE } from "../../src/config/keywords/proxy.ts";
+import { RESOLVERS_TABLE } from "../../src/config/keywords/resolvers.ts";
 import { SERVER_TABLE } from "../../src/config/keywords/server.ts";
 import { loadConfigText } from "../../src/config/load.ts";
 
@@ -15,6 +16,10 @@ const DIRECTORY = join(import.meta.dirname, "config");
 const SOURCES = join(import.meta.dirname, "../../src/config");
 const UPDATE = process.env.UPDATE_GOLDEN === "1";
 const ENV = { HG_PORT: "8080", HG_WORDS: "two words", HG_HOST: "127.0.0.1" };
+
+/** /etc/resolv.conf for the configurations whose name says so; the others have none. */
+const RESOLV_CONF =
+  "search example.org\nnameserver 192.0.2.53\nnameserver 2001:db8::53\nnameserver here\nnameserver 192.0.2.53\n";
 
 const names = readdirSync(DIRECTORY)
   .filter((name) => name.endsWith(".cfg"))
@@ -45,7 +50,9 @@ function expectGolden(path: string, actual: string | undefined): void {
 describe("golden configurations", () => {
   it.each(names)("%s", (name) => {
     const text = readFileSync(join(DIRECTORY, `${name}.cfg`), "utf8");
-    const { config, diagnostics } = loadConfigText(text, `${name}.cfg`, ENV);
+    const { config, diagnostics } = loadConfigText(text, `${name}.cfg`, ENV, () =>
+      name.includes("resolv-conf") ? RESOLV_CONF : undefined,
+    );
     const messages = diagnostics.map((d) => `${renderDiagnostic(d)}\n`).join("");
     expectGolden(join(DIRECTORY, `${name}.json`), config === undefined ? undefined : printModel(config));
     expectGolden(join(DIRECTORY, `${name}.err`), messages === "" ? undefined : messages);
@@ -57,6 +64,7 @@ describe("golden configurations", () => {
       ...[...GLOBAL_TABLE.keys()].map((name) => `global-${name}`),
       ...[...PROXY_TABLE.keys()].map((name) => `proxy-${name}`),
       ...[...BIND_TABLE.keys()].map((name) => `bind-${name}`),
+      ...[...RESOLVERS_TABLE.keys()].map((name) => `resolvers-${name}`),
       ...[...SERVER_TABLE.keys()].map((name) => `server-${name}`),
       ...[...STATS_SOCKET_TABLE.keys()].filter((name) => !BIND_TABLE.has(name)).map((name) => `socket-${name}`),
     ].map((name) => name.replaceAll(" ", "-"));

@@ -73,6 +73,9 @@ export class RealRig {
       onBackendDown() {},
       onCheckLog() {},
       onServerDeleted() {},
+      onAddressChange() {},
+      onResolvedAgain() {},
+      onFqdnChange() {},
       onFrontendStopped() {},
       onProgress() {},
     };
@@ -107,7 +110,7 @@ export class RealRig {
     const entry = serverEntry(id - 1, this.backend, serverConfig(id, { maxconn, endpoint }));
     this.backend.servers.push(entry);
     this.registry.serversByIndex[entry.index] = entry;
-    writeServerRow(this.memory, entry, await resolveServerAddress(endpoint), 0, OperState.RUNNING, 0);
+    writeServerRow(this.memory, entry, (await resolveServerAddress(endpoint)).sockaddr, 0, OperState.RUNNING, 0);
     return entry;
   }
 

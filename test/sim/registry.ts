@@ -86,8 +86,10 @@ export function serverEntry(index: number, backend: ProxyEntry, config: ServerCo
     config,
     host: endpoint.kind === "inet" ? endpoint.host : "",
     port: endpoint.kind === "inet" ? endpoint.port : 0,
+    route: "",
     mapsPort: false,
     fqdn: undefined,
+    service: undefined,
     lastChangeMs: 0,
     downMs: 0,
     downSinceMs: undefined,
@@ -100,7 +102,12 @@ export function registryOf(proxies: readonly ProxyEntry[], servers: number): Mut
   const serversByIndex: (ServerEntry | undefined)[] = new Array(servers).fill(undefined);
   for (const proxy of proxies) for (const server of proxy.servers) serversByIndex[server.index] = server;
   return {
-    config: { global: { statsSockets: [], statsTimeoutMs: 0, logs: [] }, proxies: [], statsSections: [] },
+    config: {
+      global: { statsSockets: [], statsTimeoutMs: 0, logs: [] },
+      proxies: [],
+      statsSections: [],
+      resolvers: [],
+    },
     proxies,
     serversByIndex,
     proxiesByIndex: [...proxies],

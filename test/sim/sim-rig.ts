@@ -89,6 +89,9 @@ export class SimRig {
       onCheckLog() {},
       onHealthChange() {},
       onServerDeleted() {},
+      onAddressChange() {},
+      onResolvedAgain() {},
+      onFqdnChange() {},
       onFrontendStopped() {},
       onProgress() {},
     };
@@ -107,8 +110,8 @@ export class SimRig {
     const entry = serverEntry(id - 1, this.backend, serverConfig(id, wishes));
     this.backend.servers.push(entry);
     this.registry.serversByIndex[entry.index] = entry;
-    const address = await resolveServerAddress(entry.config.endpoint);
-    writeServerRow(this.memory, entry, address, wishes.disabled ? 1 : 0, wishes.disabled ? 0 : OperState.RUNNING, 0);
+    const { sockaddr } = await resolveServerAddress(entry.config.endpoint);
+    writeServerRow(this.memory, entry, sockaddr, wishes.disabled ? 1 : 0, wishes.disabled ? 0 : OperState.RUNNING, 0);
     return entry;
   }
 

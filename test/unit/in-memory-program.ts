@@ -72,6 +72,12 @@ export class InMemoryProgram implements Program {
   readonly hardMaxconn = 2000;
   readonly fileLimit = 4096;
   stopping = false;
+  /** What `show resolvers` has to show. */
+  sections: ReturnType<Program["resolvers"]> = [];
+  /** What a log would be told about names, in order. */
+  readonly told: string[] = [];
+  /** Kinds of the orders that relays were given, in order. */
+  readonly orders: string[] = [];
   /** Every change that was committed, in order. */
   readonly changes: Change[] = [];
   readonly progressListeners = new Set<() => void>();
@@ -84,13 +90,22 @@ export class InMemoryProgram implements Program {
     const commit = createCommit({
       memory,
       registry,
-      orders: { order: async () => ({ matched: 0, ended: 0 }) },
+      orders: {
+        order: async ({ kind }) => {
+          this.orders.push(kind);
+          return { matched: 0, ended: 0 };
+        },
+      },
       events: {
-        onServerState: () => {},
+        onServerState: (server, { note }) => this.told.push(`${server.name} changes state${note}`),
         onBackendDown: () => {},
         onCheckLog: () => {},
         onHealthChange: () => {},
         onServerDeleted: () => {},
+        onAddressChange: (server, from, by) => this.told.push(`${server.name} from ${from} to ${server.host} by ${by}`),
+        onResolvedAgain: (server) => this.told.push(`${server.name} resolves again`),
+        onFqdnChange: (server, from, by) =>
+          this.told.push(`${server.name} named ${server.fqdn} after ${from} by ${by}`),
         onFrontendStopped: () => {},
         onProgress: () => this.progress(),
       },
@@ -129,6 +144,10 @@ export class InMemoryProgram implements Program {
 
   progress(): void {
     for (const listener of this.progressListeners) listener();
+  }
+
+  resolvers(): ReturnType<Program["resolvers"]> {
+    return this.sections;
   }
 
   droppedLogs(): number {

@@ -8,7 +8,7 @@ function wordSet(text: string): ReadonlySet<string> {
 /** Sections that begin with these words. */
 export const UNSUPPORTED_SECTIONS: ReadonlySet<string> = wordSet(`
 acme cache crt-store fcgi-app healthcheck http-errors log-forward log-profile mailers namespace_list peers program
-resolvers ring traces userlist
+ring traces userlist
 `);
 
 /** The `global` section, but for `tune.*`. */
@@ -71,7 +71,7 @@ errorfiles errorloc errorloc302 errorloc303 filter filter-sequence force-be-swit
 hash-balance-factor hash-preserve-affinity hash-type http-after-response http-error http-request http-response
 http-reuse http-send-name-header ignore-persist load-server-state-from-file log-format log-format-sd log-steps
 log-tag max-keep-alive-queue max-session-srv-conns monitor monitor-net monitor-uri persist rate-limit redirect
-redispatch reqadd reqirep retry-on rspadd server-state-file-name server-template source srvtcpka-cnt srvtcpka-idle
+redispatch reqadd reqirep retry-on rspadd server-state-file-name source srvtcpka-cnt srvtcpka-idle
 srvtcpka-intvl srvtimeout stats stick stick-table tcp-request tcp-response transparent unique-id-format
 unique-id-header use-fcgi-app use-server use_backend usesrc
 `);
@@ -108,11 +108,11 @@ tcp-ut tfo thread tls-ticket-keys tls-tickets transparent verify
 export const UNSUPPORTED_SERVER_WORDS: ReadonlySet<string> = wordSet(`
 allow-0rtt alpn cc check-pool-conn-name check-proto check-reuse-pool check-sni-auto check-via-socks4 ciphers ciphersuites
 client-sigalgs cookie crl-file curves error-limit force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 guid
-hash-key healthcheck idle-ping init-addr ktls log-bufsize log-proto max-reuse maxqueue minconn namespace
+hash-key healthcheck idle-ping ktls log-bufsize log-proto max-reuse maxqueue minconn namespace
 no-check-reuse-pool no-check-sni-auto no-renegotiate no-send-proxy no-send-proxy-v2 no-send-proxy-v2-ssl
 no-send-proxy-v2-ssl-cn no-sni-auto no-ssl no-ssl-reuse no-sslv3 no-tfo no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12
 no-tlsv13 non-stick npn observe on-error pool-conn-name pool-low-conn pool-max-conn pool-purge-delay proto proxy-v2-options redir
-renegotiate resolve-net resolve-opts resolve-prefer resolvers send-proxy send-proxy-v2 send-proxy-v2-ssl
+renegotiate send-proxy send-proxy-v2 send-proxy-v2-ssl
 send-proxy-v2-ssl-cn set-proxy-v2-tlv-fmt shard sigalgs slowstart sni sni-auto socks4 source ssl ssl-max-ver ssl-min-ver
 ssl-reuse stick strict-maxconn tcp-md5sig tcp-ut tfo tls-tickets usesrc ws
 `);
@@ -164,7 +164,6 @@ export const PROXY_HINTS: Hints = {
   use_backend: "use 'default_backend': one frontend for each backend",
   "option httplog": "in mode tcp it is 'option tcplog'",
   "timeout tunnel": "'timeout client' and 'timeout server' hold for the whole session",
-  "server-template": "write one 'server' line for each server",
 };
 
 export const BIND_HINTS: Hints = {

@@ -5,6 +5,7 @@ import { readBindLine } from "../bind-line.ts";
 import type { ProxyDraft } from "../drafts.ts";
 import type { Balance } from "../model.ts";
 import { readDefaultServer, readServerLine } from "../server-line.ts";
+import { readServerTemplate } from "../server-template.ts";
 import type { WordReader } from "../word-reader.ts";
 import { CHECK_PROXY_KEYWORDS } from "./check-rules.ts";
 import { indexKeywords, type ProxyKeyword } from "./keyword.ts";
@@ -214,6 +215,17 @@ const BACKEND_KEYWORDS: readonly ProxyKeyword<ProxyDraft>[] = [
     read(words, proxy) {
       const server = readServerLine(words, proxy.defaultServer, proxy.context);
       if (server !== undefined) proxy.servers.push(server);
+    },
+  },
+  {
+    name: "server-template",
+    args: "<prefix> <number|range> <name>[:<port>] [<server words>]",
+    doc: "Servers <prefix>1 to <prefix><number>, or those of a range, that differ by nothing else: with `resolvers` each gets an address of the name.",
+    status: "supported",
+    side: "backend",
+    inDefaults: false,
+    read(words, proxy) {
+      proxy.servers.push(...readServerTemplate(words, proxy.defaultServer, proxy.context));
     },
   },
   {

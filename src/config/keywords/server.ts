@@ -5,6 +5,7 @@ import type { ServerDraft } from "../drafts.ts";
 import type { WordReader } from "../word-reader.ts";
 import { CHECK_SERVER_KEYWORDS } from "./checks.ts";
 import { indexKeywords, type Keyword } from "./keyword.ts";
+import { RESOLUTION_SERVER_KEYWORDS } from "./resolution.ts";
 
 /** Largest value of HAProxy's counters of connections. */
 const MAX_COUNT = 2_147_483_647;
@@ -90,4 +91,5 @@ export const SERVER_KEYWORDS: readonly Keyword<ServerDraft>[] = [
 export const SERVER_TABLE: ReadonlyMap<string, Keyword<ServerDraft>> = indexKeywords(
   SERVER_KEYWORDS,
   CHECK_SERVER_KEYWORDS,
+  RESOLUTION_SERVER_KEYWORDS,
 );

@@ -53,8 +53,11 @@ const checkState = (counter: CheckCounter): CheckState => ({
   send: undefined,
 });
 
-/** The health of a server that was just configured. `dynamic`: by `add server`, whose checks wait for `enable health`. */
-export function createHealth(config: ServerConfig, dynamic: boolean): HealthEntry {
+/**
+ * The health of a server that was just configured. `dynamic`: by `add server`, whose checks wait for `enable health`; `unresolved`: it
+ * has no address yet.
+ */
+export function createHealth(config: ServerConfig, dynamic: boolean, unresolved = false): HealthEntry {
   const { health, agent } = config;
   const counter = initialCounter(
     health?.rise ?? DEFAULT_RISE,
@@ -64,7 +67,7 @@ export function createHealth(config: ServerConfig, dynamic: boolean): HealthEntr
   );
   const agentCounter = initialCounter(AGENT_RISE, AGENT_FALL, agent !== undefined, agent !== undefined && !dynamic);
   return {
-    check: checkState(config.disabled ? { ...counter, health: 0, paused: true } : counter),
+    check: checkState(config.disabled || unresolved ? { ...counter, health: 0, paused: true } : counter),
     agent: checkState(agentCounter),
     tracked: undefined,
     trackers: [],

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { AdminState, OperState } from "../../memory/server-row.ts";
 import { noServerMessage, proxyStoppedMessage, type ServerCondition, serverStateMessages } from "./server-messages.ts";
 
-const { FORCED_MAINT, INHERITED_MAINT, CONFIG_MAINT, FORCED_DRAIN, INHERITED_DRAIN } = AdminState;
+const { RESOLUTION_MAINT, FORCED_MAINT, INHERITED_MAINT, CONFIG_MAINT, FORCED_DRAIN, INHERITED_DRAIN } = AdminState;
 const up = (admin = 0): ServerCondition => ({ admin, oper: OperState.RUNNING });
 const stopped = (admin = 0): ServerCondition => ({ admin, oper: OperState.STOPPED });
 const counts = { active: 0, backup: 1, sessions: 4, requeued: 2, queued: 3 };
@@ -52,6 +52,18 @@ test.each<[string, ServerCondition, ServerCondition, readonly string[]]>([
     ],
   ],
   [
+    "out of maintenance because the name resolves",
+    stopped(RESOLUTION_MAINT),
+    up(),
+    ["5 Server be/s ('db.test') is UP/READY (resolves again)."],
+  ],
+  [
+    "the name resolves, in forced maintenance",
+    stopped(RESOLUTION_MAINT | FORCED_MAINT),
+    stopped(FORCED_MAINT),
+    ["5 Server be/s ('db.test') resolves again but remains in maintenance."],
+  ],
+  [
     "out of inherited maintenance",
     stopped(INHERITED_MAINT),
     up(),
@@ -73,7 +85,7 @@ test.each<[string, ServerCondition, ServerCondition, readonly string[]]>([
   ["nothing changed", up(), up(), []],
   ["nothing changed in maintenance", stopped(FORCED_MAINT), stopped(FORCED_MAINT), []],
 ])("%s", (_, before, after, expected) => {
-  const names = { backend: "be", server: "s", isBackup: false };
+  const names = { backend: "be", server: "s", isBackup: false, fqdn: "db.test" };
   const messages = serverStateMessages(names, before, after, counts);
   expect(messages.map(({ level, text }) => `${level} ${text}`)).toEqual(expected);
 });

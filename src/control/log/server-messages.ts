@@ -32,6 +32,8 @@ export interface ServerNames {
   readonly isBackup: boolean;
   /** " via b/s" of the server that brought it about; "" or absent else. */
   readonly via?: string;
+  /** The name that DNS knows it by. */
+  readonly fqdn?: string;
 }
 
 /** The messages of an administrative change, in order; none where nothing worth a line changed. */
@@ -60,11 +62,16 @@ export function serverStateMessages(
     return messages;
   }
   if (leaves(ADMIN_MAINT)) {
+    const resolves = leaves(AdminState.RESOLUTION_MAINT);
     const how = leaves(AdminState.FORCED_MAINT) ? "leaving forced maintenance" : "leaving maintenance";
-    add(LogLevel.NOTICE, `is ${upOrDown}/${drains ? "DRAIN" : "READY"} (${how})`);
+    const name = resolves ? `('${names.fqdn ?? NO_NAME}') ` : "";
+    add(LogLevel.NOTICE, `${name}is ${upOrDown}/${drains ? "DRAIN" : "READY"} (${resolves ? "resolves again" : how})`);
   } else if ((after.admin & ADMIN_MAINT) !== 0) {
     if (leaves(AdminState.FORCED_MAINT)) {
       add(LogLevel.NOTICE, "is leaving forced maintenance but remains in maintenance");
+    }
+    if (leaves(AdminState.RESOLUTION_MAINT)) {
+      add(LogLevel.NOTICE, `('${names.fqdn ?? NO_NAME}') resolves again but remains in maintenance`);
     }
     return messages;
   }
@@ -97,6 +104,26 @@ export function serverOperMessage(
   const word = after.oper === OperState.STOPPING ? "stopping" : "UP";
   return { level: LogLevel.NOTICE, text: `${subject} is ${word}${note}. ${onlineText(counts)}.` };
 }
+
+/** What HAProxy's C library prints for a name or an address that is not there. */
+const NO_NAME = "(null)";
+const NO_ADDRESS = "(none)";
+
+/** Another address than before; "-" stands for none. `by`: "<resolvers>/<nameserver>" and the like. */
+export const addressMessage = (server: string, from: string, to: string, by: string): LogMessage => ({
+  level: LogLevel.NOTICE,
+  text: `${server} changed its IP from ${from === "-" ? NO_ADDRESS : from} to ${to} by ${by}.`,
+});
+
+/** A name that resolves again took the server out of maintenance. */
+export const resolvedMessage = (server: string): LogMessage => ({
+  level: LogLevel.NOTICE,
+  text: `Server ${server} administratively READY thanks to valid DNS answer.`,
+});
+
+/** Another name than before. */
+export const fqdnText = (server: string, from: string | undefined, to: string, by: string): string =>
+  `${server} changed its FQDN from ${from ?? NO_NAME} to ${to} by '${by}'`;
 
 /** Said once when the last usable server of a backend is gone. */
 export function noServerMessage(kind: "listen" | "backend" | "frontend", backend: string): LogMessage {

@@ -19,6 +19,7 @@ export function stateChangeMessages(
     server: server.name,
     isBackup: isBackup(server),
     via: change.note,
+    ...(server.fqdn === undefined ? {} : { fqdn: server.fqdn }),
   };
   const counts = {
     active: usable.filter((other) => !isBackup(other)).length,
