@@ -31,6 +31,8 @@ export interface LoadContext {
   readonly accounts: Accounts;
   /** Remembers a word that is read and kept but not active yet; one notice for each file names them all. */
   readonly keep: (name: string, span: Span) => void;
+  /** Remembers a word that changes nothing here; one notice for each file names them all, by reason. */
+  readonly ignore: (name: string, span: Span, reason: string) => void;
 }
 
 export interface GlobalDraft {
@@ -40,6 +42,10 @@ export interface GlobalDraft {
   statsTimeoutMs: number;
   hardStopAfterMs?: number;
   spreadChecksPercent?: number;
+  pidFile?: string;
+  uid?: number;
+  gid?: number;
+  chroot?: string;
   readonly statsSockets: StatsSocket[];
   readonly logs: LogTarget[];
 }

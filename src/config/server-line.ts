@@ -113,6 +113,7 @@ export function parseServerWords(words: readonly string[], base: ServerSettings)
     env: {},
     accounts: { uidOf: () => undefined, gidOf: () => undefined },
     keep: () => {},
+    ignore: () => {},
   };
   const draft = newServerDraft(base, context);
   const reader = new WordReader(line, diagnostics);

@@ -48,6 +48,8 @@ export const P_QUEUE_MAX = 26;
 export const P_SERVED = 27;
 /** Proxy id as shown (iid). */
 export const P_ID = 28;
+/** Of a backend; once connected, in place of the client's and the server's timeouts. 0: those hold. */
+export const P_TIMEOUT_TUNNEL = 29;
 
 export const PF_FRONTEND = 1;
 export const PF_BACKEND = 2;

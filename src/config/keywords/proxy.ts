@@ -7,6 +7,7 @@ import type { Balance } from "../model.ts";
 import { readDefaultServer, readServerLine } from "../server-line.ts";
 import type { WordReader } from "../word-reader.ts";
 import { CHECK_PROXY_KEYWORDS } from "./checks.ts";
+import { INERT_PROXY_KEYWORDS } from "./inert.ts";
 import { indexKeywords, type ProxyKeyword } from "./keyword.ts";
 import { readLogTarget } from "./log.ts";
 import { OPTION_KEYWORDS } from "./options.ts";
@@ -279,4 +280,5 @@ export const PROXY_KEYWORDS: readonly ProxyKeyword<ProxyDraft>[] = [
 export const PROXY_TABLE: ReadonlyMap<string, ProxyKeyword<ProxyDraft>> = indexKeywords(
   PROXY_KEYWORDS,
   CHECK_PROXY_KEYWORDS,
+  INERT_PROXY_KEYWORDS,
 );

@@ -50,6 +50,13 @@ export const TIMEOUT_KEYWORDS: readonly ProxyKeyword<ProxyDraft>[] = [
   timeout("connect", "connectMs", "backend", "Longest time for one connection attempt.", "none, with a warning"),
   timeout("queue", "queueMs", "backend", "Longest time in a queue.", "`timeout connect`"),
   timeout(
+    "tunnel",
+    "tunnelMs",
+    "backend",
+    "Longest silence of either side of a connected session, in place of `timeout client` and `timeout server`.",
+    "theirs",
+  ),
+  timeout(
     "client-fin",
     "clientFinMs",
     "frontend",
