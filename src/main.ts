@@ -7,6 +7,7 @@ import { loadConfig } from "./config/load.ts";
 import type { Config, StatsSocket } from "./config/model.ts";
 import { type RunningProgram, startProgram } from "./control/supervisor.ts";
 import { c } from "./sys/libc.ts";
+import { takeIdentity } from "./sys/process-identity.ts";
 import { checkConfig } from "./ways-in/check-command.ts";
 import { type CommandLine, parseCommandLine } from "./ways-in/cli.ts";
 import { runDemo } from "./ways-in/demo/demo.ts";
@@ -91,11 +92,15 @@ async function runProxy(command: RunCommand): Promise<void> {
   const loaded = loadConfig(command.files, process.env);
   if (!command.quiet) process.stderr.write(configLines(loaded, command.files, speaker));
   if (loaded.config === undefined) return print("", "stderr", 1);
+  const { global } = loaded.config;
+  const pidFile = command.pidFile ?? global.pidFile;
   const actOn = holdSignals();
   let service: Service;
   try {
-    service = await startService(loaded.config, command);
-    if (command.pidFile !== undefined) writeFileSync(command.pidFile, `${process.pid}\n`);
+    service = await startService(loaded.config, command, () => {
+      if (pidFile !== undefined) writeFileSync(pidFile, `${process.pid}\n`);
+      takeIdentity(global);
+    });
   } catch (error) {
     if (!(error instanceof AppError) && (error as NodeJS.ErrnoException).code === undefined) throw error;
     const hint = error instanceof AppError && error.hint !== undefined ? `    hint: ${error.hint}\n` : "";
@@ -104,7 +109,7 @@ async function runProxy(command: RunCommand): Promise<void> {
   }
   const finish = once(async (exitCode: number, graceMs: number) => {
     await closeService(service, graceMs);
-    if (command.pidFile !== undefined) removeFile(command.pidFile);
+    if (pidFile !== undefined) removeFile(pidFile);
     end(exitCode);
   });
   actOn({
@@ -143,8 +148,15 @@ interface ServiceOptions {
   readonly maxconn?: number;
 }
 
-/** Boots the proxy, then its ways in, then lets it accept: a stats socket that answers belongs to a proxy that works. */
-async function startService(config: Config, options: ServiceOptions): Promise<Service> {
+/**
+ * Boots the proxy, then its ways in, then lets it accept: a stats socket that answers belongs to a proxy that works.
+ * @param beforeAccepting when everything is bound, and nobody was served yet
+ */
+async function startService(
+  config: Config,
+  options: ServiceOptions,
+  beforeAccepting: () => void = () => {},
+): Promise<Service> {
   const say = (severity: StartupSeverity, text: string): void => {
     if (!options.quiet) process.stderr.write(startupLine(severity, text));
   };
@@ -165,6 +177,7 @@ async function startService(config: Config, options: ServiceOptions): Promise<Se
   try {
     for (const socket of config.global.statsSockets)
       runtimeSockets.push(await openRuntimeSocket(program, socket, config));
+    beforeAccepting();
     await program.open();
     return service;
   } catch (error) {

@@ -58,6 +58,7 @@ function serversOf(entries: readonly ServerEntry[], checks: BackendChecks): read
 
 function globalOf({ global }: Drafts): GlobalConfig {
   const { maxconn, nbthread, statsSockets, statsTimeoutMs, hardStopAfterMs, logs, spreadChecksPercent } = global;
+  const { pidFile, uid, gid, chroot } = global;
   return withoutUndefined({
     maxconn,
     nbthread,
@@ -66,6 +67,10 @@ function globalOf({ global }: Drafts): GlobalConfig {
     hardStopAfterMs,
     logs,
     spreadChecksPercent,
+    pidFile,
+    uid,
+    gid,
+    chroot,
   });
 }
 
@@ -74,10 +79,10 @@ function logsOf(entries: readonly LogEntry[], globalLogs: readonly LogTarget[]):
 }
 
 function timeoutsOf(draft: ProxyDraft, hasFrontend: boolean, hasBackend: boolean): Timeouts {
-  const { clientMs, clientFinMs, serverMs, connectMs, queueMs, serverFinMs, checkMs } = draft.timeouts;
+  const { clientMs, clientFinMs, serverMs, connectMs, queueMs, tunnelMs, serverFinMs, checkMs } = draft.timeouts;
   return withoutUndefined({
     ...(hasFrontend ? { clientMs, clientFinMs } : {}),
-    ...(hasBackend ? { serverMs, connectMs, queueMs, serverFinMs, checkMs } : {}),
+    ...(hasBackend ? { serverMs, connectMs, queueMs, tunnelMs, serverFinMs, checkMs } : {}),
   });
 }
 

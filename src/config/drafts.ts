@@ -36,6 +36,8 @@ export interface LoadContext {
   readonly resolvConf: () => string | undefined;
   /** Remembers a word that is read and kept but not active yet; one notice for each file names them all. */
   readonly keep: (name: string, span: Span) => void;
+  /** Remembers a word that changes nothing here; one notice for each file names them all, by reason. */
+  readonly ignore: (name: string, span: Span, reason: string) => void;
 }
 
 export interface GlobalDraft {
@@ -47,6 +49,10 @@ export interface GlobalDraft {
   spreadChecksPercent?: number;
   /** `external-check`: programs may be started. */
   externalCheck: boolean;
+  pidFile?: string;
+  uid?: number;
+  gid?: number;
+  chroot?: string;
   readonly statsSockets: StatsSocket[];
   readonly logs: LogTarget[];
 }

@@ -46,16 +46,19 @@ function loadFiles(
   resolvConf: () => string | undefined = readResolvConf,
 ): LoadResult {
   const kept = new KeptWords();
+  const inert = new InertWords();
   const context: LoadContext = {
     env,
     accounts: readSystemAccounts(),
     resolvConf,
     keep: (name, span) => kept.add(name, span),
+    ignore: (name, span, reason) => inert.add(name, span, reason),
   };
   const sections = files.flatMap((file) => readSections(file, env, diagnostics));
   const drafts = buildDrafts(sections, context, diagnostics);
   validate(drafts, diagnostics);
   kept.report(diagnostics);
+  inert.report(diagnostics);
   const hasListener = drafts.global.statsSockets.length > 0 || drafts.proxies.some((proxy) => proxy.binds.length > 0);
   if (!hasListener && !diagnostics.hasErrors) {
     diagnostics.warning("no-listener", "nothing listens: there is no 'bind' line", wholeFile(paths.at(-1) ?? ""));
@@ -107,6 +110,24 @@ class KeptWords {
     for (const { first, names } of this.#files.values()) {
       const message = `read and kept, but not active yet: ${[...names].join(", ")}`;
       diagnostics.notice("not-active-yet", message, first);
+    }
+  }
+}
+
+/** Words that change nothing here: one notice for each file names them all, by reason. */
+class InertWords {
+  readonly #files = new Map<string, { readonly first: Span; readonly reasons: Map<string, Set<string>> }>();
+
+  add(name: string, span: Span, reason: string): void {
+    const file = this.#files.get(span.line.file) ?? { first: span, reasons: new Map<string, Set<string>>() };
+    this.#files.set(span.line.file, file);
+    file.reasons.set(reason, (file.reasons.get(reason) ?? new Set()).add(name));
+  }
+
+  report(diagnostics: DiagnosticList): void {
+    for (const { first, reasons } of this.#files.values()) {
+      const parts = [...reasons].map(([reason, names]) => `${[...names].join(", ")} (${reason})`);
+      diagnostics.notice("no-effect", `accepted, but nothing changes by: ${parts.join("; ")}`, first);
     }
   }
 }

@@ -61,6 +61,12 @@ export interface GlobalConfig {
   readonly logs: readonly LogTarget[];
   /** 0..50: how far the times of checks are spread around their interval. */
   readonly spreadChecksPercent?: number;
+  /** Where the process id is written. */
+  readonly pidFile?: string;
+  /** What the process becomes once its addresses are bound: user, group, root directory. */
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly chroot?: string;
 }
 
 export type BalanceAlgorithm = "roundrobin" | "leastconn" | "source" | "first" | "random";
@@ -133,6 +139,8 @@ export interface Timeouts {
   readonly serverMs?: number;
   readonly connectMs?: number;
   readonly queueMs?: number;
+  /** Once connected, in place of clientMs and serverMs. */
+  readonly tunnelMs?: number;
   readonly clientFinMs?: number;
   readonly serverFinMs?: number;
   readonly checkMs?: number;

@@ -5,6 +5,7 @@ import { BIND_KEYWORDS, STATS_SOCKET_KEYWORDS } from "./keywords/bind.ts";
 import { CHECK_PROXY_KEYWORDS } from "./keywords/check-rules.ts";
 import { CHECK_GLOBAL_KEYWORDS, CHECK_SERVER_KEYWORDS } from "./keywords/checks.ts";
 import { GLOBAL_KEYWORDS } from "./keywords/global.ts";
+import { INERT_GLOBAL_KEYWORDS, INERT_PROXY_KEYWORDS } from "./keywords/inert.ts";
 import type { Keyword, ProxyKeyword } from "./keywords/keyword.ts";
 import {
   UNSUPPORTED_BIND_WORDS,
@@ -39,7 +40,7 @@ function table(keywords: readonly Described[]): string {
 }
 
 function mark(keyword: Described): string {
-  return keyword.status === "kept" ? "kept" : "";
+  return keyword.status === "supported" ? "" : keyword.status;
 }
 
 function sectionsOf(keyword: ProxyKeyword<never>): string {
@@ -73,12 +74,13 @@ export function renderReference(): string {
     "Written from the keyword tables in `src/config/keywords/`; do not edit. The language is HAProxy's: what is listed here means " +
       "what it means there, with the defaults of HAProxy 3.2.",
     "**kept**: read, checked for form and kept, but without effect until the part it configures exists; one notice for each file names " +
-      "these words. Every other word listed is in effect. A word that HAProxy knows and Headgate does not is refused by name; any other is " +
+      "these words. Every other word listed is in effect, but for the inert ones. A word that HAProxy knows and Headgate does not is refused by name; any other is " +
       "refused with the nearest known word.",
+    "**inert**: accepted because it changes nothing here; a notice names it with the reason.",
     "## The text",
     LEXICAL,
     "## global",
-    table([...GLOBAL_KEYWORDS, ...CHECK_GLOBAL_KEYWORDS]),
+    table([...GLOBAL_KEYWORDS, ...CHECK_GLOBAL_KEYWORDS, ...INERT_GLOBAL_KEYWORDS]),
     "Words of a `stats socket` line:",
     table(STATS_SOCKET_KEYWORDS),
     "## defaults, frontend, listen, backend",
@@ -86,7 +88,7 @@ export function renderReference(): string {
       "ignored with a warning. `defaults [<name>] [from <defaults>]`, `frontend <name> [from <defaults>]`: a section begins with what the " +
       "named defaults say, else the last ones above it. A section in mode http is kept where it serves `stats` or the metrics and " +
       "nothing else, and refused otherwise.",
-    proxyTable([...PROXY_KEYWORDS, ...CHECK_PROXY_KEYWORDS]),
+    proxyTable([...PROXY_KEYWORDS, ...CHECK_PROXY_KEYWORDS, ...INERT_PROXY_KEYWORDS]),
     "## bind lines",
     table(BIND_KEYWORDS),
     "## server and default-server lines",

@@ -135,6 +135,7 @@ export function parseServerWords(words: readonly string[], base: ServerTemplate,
     accounts: { uidOf: () => undefined, gidOf: () => undefined },
     resolvConf: () => undefined,
     keep: () => {},
+    ignore: () => {},
   };
   const draft = newServerDraft(base, context);
   const reader = new WordReader(line, diagnostics);

@@ -23,6 +23,7 @@ import {
   P_TIMEOUT_QUEUE,
   P_TIMEOUT_SERVER,
   P_TIMEOUT_SERVER_FIN,
+  P_TIMEOUT_TUNNEL,
   PF_ALL_BACKUPS,
   PF_BACKEND,
   PF_CLIENT_KEEPALIVE,
@@ -96,6 +97,7 @@ export function writeProxyRow(memory: SharedMemory, proxy: ProxyEntry, maxconn: 
   table[row + P_TIMEOUT_SERVER] = config.timeouts.serverMs ?? 0;
   table[row + P_TIMEOUT_CONNECT] = config.timeouts.connectMs ?? 0;
   table[row + P_TIMEOUT_QUEUE] = config.timeouts.queueMs ?? 0;
+  table[row + P_TIMEOUT_TUNNEL] = config.timeouts.tunnelMs ?? 0;
   table[row + P_TIMEOUT_CLIENT_FIN] = config.timeouts.clientFinMs ?? 0;
   table[row + P_TIMEOUT_SERVER_FIN] = config.timeouts.serverFinMs ?? 0;
   table[row + P_DEFAULT_BACKEND] = defaultBackend;

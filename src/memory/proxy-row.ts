@@ -50,6 +50,8 @@ export const P_SERVED = 27;
 export const P_ID = 28;
 /** `option fence`: the only server that may be given sessions, -1 while there was none yet. Control decides when it changes. */
 export const P_LEADER = 29;
+/** Of a backend; once connected, in place of the client's and the server's timeouts. 0: those hold. */
+export const P_TIMEOUT_TUNNEL = 30;
 
 export const PF_FRONTEND = 1;
 export const PF_BACKEND = 2;

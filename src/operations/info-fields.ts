@@ -35,6 +35,15 @@ export interface InfoSource {
   readonly residentBytes: number;
 }
 
+/** What is resident now; in a root directory without /proc, the most that ever was. */
+function residentBytes(): number {
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    return process.resourceUsage().maxRSS * 1024;
+  }
+}
+
 /** Reads once what several values need; `float`: seconds keep their fraction. */
 export function infoSource(program: Program, float: boolean): InfoSource {
   const { controlConnections } = statsOf(program);
@@ -48,7 +57,7 @@ export function infoSource(program: Program, float: boolean): InfoSource {
     controlConnections: controlConnections.open.length,
     connectionsTotal: sumThreads(memory, CT_CONNECTIONS) + controlConnections.total,
     listeners: bound + controlConnections.sockets.length,
-    residentBytes: process.memoryUsage.rss(),
+    residentBytes: residentBytes(),
   };
 }
 

@@ -13,6 +13,7 @@ import {
   P_TIMEOUT_QUEUE,
   P_TIMEOUT_SERVER,
   P_TIMEOUT_SERVER_FIN,
+  P_TIMEOUT_TUNNEL,
   PROXY_WORDS,
 } from "../memory/proxy-row.ts";
 import {
@@ -120,8 +121,11 @@ export function viewSession(program: Program, reader: SessionReader, thread: num
     timeoutMs > 0 ? Math.max(0, timeoutMs - (nowMs - sinceMs)) : undefined;
   const front = words[S_FRONTEND];
   const back = words[S_BACKEND];
-  const clientMs = ((down & DF_SHUT) !== 0 && timeout(front, P_TIMEOUT_CLIENT_FIN)) || timeout(front, P_TIMEOUT_CLIENT);
-  const serverMs = ((up & DF_SHUT) !== 0 && timeout(back, P_TIMEOUT_SERVER_FIN)) || timeout(back, P_TIMEOUT_SERVER);
+  const tunnelMs = isEstablished ? timeout(back, P_TIMEOUT_TUNNEL) : 0;
+  const clientFinMs = (down & DF_SHUT) !== 0 ? timeout(front, P_TIMEOUT_CLIENT_FIN) : 0;
+  const serverFinMs = (up & DF_SHUT) !== 0 ? timeout(back, P_TIMEOUT_SERVER_FIN) : 0;
+  const clientMs = clientFinMs || tunnelMs || timeout(front, P_TIMEOUT_CLIENT);
+  const serverMs = serverFinMs || tunnelMs || timeout(back, P_TIMEOUT_SERVER);
   const isBlocked = (flags: number, held: number): boolean => (flags & DF_BLOCKED) !== 0 || held > 0;
   const side = (eof: number, shut: number): number =>
     ((eof & DF_EOF) !== 0 ? SIDE_END_OF_STREAM : 0) | ((shut & DF_SHUT) !== 0 ? SIDE_SHUT_DONE : 0);

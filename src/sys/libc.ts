@@ -13,6 +13,7 @@ export const c = {
   accept4: bindFunction<(fd: N, address: N, length: N, flags: N) => N>("int accept4(int, intptr_t, intptr_t, int)"),
   bind: bindFunction<(fd: N, address: Uint8Array, length: N) => N>("int bind(int, void *, uint32)"),
   chmod: bindFunction<(path: string, mode: N) => N>("int chmod(const char *, uint32)"),
+  chroot: bindFunction<(path: string) => N>("int chroot(const char *)"),
   clockGettime: bindFunction<(clock: N, address: N) => N>("int clock_gettime(int, intptr_t)"),
   close: bindFunction<(fd: N) => N>("int close(int)"),
   connect: bindFunction<(fd: N, address: N, length: N) => N>("int connect(int, intptr_t, uint32)"),

@@ -45,6 +45,10 @@ backend b
 /** Lines put into a plain configuration: in the frontend (F), in the backend (B), after a server (S). Both must judge alike. */
 const SAME: readonly string[] = [
   "F maxconn 100",
+  "B timeout tunnel 1h",
+  "B timeout tunnel",
+  "F option tcp-smart-accept",
+  "B no option tcp-smart-connect",
   "F backlog 100",
   "F maxconn",
   "F maxconn 1 2",
@@ -261,7 +265,6 @@ const DIFFERENT: readonly (readonly [line: string, ours: Verdict, reason: string
   ["B balance static-rr", "refuse", "known, not supported"],
   ["B option nolinger", "refuse", "known, not supported"],
   ["B option abortonclose", "refuse", "known, not supported"],
-  ["B timeout tunnel 1h", "refuse", "known, not supported"],
   ["B mode http", "refuse", "HTTP is not relayed"],
   ["S send-proxy", "refuse", "known, not supported"],
   ["S minconn 3", "refuse", "known, not supported"],
@@ -276,6 +279,7 @@ const DIFFERENT: readonly (readonly [line: string, ours: Verdict, reason: string
 const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["defaults-http.cfg", "opens the error file"],
   ["server-ca-file.cfg", "opens the certificate"],
+  ["global-ssl-dh-param-file.cfg", "opens the file"],
   ["proxy-bind.cfg", "resolves a host name"],
   ["proxy-server.cfg", "resolves a host name"],
   ["server-crt.cfg", "opens the certificate"],

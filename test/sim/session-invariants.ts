@@ -7,6 +7,7 @@ import {
   P_TIMEOUT_QUEUE,
   P_TIMEOUT_SERVER,
   P_TIMEOUT_SERVER_FIN,
+  P_TIMEOUT_TUNNEL,
   PROXY_WORDS,
 } from "../../src/memory/proxy-row.ts";
 import * as S from "../../src/memory/session-row.ts";
@@ -143,7 +144,7 @@ function deadlineOf(rig: Rig, row: number): number {
       S.S_DOWN,
       S.S_CLIENT_ACTIVE_F64,
       S.S_DOWN_STALLED_F64,
-      proxiesI32[front + P_TIMEOUT_CLIENT],
+      proxiesI32[back + P_TIMEOUT_TUNNEL] || proxiesI32[front + P_TIMEOUT_CLIENT],
       proxiesI32[front + P_TIMEOUT_CLIENT_FIN],
     ),
     side(
@@ -151,7 +152,7 @@ function deadlineOf(rig: Rig, row: number): number {
       S.S_UP,
       S.S_SERVER_ACTIVE_F64,
       S.S_UP_STALLED_F64,
-      proxiesI32[back + P_TIMEOUT_SERVER],
+      proxiesI32[back + P_TIMEOUT_TUNNEL] || proxiesI32[back + P_TIMEOUT_SERVER],
       proxiesI32[back + P_TIMEOUT_SERVER_FIN],
     ),
   );

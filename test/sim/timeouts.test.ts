@@ -28,6 +28,23 @@ const server = (rig: SimRig): Connection => rig.world.servers[rig.world.servers.
 const CASES: Record<string, Case> = {
   "a client that is idle": { timeouts: { clientMs: 500 }, ending: "cD", afterMs: 500, play: () => {} },
   "a server that is idle": { timeouts: { serverMs: 500 }, ending: "sD", afterMs: 500, play: () => {} },
+  "a session that is idle longer than timeout tunnel, whatever client and server say": {
+    timeouts: { clientMs: 200, serverMs: 100, tunnelMs: 500 },
+    ending: "cD",
+    afterMs: 500,
+    play: () => {},
+  },
+  "a half-closed session (client-fin) before timeout tunnel": {
+    timeouts: { clientMs: 5000, clientFinMs: 300, tunnelMs: 5000 },
+    ending: "cD",
+    afterMs: 300,
+    play: ({ rig, client }) => {
+      server(rig).peerShutdown();
+      rig.settle();
+      client.peerSend(1);
+      rig.settle();
+    },
+  },
   "a client that was active for a while": {
     timeouts: { clientMs: 500 },
     ending: "cD",

@@ -2,10 +2,12 @@
 
 import type { BindDraft } from "../drafts.ts";
 import type { WordReader } from "../word-reader.ts";
+import { INERT_SOCKET_KEYWORDS } from "./inert.ts";
 import { indexKeywords, type Keyword } from "./keyword.ts";
 
 const MAX_COUNT = 2_147_483_647;
-const MAX_UID = 4_294_967_294;
+/** Largest number of a user or group. */
+export const MAX_UID = 4_294_967_294;
 
 /** Owner and rights: the same on a unix `bind` and on a `stats socket`. */
 const OWNER_KEYWORDS: readonly Keyword<BindDraft>[] = [
@@ -63,7 +65,8 @@ const OWNER_KEYWORDS: readonly Keyword<BindDraft>[] = [
   },
 ];
 
-function accountNumber(
+/** The number of the user or group that the next word names. */
+export function accountNumber(
   words: WordReader,
   what: "user" | "group",
   numberOf: (name: string) => number | undefined,
@@ -150,6 +153,7 @@ export const STATS_SOCKET_KEYWORDS: readonly Keyword<BindDraft>[] = [
     },
   },
   ...OWNER_KEYWORDS,
+  ...INERT_SOCKET_KEYWORDS,
 ];
 
 export const BIND_TABLE: ReadonlyMap<string, Keyword<BindDraft>> = indexKeywords(BIND_KEYWORDS);

@@ -3,7 +3,9 @@
 import { SESSIONS_MAX, THREADS_MAX } from "../../base/limits.ts";
 import { readStatsSocket } from "../bind-line.ts";
 import type { GlobalDraft } from "../drafts.ts";
+import { accountNumber, MAX_UID } from "./bind.ts";
 import { CHECK_GLOBAL_KEYWORDS } from "./checks.ts";
+import { INERT_GLOBAL_KEYWORDS } from "./inert.ts";
 import { indexKeywords, type Keyword } from "./keyword.ts";
 import { readLogTarget } from "./log.ts";
 
@@ -81,9 +83,72 @@ export const GLOBAL_KEYWORDS: readonly Keyword<GlobalDraft>[] = [
       if (target !== undefined) global.logs.push(target);
     },
   },
+  {
+    name: "pidfile",
+    args: "<file>",
+    doc: "Where the process id is written, as with the flag `-p`, which wins.",
+    status: "supported",
+    read(words, global) {
+      const file = words.word("<file>");
+      if (file !== undefined && words.end()) global.pidFile = file.text;
+    },
+  },
+  {
+    name: "user",
+    args: "<name>",
+    doc: "Whom the process becomes once its addresses are bound. Needs root.",
+    byDefault: "who started it",
+    status: "supported",
+    read(words, global) {
+      const uid = accountNumber(words, "user", global.context.accounts.uidOf);
+      if (uid !== undefined && words.end()) global.uid = uid;
+    },
+  },
+  {
+    name: "group",
+    args: "<name>",
+    doc: "The process's group once its addresses are bound; it leaves all others. Needs root.",
+    byDefault: "that of who started it",
+    status: "supported",
+    read(words, global) {
+      const gid = accountNumber(words, "group", global.context.accounts.gidOf);
+      if (gid !== undefined && words.end()) global.gid = gid;
+    },
+  },
+  {
+    name: "uid",
+    args: "<number>",
+    doc: "As `user`, by number.",
+    status: "supported",
+    read(words, global) {
+      const uid = words.integer("<uid>", 0, MAX_UID);
+      if (uid !== undefined && words.end()) global.uid = uid;
+    },
+  },
+  {
+    name: "gid",
+    args: "<number>",
+    doc: "As `group`, by number.",
+    status: "supported",
+    read(words, global) {
+      const gid = words.integer("<gid>", 0, MAX_UID);
+      if (gid !== undefined && words.end()) global.gid = gid;
+    },
+  },
+  {
+    name: "chroot",
+    args: "<directory>",
+    doc: "The process's root directory once its addresses are bound. Needs root. Unix sockets of servers and logs, and names of servers added later, are then looked for in it.",
+    status: "supported",
+    read(words, global) {
+      const directory = words.word("<directory>");
+      if (directory !== undefined && words.end()) global.chroot = directory.text;
+    },
+  },
 ];
 
 export const GLOBAL_TABLE: ReadonlyMap<string, Keyword<GlobalDraft>> = indexKeywords(
   GLOBAL_KEYWORDS,
   CHECK_GLOBAL_KEYWORDS,
+  INERT_GLOBAL_KEYWORDS,
 );

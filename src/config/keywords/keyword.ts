@@ -5,9 +5,10 @@ import type { WordReader } from "../word-reader.ts";
 
 /**
  * "supported": in effect. "kept": read and checked for form, in effect once the part it configures exists; the file's notice
- * names it. What is not in a table is refused, as unsupported or as unknown.
+ * names it. "inert": accepted because it changes nothing here, for a reason that another notice gives. What is not in a table is
+ * refused, as unsupported or as unknown.
  */
-export type KeywordStatus = "supported" | "kept";
+export type KeywordStatus = "supported" | "kept" | "inert";
 
 export interface Keyword<Target> {
   /** One word, or two: "timeout client". */

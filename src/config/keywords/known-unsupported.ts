@@ -13,9 +13,9 @@ ring traces userlist
 
 /** The `global` section, but for `tune.*`. */
 const GLOBAL_WORDS: ReadonlySet<string> = wordSet(`
-51degrees-data-file anonkey busy-polling ca-base chroot close-spread-time cluster-secret cpu-affinity cpu-map
-cpu-policy cpu-set crt-base daemon debug default-path description deviceatlas-json-file dns-accept-family
-expose-deprecated-directives expose-experimental-directives force-cfg-parser-pause gid grace group
+51degrees-data-file anonkey busy-polling close-spread-time cluster-secret cpu-affinity cpu-map
+cpu-policy cpu-set debug default-path description deviceatlas-json-file dns-accept-family
+expose-deprecated-directives expose-experimental-directives force-cfg-parser-pause grace
 h1-accept-payload-with-any-method h1-case-adjust h1-case-adjust-file h1-do-not-close-on-insecure-transfer-encoding
 harden.reject-privileged-ports.quic harden.reject-privileged-ports.tcp http-err-codes http-fail-codes
 httpclient.resolvers.disabled httpclient.resolvers.id httpclient.resolvers.prefer httpclient.retries
@@ -23,15 +23,14 @@ httpclient.timeout.connect insecure-fork-wanted insecure-setuid-wanted issuers-c
 localpeer log-send-hostname log-tag lua-load lua-load-per-thread lua-prepend-path master-worker max-spread-checks
 max-threads-per-group maxcompcpuusage maxcomprate maxconnrate maxpipes maxsessrate maxsslconn maxsslrate maxzlibmem
 mworker-max-reloads nbproc no-memory-trimming node noepoll noevports nogetaddrinfo nokqueue noktls nopoll
-noreuseport nosplice numa-cpu-mapping pidfile pp2-never-send-local prealloc-fd presetenv profiling.memory
+noreuseport nosplice numa-cpu-mapping pp2-never-send-local prealloc-fd presetenv profiling.memory
 profiling.tasks quiet resetenv server-state-base server-state-file set-dumpable set-var set-var-fmt setcap setenv
-shm-stats-file shm-stats-file-max-objects ssl-default-bind-ciphers ssl-default-bind-ciphersuites
-ssl-default-bind-client-sigalgs ssl-default-bind-curves ssl-default-bind-options ssl-default-bind-sigalgs
-ssl-default-server-ciphers ssl-default-server-ciphersuites ssl-default-server-client-sigalgs
-ssl-default-server-curves ssl-default-server-options ssl-default-server-sigalgs ssl-dh-param-file ssl-engine
+shm-stats-file shm-stats-file-max-objects ssl-default-bind-client-sigalgs ssl-default-bind-curves ssl-default-bind-sigalgs
+ssl-default-server-client-sigalgs
+ssl-default-server-curves ssl-default-server-sigalgs ssl-engine
 ssl-load-extra-del-ext ssl-load-extra-files ssl-mode-async ssl-passphrase-cmd ssl-propquery ssl-provider
 ssl-provider-path ssl-security-level ssl-server-verify ssl-skip-self-issued-ca stats-file stress-level strict-limits
-thread-group thread-groups thread-hard-limit uid ulimit-n unix-bind unsetenv user warn-blocked-traffic-after
+thread-group thread-groups thread-hard-limit unix-bind unsetenv warn-blocked-traffic-after
 wurfl-data-file zero-warning
 `);
 
@@ -57,7 +56,7 @@ quic.fe.stream.data-ratio quic.fe.stream.max-concurrent quic.fe.stream.max-total
 quic.fe.tx.pacing quic.fe.tx.udp-gso quic.listen quic.mem.tx-max quic.zero-copy-fwd-send rcvbuf.backend
 rcvbuf.client rcvbuf.frontend rcvbuf.server recv_enough renice.runtime renice.startup ring.queues runqueue-depth
 sched.low-latency sndbuf.backend sndbuf.client sndbuf.frontend sndbuf.server ssl.cachesize ssl.capture-buffer-size
-ssl.capture-cipherlist-size ssl.certificate-compression ssl.default-dh-param ssl.force-private-cache
+ssl.capture-cipherlist-size ssl.certificate-compression ssl.force-private-cache
 ssl.hard-maxrecord ssl.keylog ssl.keyupdate-rate-limit ssl.lifetime ssl.maxrecord ssl.ssl-ctx-cache-size
 stick-counters streams-elasticity takeover-other-tg-connections vars.check-max-size vars.global-max-size
 vars.proc-max-size vars.reqres-max-size vars.sess-max-size vars.txn-max-size
@@ -84,13 +83,13 @@ forceclose forwarded forwardfor h1-case-adjust-bogus-client h1-case-adjust-bogus
 http-drop-request-trailers http-drop-response-trailers http-ignore-probes http-keep-alive http-no-delay
 http-pretend-keepalive http-restrict-req-hdr-names http-server-close http-tunnel http-use-htx http-use-proxy-header
 http_proxy httpclose httplog httpslog idle-close-on-response independent-streams log-separate-errors logasap
-nolinger original-to persist prefer-last-server socket-stats spop-check tcp-smart-accept tcp-smart-connect
+nolinger original-to persist prefer-last-server socket-stats spop-check
 transparent use-small-buffers
 `);
 
 /** Proxy sections: what follows `timeout`. */
 const TIMEOUT_WORDS: ReadonlySet<string> = wordSet(`
-client-hs http-keep-alive http-request tarpit tunnel
+client-hs http-keep-alive http-request tarpit
 `);
 
 /** `bind` and `stats socket` lines. */
@@ -119,7 +118,7 @@ ssl-reuse stick strict-maxconn tcp-md5sig tcp-ut tfo tls-tickets usesrc ws
 
 const prefixed = (prefix: string, words: ReadonlySet<string>): string[] => [...words].map((word) => prefix + word);
 
-/** Whole names, as the tables have them: "chroot", "tune.bufsize", "stats maxconn". */
+/** Whole names, as the tables have them: "nbproc", "tune.bufsize", "stats maxconn". */
 export const UNSUPPORTED_GLOBAL_WORDS: ReadonlySet<string> = new Set([
   ...GLOBAL_WORDS,
   ...prefixed("tune.", TUNE_WORDS),
@@ -128,7 +127,7 @@ export const UNSUPPORTED_GLOBAL_WORDS: ReadonlySet<string> = new Set([
   "stats calculate-max-counters",
 ]);
 
-/** Whole names, as the tables have them: "acl", "option nolinger", "timeout tunnel". */
+/** Whole names, as the tables have them: "acl", "option nolinger", "timeout tarpit". */
 export const UNSUPPORTED_PROXY_WORDS: ReadonlySet<string> = new Set([
   ...PROXY_WORDS,
   ...prefixed("option ", OPTION_WORDS),
@@ -137,19 +136,9 @@ export const UNSUPPORTED_PROXY_WORDS: ReadonlySet<string> = new Set([
 
 type Hints = Readonly<Record<string, string>>;
 
-const SERVICE_HINT = "leave it to the service manager, such as systemd";
-
 export const GLOBAL_HINTS: Hints = {
-  daemon: "Headgate stays in the foreground; the service manager keeps it running: remove the line",
-  "master-worker": "one process serves every reload: remove the line",
-  user: SERVICE_HINT,
-  group: SERVICE_HINT,
-  uid: SERVICE_HINT,
-  gid: SERVICE_HINT,
-  chroot: SERVICE_HINT,
-  pidfile: "use the flag -p",
-  "ulimit-n": "the file limit is raised as far as allowed by itself: remove the line",
   "insecure-fork-wanted": "'external-check' is enough: remove the line",
+  "master-worker": "there is one process, without a master: remove the line",
   nbproc: "there is one process: use 'nbthread'",
 };
 
@@ -162,7 +151,6 @@ export const PROXY_HINTS: Hints = {
   redispatch: "use 'option redispatch'",
   use_backend: "use 'default_backend': one frontend for each backend",
   "option httplog": "in mode tcp it is 'option tcplog'",
-  "timeout tunnel": "'timeout client' and 'timeout server' hold for the whole session",
 };
 
 export const BIND_HINTS: Hints = {

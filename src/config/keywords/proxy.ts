@@ -8,6 +8,7 @@ import { readDefaultServer, readServerLine } from "../server-line.ts";
 import { readServerTemplate } from "../server-template.ts";
 import type { WordReader } from "../word-reader.ts";
 import { CHECK_PROXY_KEYWORDS } from "./check-rules.ts";
+import { INERT_PROXY_KEYWORDS } from "./inert.ts";
 import { indexKeywords, type ProxyKeyword } from "./keyword.ts";
 import { readLogTarget } from "./log.ts";
 import { OPTION_KEYWORDS } from "./options.ts";
@@ -293,4 +294,5 @@ export const PROXY_TABLE: ReadonlyMap<string, ProxyKeyword<ProxyDraft>> = indexK
   PROXY_KEYWORDS,
   CHECK_PROXY_KEYWORDS,
   POLICY_PROXY_KEYWORDS,
+  INERT_PROXY_KEYWORDS,
 );

@@ -57,6 +57,13 @@ export const TIMEOUT_KEYWORDS: readonly ProxyKeyword<ProxyDraft>[] = [
     "none",
   ),
   timeout(
+    "tunnel",
+    "tunnelMs",
+    "backend",
+    "Longest silence of either side of a connected session, in place of `timeout client` and `timeout server`.",
+    "theirs",
+  ),
+  timeout(
     "client-fin",
     "clientFinMs",
     "frontend",

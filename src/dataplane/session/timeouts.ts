@@ -9,6 +9,7 @@ import {
   P_TIMEOUT_QUEUE,
   P_TIMEOUT_SERVER,
   P_TIMEOUT_SERVER_FIN,
+  P_TIMEOUT_TUNNEL,
   PROXY_WORDS,
 } from "../../memory/proxy-row.ts";
 import { SERVER_WORDS, V_ADDR } from "../../memory/server-row.ts";
@@ -160,7 +161,8 @@ function deadlineOf(relay: Relay, row: number, client: boolean): number {
   const from = base + (client ? S_UP : S_DOWN);
   const to = base + (client ? S_DOWN : S_UP);
   const proxy = sessions[base + (client ? S_FRONTEND : S_BACKEND)] * PROXY_WORDS;
-  const timeout = proxies[proxy + (client ? P_TIMEOUT_CLIENT : P_TIMEOUT_SERVER)];
+  const tunnel = proxies[sessions[base + S_BACKEND] * PROXY_WORDS + P_TIMEOUT_TUNNEL];
+  const timeout = tunnel || proxies[proxy + (client ? P_TIMEOUT_CLIENT : P_TIMEOUT_SERVER)];
   let deadline = Number.POSITIVE_INFINITY;
   const mayRead = (sessions[from + D_FLAGS] & (DF_EOF | DF_BLOCKED)) === 0;
   if (mayRead) {
