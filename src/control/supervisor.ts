@@ -259,6 +259,12 @@ export class RunningProgram implements Program {
     this.log.message(level, text, proxy);
   }
 
+  /** As `note`; on the terminal every change of a server is a warning, as in HAProxy. */
+  private noteServer(level: LogLevel, text: string, server: ServerEntry): void {
+    this.options.say("WARNING", text);
+    this.log.message(level, text, server.backend);
+  }
+
   private threadCounter(thread: number, word: number): number {
     return this.memory.countersF64[threadCounters(this.memory, thread) + word];
   }
@@ -320,14 +326,15 @@ export class RunningProgram implements Program {
     return {
       onServerState: (server, change) => {
         for (const { level, text } of stateChangeMessages(this.memory, server, change)) {
-          this.note(level, text, server.backend);
+          this.noteServer(level, text, server);
         }
       },
       onBackendDown: (backend) => {
-        const { level, text } = noServerMessage(backend.config.kind, backend.name);
-        this.note(level, text, backend);
+        const { level, text, terminalText } = noServerMessage(backend.config.kind, backend.name);
+        this.options.say("ALERT", terminalText);
+        this.log.message(level, text, backend);
       },
-      onCheckLog: (server, text) => this.note(LogLevel.NOTICE, `${text}.`, server.backend),
+      onCheckLog: (server, text) => this.noteServer(LogLevel.NOTICE, `${text}.`, server),
       onHealthChange: (server, source) => this.checks.refresh(server, source),
       onServerAdded: (server) => this.errors.add(server),
       onServerDeleted: (server) => {
@@ -339,16 +346,16 @@ export class RunningProgram implements Program {
       onReconcileAt: (backend, atMs) => this.timers.lookAt(backend, atMs),
       onAddressChange: (server, from, by) => {
         const { level, text } = addressMessage(fullName(server), from, server.host, by);
-        this.note(level, text, server.backend);
+        this.noteServer(level, text, server);
       },
       onResolvedAgain: (server) => {
         const { level, text } = resolvedMessage(fullName(server));
-        this.note(level, text, server.backend);
+        this.noteServer(level, text, server);
       },
       onFqdnChange: (server, from, by) => {
         // The operator is answered instead.
         if (server.service === undefined) this.names.renamed(server);
-        else this.note(LogLevel.NOTICE, fqdnText(fullName(server), from, server.fqdn ?? "", by), server.backend);
+        else this.noteServer(LogLevel.NOTICE, fqdnText(fullName(server), from, server.fqdn ?? "", by), server);
       },
       onFrontendStopped: (proxy, front, back) => {
         const { level, text } = proxyStoppedMessage(proxy.name, front, back);

@@ -99,7 +99,11 @@ test("backup servers are named so", () => {
 });
 
 test("messages about a proxy", () => {
-  expect(noServerMessage("listen", "l")).toEqual({ level: 0, text: "proxy l has no server available!" });
+  expect(noServerMessage("listen", "l")).toEqual({
+    level: 0,
+    text: "proxy l has no server available!",
+    terminalText: "proxy 'l' has no server available!",
+  });
   expect(noServerMessage("backend", "b").text).toBe("backend b has no server available!");
   expect(proxyStoppedMessage("f", 6, 5)).toEqual({
     level: 4,

@@ -126,8 +126,12 @@ export const fqdnText = (server: string, from: string | undefined, to: string, b
   `${server} changed its FQDN from ${from ?? NO_NAME} to ${to} by '${by}'`;
 
 /** Said once when the last usable server of a backend is gone. */
-export function noServerMessage(kind: "listen" | "backend" | "frontend", backend: string): LogMessage {
-  return { level: LogLevel.EMERG, text: `${kind === "listen" ? "proxy" : kind} ${backend} has no server available!` };
+export function noServerMessage(
+  kind: "listen" | "backend" | "frontend",
+  backend: string,
+): LogMessage & { readonly terminalText: string } {
+  const text = (name: string): string => `${kind === "listen" ? "proxy" : kind} ${name} has no server available!`;
+  return { level: LogLevel.EMERG, text: text(backend), terminalText: text(`'${backend}'`) };
 }
 
 /** Said when a proxy's listeners are closed for good. */
