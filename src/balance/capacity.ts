@@ -1,20 +1,20 @@
 // Whether a server has room, and taking one of its slots: the one place where per-server maxconn is counted.
 
-import { SERVER_WORDS, V_MAXCONN, V_SERVED, V_SERVED_MAX } from "../memory/server-row.ts";
+import { SERVER_WORDS, V_LIMIT, V_SERVED, V_SERVED_MAX } from "../memory/server-row.ts";
 
 /** True if the server has no limit or fewer sessions than it. A moment later it may not be true any more. */
 export function hasRoom(table: Int32Array, server: number): boolean {
   const row = server * SERVER_WORDS;
-  const maxconn = table[row + V_MAXCONN];
-  return maxconn === 0 || Atomics.load(table, row + V_SERVED) < maxconn;
+  const limit = table[row + V_LIMIT];
+  return limit === 0 || Atomics.load(table, row + V_SERVED) < limit;
 }
 
 /** Takes one slot of the server; false if it is full. Exact over all threads. */
 export function takeSlot(table: Int32Array, server: number): boolean {
   const row = server * SERVER_WORDS;
-  const maxconn = table[row + V_MAXCONN];
+  const limit = table[row + V_LIMIT];
   const served = Atomics.add(table, row + V_SERVED, 1) + 1;
-  if (maxconn !== 0 && served > maxconn) {
+  if (limit !== 0 && served > limit) {
     Atomics.sub(table, row + V_SERVED, 1);
     return false;
   }

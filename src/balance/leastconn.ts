@@ -1,6 +1,6 @@
 // `balance leastconn`: the server with the fewest sessions for its weight; equals take turns.
 
-import { SERVER_WORDS, V_SERVED, V_WEIGHT } from "../memory/server-row.ts";
+import { SERVER_WORDS, V_LOAD_WEIGHT, V_SERVED } from "../memory/server-row.ts";
 import type { Candidates } from "./candidates.ts";
 import { hasRoom } from "./capacity.ts";
 
@@ -15,7 +15,7 @@ export function pickLeastConn(table: Int32Array, candidates: Candidates, avoid: 
     if (!hasRoom(table, server) || (server === avoid && count > 1)) continue;
     const row = server * SERVER_WORDS;
     const served = Atomics.load(table, row + V_SERVED);
-    const weight = table[row + V_WEIGHT];
+    const weight = table[row + V_LOAD_WEIGHT];
     // served / weight < bestServed / bestWeight, without fractions.
     if (best < 0 || served * bestWeight < bestServed * weight) {
       best = server;

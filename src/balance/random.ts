@@ -1,6 +1,6 @@
 // `balance random(<draws>)`: draws that many servers at random by weight and takes the least loaded of them.
 
-import { SERVER_WORDS, V_SERVED, V_WEIGHT } from "../memory/server-row.ts";
+import { SERVER_WORDS, V_LOAD_WEIGHT, V_SERVED } from "../memory/server-row.ts";
 import type { Candidates } from "./candidates.ts";
 import { hasRoom } from "./capacity.ts";
 
@@ -28,8 +28,8 @@ export function pickRandom(
     state = nextRandom(state);
     let left = (state >>> 0) % totalWeight;
     let at = 0;
-    while (at < count - 1 && left >= table[servers[at] * SERVER_WORDS + V_WEIGHT]) {
-      left -= table[servers[at] * SERVER_WORDS + V_WEIGHT];
+    while (at < count - 1 && left >= table[servers[at] * SERVER_WORDS + V_LOAD_WEIGHT]) {
+      left -= table[servers[at] * SERVER_WORDS + V_LOAD_WEIGHT];
       at++;
     }
     const server = servers[at];
@@ -46,7 +46,7 @@ export function pickRandom(
 }
 
 function isLighter(table: Int32Array, a: number, b: number): boolean {
-  const servedA = Atomics.load(table, a * SERVER_WORDS + V_SERVED) * table[b * SERVER_WORDS + V_WEIGHT];
-  const servedB = Atomics.load(table, b * SERVER_WORDS + V_SERVED) * table[a * SERVER_WORDS + V_WEIGHT];
+  const servedA = Atomics.load(table, a * SERVER_WORDS + V_SERVED) * table[b * SERVER_WORDS + V_LOAD_WEIGHT];
+  const servedB = Atomics.load(table, b * SERVER_WORDS + V_SERVED) * table[a * SERVER_WORDS + V_LOAD_WEIGHT];
   return servedA < servedB;
 }

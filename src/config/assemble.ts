@@ -73,9 +73,15 @@ function timeoutsOf(draft: ProxyDraft, hasFrontend: boolean, hasBackend: boolean
   });
 }
 
-function backendChecksOf({ name, checks, timeouts }: ProxyDraft): BackendChecks {
+function backendChecksOf({ name, checks, timeouts, cutGuardPercent }: ProxyDraft): BackendChecks {
   const { checkMs: timeoutMs, connectMs: connectTimeoutMs } = timeouts;
-  return withoutUndefined({ backend: name, protocol: protocolOf(checks), timeoutMs, connectTimeoutMs });
+  return withoutUndefined({
+    backend: name,
+    protocol: protocolOf(checks),
+    timeoutMs,
+    connectTimeoutMs,
+    cutGuardPercent,
+  });
 }
 
 function proxyOf(draft: ProxyDraft, id: number, globalLogs: readonly LogTarget[]): ProxyConfig {
@@ -107,6 +113,8 @@ function proxyOf(draft: ProxyDraft, id: number, globalLogs: readonly LogTarget[]
     splice: splice.auto || splice.request || splice.response,
     fullconn: hasBackend ? draft.fullconn : undefined,
     timeouts: timeoutsOf(draft, hasFrontend, hasBackend),
+    fence: hasBackend && draft.fence ? true : undefined,
+    allBackups: hasBackend && draft.allBackups ? true : undefined,
     logHealthChecks: hasBackend && draft.logHealthChecks,
     place: placeOf(lineSpan(draft.header)),
   });

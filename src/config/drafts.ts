@@ -134,6 +134,9 @@ export interface ProxyDraft {
   readonly inheritedTimeouts: Timeouts;
   checks: ChecksDraft;
   logHealthChecks: boolean;
+  fence: boolean;
+  allBackups: boolean;
+  cutGuardPercent?: number;
   /** Lines of a stats section, as written. */
   statsLines: (readonly string[])[];
 }
@@ -187,6 +190,9 @@ export function newProxyDraft(header: ProxyHeader, base: ProxyDraft | undefined)
     inheritedTimeouts: { ...base?.timeouts },
     checks: inheritChecks(base?.checks ?? NO_CHECKS),
     logHealthChecks: base?.logHealthChecks ?? false,
+    fence: base?.fence ?? false,
+    allBackups: base?.allBackups ?? false,
+    cutGuardPercent: base?.cutGuardPercent,
     statsLines: [...(base?.statsLines ?? [])],
     ...header,
   };

@@ -38,7 +38,12 @@ export interface CheckTls {
 export type CheckProtocol =
   /** Connects and closes. */
   | { readonly kind: "tcp" }
-  | { readonly kind: "http"; readonly steps: readonly HttpCheckStep[] }
+  | {
+      readonly kind: "http";
+      readonly steps: readonly HttpCheckStep[];
+      /** `http-check disable-on-404`: a server that is not down and answers 404 gets no new session (NOLB). */
+      readonly disableOn404?: boolean;
+    }
   | { readonly kind: "tcp-check"; readonly steps: readonly TcpCheckStep[] }
   | { readonly kind: "pgsql"; readonly user: string }
   | { readonly kind: "mysql"; readonly user?: string; readonly post41: boolean }
@@ -141,8 +146,10 @@ export interface HealthPolicy {
   readonly onMarkedUpShutdownBackupSessions: boolean;
   /** Percent; 0: off. */
   readonly cutGuardPercent: number;
+  /** 0: the server is given its full share at once when it comes up. */
   readonly slowStartMs: number;
   readonly observe?: {
+    /** Connections that fail in a row. */
     readonly errorLimit: number;
     readonly onError: "fastinter" | "fail-check" | "sudden-death" | "mark-down";
   };

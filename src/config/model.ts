@@ -163,6 +163,10 @@ export interface ProxyConfig {
   readonly splice: boolean;
   readonly fullconn?: number;
   readonly timeouts: Timeouts;
+  /** `option fence`: one server at a time, none before the last session of the one before is closed. Absent: off. */
+  readonly fence?: boolean;
+  /** `option allbackups`: all usable backups take over, not only the first. Absent: off. */
+  readonly allBackups?: boolean;
   /** `option log-health-checks`. */
   readonly logHealthChecks: boolean;
   readonly place: SourcePlace;

@@ -10,6 +10,8 @@ import { freeServerRow, newServerEntry } from "./commit.ts";
 import type { MutableRegistry } from "./commit-context.ts";
 import { linkTrackers, startHealth } from "./health/health-entry.ts";
 import { openFrontendListener } from "./listeners.ts";
+import { nameFirstLeader } from "./reconcile/fence.ts";
+import { createBackendPolicies } from "./reconcile/policy-state.ts";
 import type { ListenerEntry, ProxyEntry, ServerEntry } from "./registry.ts";
 import { hasEligibleServer, inheritedBits } from "./server-state.ts";
 import { configuredAdmin, writeProxyRow, writeServerRow, writeServerState } from "./tables.ts";
@@ -38,6 +40,7 @@ export async function buildRegistry(config: Config, memory: SharedMemory, maxcon
       downMs: 0,
       downSinceMs: undefined,
       downTransitions: 0,
+      policies: createBackendPolicies(),
     };
   });
   const serversByIndex: (ServerEntry | undefined)[] = [];
@@ -59,6 +62,7 @@ export async function buildRegistry(config: Config, memory: SharedMemory, maxcon
   for (const server of serversByIndex) {
     if (server !== undefined && server.health.tracked === undefined) followAtStart(memory, server);
   }
+  for (const proxy of proxies) nameFirstLeader(memory, proxy);
   for (const proxy of proxies) if (!hasEligibleServer(memory, proxy)) proxy.downSinceMs = now;
   return registry;
 }

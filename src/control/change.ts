@@ -37,6 +37,10 @@ export type Change =
       readonly port?: number;
       readonly send?: string;
     }
+  /** Connections of sessions failed in a row, as often as `observe` counts for an alarm. */
+  | { readonly kind: "observed-errors"; readonly server: ServerEntry; readonly alarms: number }
+  /** Time has come to look at a backend's policies: sessions that are to end, slow starts, the fence. */
+  | { readonly kind: "reconcile"; readonly backend: ProxyEntry }
   | { readonly kind: "set-weight"; readonly server: ServerEntry; readonly weight: number }
   /** 0: no limit. Waiting sessions get their turn at once when it grows. */
   | { readonly kind: "set-maxconn"; readonly server: ServerEntry; readonly maxconn: number }

@@ -4,6 +4,7 @@ import type { SharedMemory } from "../memory/shared-memory.ts";
 import type { Receipt, RefusalCode } from "./change.ts";
 import type { CheckSource } from "./health/state-machine.ts";
 import type { ServerCondition } from "./log/server-messages.ts";
+import type { LogLevel } from "./log/syslog-frame.ts";
 import type { ProxyEntry, Registry, ServerEntry } from "./registry.ts";
 import type { OrderSink } from "./workers.ts";
 
@@ -32,7 +33,12 @@ export interface CommitEvents {
   onCheckLog(server: ServerEntry, text: string): void;
   /** Whether, how often or where its checks run may have changed. */
   onHealthChange(server: ServerEntry, source: CheckSource | "both"): void;
+  onServerAdded(server: ServerEntry): void;
   onServerDeleted(server: ServerEntry): void;
+  /** What a policy does, or waits for: one line of the log. */
+  onPolicy(backend: ProxyEntry, level: LogLevel, text: string): void;
+  /** A `reconcile` of the backend is wanted at that time of `nowMs`, or before. */
+  onReconcileAt(backend: ProxyEntry, atMs: number): void;
   onFrontendStopped(proxy: ProxyEntry, frontConnections: number, backSessions: number): void;
   /** Something ended or moved: whoever waits may look again. */
   onProgress(): void;
@@ -43,6 +49,10 @@ export interface CommitContext {
   readonly registry: MutableRegistry;
   readonly orders: OrderSink;
   readonly events: CommitEvents;
+  /** Monotonic clock. */
+  readonly nowMs: () => number;
+  /** 0 .. 1. */
+  readonly random: () => number;
   readonly closeListeners: (proxy: ProxyEntry) => void;
 }
 

@@ -16,7 +16,6 @@ import {
   V_ADMIN,
   V_ATTACHED,
   V_IN_USE,
-  V_MAXCONN,
   V_QUEUE_LENGTH,
   V_QUEUE_MAX,
   V_SERVED,
@@ -29,11 +28,12 @@ import { resolveServerAddress } from "./addresses.ts";
 import type { Change, Receipt, RefusalCode, ResolvedAddress } from "./change.ts";
 import { type CommitContext, done, refuse } from "./commit-context.ts";
 import { cutServer } from "./cut.ts";
-import { applyCheckResult, enableCheck, setCheckTarget, setHealth } from "./health/changes.ts";
+import { applyCheckResult, applyObservedErrors, enableCheck, setCheckTarget, setHealth } from "./health/changes.ts";
 import { createHealth, findTracked, link, unlink } from "./health/health-entry.ts";
+import { reconcile, reconcileServer } from "./reconcile/reconcile.ts";
 import type { ProxyEntry, ServerEntry } from "./registry.ts";
-import { changeAdmin, changeWeight, inheritAdmin, noteBackendTimes } from "./server-state.ts";
-import { bumpEpoch, removeFromChain, writeAddress, writeServerRow } from "./tables.ts";
+import { changeAdmin, changeMaxconn, changeWeight, inheritAdmin, noteBackendTimes } from "./server-state.ts";
+import { removeFromChain, writeAddress, writeServerRow } from "./tables.ts";
 
 /** The door itself: changes given to it are carried out in the order given, each after the one before has its receipt. */
 export function createCommit(context: CommitContext): (change: Change) => Promise<Receipt> {
@@ -62,10 +62,15 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
       return enableCheck(context, change.server, change.source, change.enabled);
     case "set-check-target":
       return setCheckTarget(context, change);
+    case "observed-errors":
+      return applyObservedErrors(context, change.server, change.alarms);
+    case "reconcile":
+      await reconcile(context, change.backend);
+      return done();
     case "set-weight":
       return changeWeight(context, change.server, change.weight);
     case "set-maxconn":
-      return setWord(context, change.server, V_MAXCONN, change.maxconn);
+      return changeMaxconn(context, change.server, change.maxconn);
     case "set-address":
       return setAddress(context, change.server, change.host, change.port);
     case "add-server":
@@ -81,14 +86,6 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
     case "clear-counters":
       return clearCounters(context, change.all);
   }
-}
-
-async function setWord(context: CommitContext, server: ServerEntry, word: number, value: number): Promise<Receipt> {
-  const backend = server.backend.index;
-  Atomics.store(context.memory.serversI32, server.index * SERVER_WORDS + word, value);
-  bumpEpoch(context.memory, backend);
-  await context.orders.order({ kind: "server-changed", server: server.index, backend });
-  return done();
 }
 
 async function setAddress(context: CommitContext, server: ServerEntry, host: string, port: number): Promise<Receipt> {
@@ -124,7 +121,9 @@ async function addServer(context: CommitContext, change: Extract<Change, { kind:
   backend.servers.push(server);
   writeServerRow(memory, server, address, AdminState.FORCED_MAINT, OperState.STOPPED, VF_DYNAMIC);
   await inheritAdmin(context, server);
+  context.events.onServerAdded(server);
   await context.orders.order({ kind: "server-changed", server: index, backend: backend.index });
+  await reconcileServer(context, server);
   return { done: true, matched: 0, ended: 0, survivors: 0, server };
 }
 
@@ -178,8 +177,10 @@ async function deleteServer(context: CommitContext, server: ServerEntry): Promis
   context.events.onServerDeleted(server);
   const { backend } = server;
   backend.servers.splice(backend.servers.indexOf(server), 1);
+  backend.policies.attention.delete(server);
   await orders.order({ kind: "server-changed", server: server.index, backend: backend.index });
   noteBackendTimes(memory, backend);
+  await reconcileServer(context, server);
   return done();
 }
 

@@ -28,20 +28,70 @@ export async function cutServer(context: CommitContext, server: ServerEntry, cau
   return { done: true, matched: ended + survivors, ended, survivors };
 }
 
+/**
+ * Ends so many of the server's sessions, each with the same chance, or all if there are no more. Unlike a cut it does not speak
+ * of sessions to come, so the server is to be out of service. Resolves with how many ended.
+ */
+export async function cutSome(
+  context: CommitContext,
+  server: ServerEntry,
+  most: number,
+  cause: EndCause,
+): Promise<number> {
+  const { memory, orders } = context;
+  Atomics.store(memory.serversI32, server.index * SERVER_WORDS + V_CUT_CAUSE, cause);
+  const counts = Array.from({ length: memory.threads }, (_, thread) =>
+    countSessions(memory, thread, (base) => memory.sessions[base + S_SERVER] === server.index),
+  );
+  const shares = shareOut(counts, most, () => context.random());
+  const answers = await Promise.all(
+    shares.map(async (share, thread) =>
+      share === 0 ? 0 : (await orders.order({ kind: "cut-some", server: server.index, most: share }, thread)).ended,
+    ),
+  );
+  return answers.reduce((sum, ended) => sum + ended, 0);
+}
+
+/** Deals `most` out to threads that have so many sessions each, as a draw of single sessions would. */
+export function shareOut(counts: readonly number[], most: number, random: () => number): number[] {
+  const left = [...counts];
+  const shares = counts.map(() => 0);
+  let total = counts.reduce((sum, count) => sum + count, 0);
+  for (let drawn = 0; drawn < most && total > 0; drawn++, total--) {
+    let at = Math.floor(random() * total);
+    let thread = 0;
+    while (at >= left[thread]) at -= left[thread++];
+    left[thread]--;
+    shares[thread]++;
+  }
+  return shares;
+}
+
 /** Sessions in the table that chose the server before its last cut: must be none. */
 function countSurvivors(memory: SharedMemory, server: number): number {
   const generation = Atomics.load(memory.serversI32, server * SERVER_WORDS + V_CUT_GENERATION);
   const { sessions } = memory;
   let count = 0;
   for (let thread = 0; thread < memory.threads; thread++) {
-    const used = memory.countersF64[threadCounters(memory, thread) + CT_ROWS_USED];
-    const first = thread * memory.rowsPerThread * SESSION_WORDS;
-    for (let base = first; base < first + used * SESSION_WORDS; base += SESSION_WORDS) {
-      if (sessions[base + S_SERVER] !== server) continue;
-      const state = sessions[base + S_STATE];
-      if (state === SessionState.FREE || state === SessionState.ABANDONED) continue;
-      if (sessions[base + S_CUT_GENERATION] !== generation) count++;
-    }
+    count += countSessions(
+      memory,
+      thread,
+      (base) => sessions[base + S_SERVER] === server && sessions[base + S_CUT_GENERATION] !== generation,
+    );
+  }
+  return count;
+}
+
+/** A thread's live sessions of which `matches` says so, by the first word of their row. */
+function countSessions(memory: SharedMemory, thread: number, matches: (base: number) => boolean): number {
+  const { sessions } = memory;
+  const used = memory.countersF64[threadCounters(memory, thread) + CT_ROWS_USED];
+  const first = thread * memory.rowsPerThread * SESSION_WORDS;
+  let count = 0;
+  for (let base = first; base < first + used * SESSION_WORDS; base += SESSION_WORDS) {
+    if (!matches(base)) continue;
+    const state = sessions[base + S_STATE];
+    if (state !== SessionState.FREE && state !== SessionState.ABANDONED) count++;
   }
   return count;
 }

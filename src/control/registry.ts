@@ -3,6 +3,7 @@
 
 import type { BindConfig, Config, ProxyConfig, ServerConfig } from "../config/model.ts";
 import type { HealthEntry } from "./health/health-entry.ts";
+import type { BackendPolicies } from "./reconcile/policy-state.ts";
 
 export interface ListenerEntry {
   /** Index, as in S_LISTENER. */
@@ -63,6 +64,7 @@ export interface ProxyEntry {
   downSinceMs: number | undefined;
   /** Times it lost its last usable server. */
   downTransitions: number;
+  readonly policies: BackendPolicies;
 }
 
 export interface Registry {

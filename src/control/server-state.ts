@@ -9,6 +9,7 @@ import {
   OperState,
   SERVER_WORDS,
   V_ADMIN,
+  V_MAXCONN,
   V_OPER,
   V_QUEUE_LENGTH,
   V_SERVED,
@@ -19,8 +20,17 @@ import type { SharedMemory } from "../memory/shared-memory.ts";
 import type { Receipt } from "./change.ts";
 import { type CommitContext, done } from "./commit-context.ts";
 import { cutServer } from "./cut.ts";
-import { afterMaintenance, checkEnteringMaintenance, type HealthState, type Oper } from "./health/state-machine.ts";
+import {
+  afterMaintenance,
+  checkEnteringMaintenance,
+  type HealthState,
+  isUp,
+  type Oper,
+} from "./health/state-machine.ts";
 import type { ServerCondition } from "./log/server-messages.ts";
+import { noteDown, noteNotDown } from "./reconcile/marked-down.ts";
+import { reconcileServer } from "./reconcile/reconcile.ts";
+import { settleLoad, startsSlowly } from "./reconcile/server-load.ts";
 import type { ProxyEntry, ServerEntry } from "./registry.ts";
 import { bumpEpoch, writeServerState } from "./tables.ts";
 
@@ -92,20 +102,25 @@ export async function changeOper(
 ): Promise<Receipt> {
   const state = healthStateOf(context.memory, server);
   if ((state.admin & ADMIN_MAINT) !== 0 || state.oper === oper) return done();
+  // One that starts slowly is up already.
+  if (isUp(state.oper) && isUp(oper)) return done();
   await move(context, server, { admin: state.admin, oper }, note + viaText(server));
   for (const tracker of [...server.health.trackers]) await changeOper(context, tracker, oper, "");
   return done();
 }
 
 /** Everything up to the first order is written in one turn, so that nobody sees half of a change. */
-async function move(context: CommitContext, server: ServerEntry, after: ServerCondition, note: string): Promise<void> {
+async function move(context: CommitContext, server: ServerEntry, next: ServerCondition, note: string): Promise<void> {
   const { memory } = context;
   const table = memory.serversI32;
   const row = server.index * SERVER_WORDS;
   const before: ServerCondition = { admin: table[row + V_ADMIN], oper: table[row + V_OPER] };
+  const slowly = next.oper === OperState.RUNNING && !isUp(before.oper as Oper) && startsSlowly(server);
+  const after: ServerCondition = slowly ? { ...next, oper: OperState.STARTING } : next;
   const sessions = Atomics.load(table, row + V_SERVED);
   const requeued = Atomics.load(table, row + V_QUEUE_LENGTH);
   writeServerState(memory, server.index, after.admin, after.oper);
+  settleLoad(memory, server, context.nowMs());
   noteServerTimes(server, before.oper, after.oper);
   const lastOne = noteBackendTimes(memory, server.backend);
   bumpEpoch(memory, server.backend.index);
@@ -114,16 +129,18 @@ async function move(context: CommitContext, server: ServerEntry, after: ServerCo
   await letRelaysLook(context, server);
   context.events.onServerState(server, { before, after, note, sessions, requeued });
   if (lastOne) context.events.onBackendDown(server.backend);
-  if (before.oper !== OperState.STOPPED && after.oper === OperState.STOPPED) {
-    // By now no thread gives it sessions any more, so none is left after the cut, and none comes.
-    if (server.config.policy.onMarkedDown !== undefined) await cutServer(context, server, EndCause.DOWN);
-  } else if (isUsable && comesUp(before, after) && server.config.policy.onMarkedUpShutdownBackupSessions) {
+  // By now no thread gives a server that went down sessions any more, so none is left after a cut, and none comes.
+  if (after.oper !== OperState.STOPPED) noteNotDown(context, server);
+  else if (before.oper !== OperState.STOPPED) noteDown(context, server);
+  if (after.oper === OperState.STARTING) server.backend.policies.attention.add(server);
+  await reconcileServer(context, server);
+  if (isUsable && comesUp(before, after) && server.config.policy.onMarkedUpShutdownBackupSessions) {
     if (!server.config.backup && table[row + V_WEIGHT] > 0) await cutBackups(context, server.backend);
   }
 }
 
 const comesUp = (before: ServerCondition, after: ServerCondition): boolean =>
-  (before.oper !== OperState.RUNNING && after.oper === OperState.RUNNING) ||
+  (!isUp(before.oper as Oper) && isUp(after.oper as Oper)) ||
   ((before.admin & ADMIN_MAINT) !== 0 && (after.admin & ADMIN_MAINT) === 0);
 
 /**
@@ -163,7 +180,20 @@ export async function changeWeight(context: CommitContext, server: ServerEntry, 
   const { memory, orders } = context;
   const backend = server.backend.index;
   Atomics.store(memory.serversI32, server.index * SERVER_WORDS + V_WEIGHT, weight);
+  settleLoad(memory, server, context.nowMs());
   if (noteBackendTimes(memory, server.backend)) context.events.onBackendDown(server.backend);
+  bumpEpoch(memory, backend);
+  await orders.order({ kind: "server-changed", server: server.index, backend });
+  await reconcileServer(context, server);
+  return done();
+}
+
+/** Writes a server's limit of sessions, 0: none. Those who wait have their turn if it grew. */
+export async function changeMaxconn(context: CommitContext, server: ServerEntry, maxconn: number): Promise<Receipt> {
+  const { memory, orders } = context;
+  const backend = server.backend.index;
+  Atomics.store(memory.serversI32, server.index * SERVER_WORDS + V_MAXCONN, maxconn);
+  settleLoad(memory, server, context.nowMs());
   bumpEpoch(memory, backend);
   await orders.order({ kind: "server-changed", server: server.index, backend });
   return done();

@@ -24,6 +24,8 @@ import { LogTargets } from "./log/targets.ts";
 import { TrafficLog } from "./log/traffic-log.ts";
 import { type ProcessSize, sizeProcess } from "./process-size.ts";
 import type { Program } from "./program.ts";
+import { ErrorWatch } from "./reconcile/error-watch.ts";
+import { ReconcileTimers } from "./reconcile/reconcile-timers.ts";
 import type { ProxyEntry } from "./registry.ts";
 import { RelayThreads } from "./workers.ts";
 
@@ -69,6 +71,8 @@ export class RunningProgram implements Program {
   private readonly relays: RelayThreads;
   private readonly log: TrafficLog;
   private readonly checks: HealthChecks;
+  private readonly timers: ReconcileTimers;
+  private readonly errors: ErrorWatch;
   private readonly clock = new LinuxKernel();
   private readonly progressListeners = new Set<() => void>();
   private readonly draining: boolean[] = [];
@@ -104,9 +108,14 @@ export class RunningProgram implements Program {
       registry,
       orders: this.relays,
       events: this.commitEvents(),
+      nowMs: () => this.nowMs(),
+      random: Math.random,
       closeListeners: closeFrontendListeners,
     });
     this.checks = new HealthChecks(memory, registry, this.commit);
+    this.timers = new ReconcileTimers(this.commit, () => this.nowMs());
+    this.errors = new ErrorWatch(memory, this.commit);
+    for (const server of registry.serversByIndex) if (server !== undefined) this.errors.add(server);
   }
 
   nowMs(): number {
@@ -186,6 +195,8 @@ export class RunningProgram implements Program {
     clearInterval(this.housekeeping);
     // First of all, so that no check takes a server up or down any more.
     this.checks.stop();
+    this.timers.stop();
+    this.errors.stop();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, STOP_DEADLINE_MS);
@@ -296,7 +307,13 @@ export class RunningProgram implements Program {
       },
       onCheckLog: (server, text) => this.note(LogLevel.NOTICE, `${text}.`, server.backend),
       onHealthChange: (server, source) => this.checks.refresh(server, source),
-      onServerDeleted: (server) => this.checks.forget(server),
+      onServerAdded: (server) => this.errors.add(server),
+      onServerDeleted: (server) => {
+        this.checks.forget(server);
+        this.errors.remove(server);
+      },
+      onPolicy: (backend, level, text) => this.note(level, text, backend),
+      onReconcileAt: (backend, atMs) => this.timers.lookAt(backend, atMs),
       onFrontendStopped: (proxy, front, back) => {
         const { level, text } = proxyStoppedMessage(proxy.name, front, back);
         this.note(level, text, proxy);

@@ -12,6 +12,7 @@ import {
   P_FLAGS,
   P_FRONT_MAXCONN,
   P_ID,
+  P_LEADER,
   P_QUEUE_HEAD,
   P_QUEUE_TAIL,
   P_REDISPATCH,
@@ -22,9 +23,11 @@ import {
   P_TIMEOUT_QUEUE,
   P_TIMEOUT_SERVER,
   P_TIMEOUT_SERVER_FIN,
+  PF_ALL_BACKUPS,
   PF_BACKEND,
   PF_CLIENT_KEEPALIVE,
   PF_DONTLOGNULL,
+  PF_FENCE,
   PF_FRONTEND,
   PF_RECORD,
   PF_RECORD_ACCEPT,
@@ -34,6 +37,7 @@ import {
 } from "../memory/proxy-row.ts";
 import {
   AdminState,
+  LOAD_WEIGHT_SCALE,
   SERVER_WORDS,
   V_ADDR,
   V_ADDR_PLACE_BYTES,
@@ -41,10 +45,13 @@ import {
   V_ADMIN,
   V_BACKEND,
   V_CUT_GENERATION,
+  V_ERROR_LIMIT,
   V_FLAGS,
   V_ID,
   V_IN_USE,
   V_INITIAL_WEIGHT,
+  V_LIMIT,
+  V_LOAD_WEIGHT,
   V_MAXCONN,
   V_NEXT,
   V_OPER,
@@ -76,7 +83,9 @@ export function writeProxyRow(memory: SharedMemory, proxy: ProxyEntry, maxconn: 
     flag(config.dontlognull, PF_DONTLOGNULL) |
     flag(config.splice, PF_SPLICE) |
     flag(config.clientTcpKeepalive, PF_CLIENT_KEEPALIVE) |
-    flag(config.serverTcpKeepalive, PF_SERVER_KEEPALIVE);
+    flag(config.serverTcpKeepalive, PF_SERVER_KEEPALIVE) |
+    flag(config.fence === true, PF_FENCE) |
+    flag(config.allBackups === true, PF_ALL_BACKUPS);
   table[row + P_FRONT_MAXCONN] = maxconn;
   table[row + P_QUEUE_HEAD] = -1;
   table[row + P_QUEUE_TAIL] = -1;
@@ -92,6 +101,7 @@ export function writeProxyRow(memory: SharedMemory, proxy: ProxyEntry, maxconn: 
   table[row + P_TIMEOUT_SERVER_FIN] = config.timeouts.serverFinMs ?? 0;
   table[row + P_DEFAULT_BACKEND] = defaultBackend;
   table[row + P_FIRST_SERVER] = -1;
+  table[row + P_LEADER] = -1;
   table[row + P_ID] = proxy.id;
 }
 
@@ -123,6 +133,8 @@ export function writeServerRow(
   table[row + V_WEIGHT] = config.weight;
   table[row + V_INITIAL_WEIGHT] = config.weight;
   table[row + V_MAXCONN] = config.maxconn;
+  writeLoad(memory, server.index, config.weight * LOAD_WEIGHT_SCALE, config.maxconn);
+  table[row + V_ERROR_LIMIT] = config.policy.observe?.errorLimit ?? 0;
   table[row + V_PORT_OFFSET] = server.mapsPort && config.endpoint.kind === "inet" ? config.endpoint.port : 0;
   table[row + V_QUEUE_HEAD] = -1;
   table[row + V_QUEUE_TAIL] = -1;
@@ -143,6 +155,13 @@ export function writeServerState(memory: SharedMemory, server: number, admin: nu
   table[row + V_ADMIN] = admin;
   table[row + V_OPER] = oper;
   Atomics.store(table, row + V_USABLE, isUsableState(admin, oper) ? 1 : 0);
+}
+
+/** Writes what load balancing and queues go by; see V_LOAD_WEIGHT and V_LIMIT. The caller tells the relays. */
+export function writeLoad(memory: SharedMemory, server: number, loadWeight: number, limit: number): void {
+  const row = server * SERVER_WORDS;
+  Atomics.store(memory.serversI32, row + V_LOAD_WEIGHT, loadWeight);
+  Atomics.store(memory.serversI32, row + V_LIMIT, limit);
 }
 
 /** The new address goes to the idle place, then one store puts it in force: no relay sees half of it. */

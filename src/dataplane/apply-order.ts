@@ -1,5 +1,6 @@
 // Carries out the control thread's orders, and acknowledges each when it is done: what an order ends has ended by then.
 
+import { nextRandom } from "../balance/random.ts";
 import { EndCause, EndPhase } from "../memory/end-state.ts";
 import { SERVER_WORDS, V_CUT_CAUSE, V_CUT_GENERATION } from "../memory/server-row.ts";
 import { S_CUT_GENERATION, S_GENERATION, S_SERVER_NEXT, S_STATE, SessionState } from "../memory/session-row.ts";
@@ -40,6 +41,8 @@ function carryOut(relay: Relay, order: Order): number {
       return 0;
     case "cut-server":
       return cutServer(relay, order.server);
+    case "cut-some":
+      return cutSome(relay, order.server, order.most);
     case "cut-session":
       return cutSession(relay, order.row, order.generation);
     case "cut-all":
@@ -62,8 +65,9 @@ function serverChanged(relay: Relay, backend: number, server: number): void {
   // Who lines up for the server itself keeps its place, and its time, while the server may be given sessions.
   if (!isCandidate(relay, backend, server)) visitQueued(relay, backend, server, reconsiderQueued);
   // Those in the backend's queue only move if no server is left for them; else their turn comes.
-  if (candidatesOf(relay, backend).count === 0) visitQueued(relay, backend, -1, reconsiderQueued);
-  else serveBackend(relay, backend);
+  const { count, waits } = candidatesOf(relay, backend);
+  if (count > 0) serveBackend(relay, backend);
+  else if (!waits) visitQueued(relay, backend, -1, reconsiderQueued);
   takeGrants(relay, takeGrant);
 }
 
@@ -84,6 +88,26 @@ function cutServer(relay: Relay, server: number): number {
   // Slots came free; the server's own queue and the backend's were served by each close.
   takeGrants(relay, takeGrant);
   return ended;
+}
+
+/** Ends `most` of the server's sessions, each with the same chance; all of them if there are no more. */
+function cutSome(relay: Relay, server: number, most: number): number {
+  const cause = relay.servers[server * SERVER_WORDS + V_CUT_CAUSE] as EndCause;
+  const chosen: number[] = [];
+  let seen = 0;
+  for (let row = relay.serverSessions[server]; row >= 0; row = relay.sessions[rowBase(row) + S_SERVER_NEXT]) {
+    seen++;
+    if (chosen.length < most) {
+      chosen.push(row);
+      continue;
+    }
+    relay.balance.random = nextRandom(relay.balance.random);
+    const place = (relay.balance.random >>> 0) % seen;
+    if (place < most) chosen[place] = row;
+  }
+  for (const row of chosen) closeSession(relay, row, cause, EndPhase.CONNECT);
+  takeGrants(relay, takeGrant);
+  return chosen.length;
 }
 
 function cutSession(relay: Relay, row: number, generation: number): number {

@@ -13,6 +13,8 @@ export type OrderBody =
   | { readonly kind: "server-changed"; readonly server: number; readonly backend: number }
   /** Ends all sessions of the server that are older than its cut generation, with its cut cause. */
   | { readonly kind: "cut-server"; readonly server: number }
+  /** Ends so many of the server's sessions on this thread, chosen at random; all of them if there are no more. */
+  | { readonly kind: "cut-some"; readonly server: number; readonly most: number }
   | { readonly kind: "cut-session"; readonly row: number; readonly generation: number }
   /** Ends every session (the hard stop). */
   | { readonly kind: "cut-all" }

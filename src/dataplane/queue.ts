@@ -152,6 +152,7 @@ export function serveQueues(relay: Relay, backend: number, server: number): void
     if (servers[row + V_USABLE] !== 1 || !hasRoom(servers, server)) return;
     // A backup takes from the backend's queue only while it is the one in use.
     const eligible = isCandidate(relay, backend, server);
+    if (!eligible && candidatesOf(relay, backend).isFenced) return;
     lockBackend(relay, backend);
     const forServer = servers[row + V_QUEUE_LENGTH] > 0 ? servers[row + V_QUEUE_HEAD] : -1;
     const forBackend = eligible && proxies[proxy + P_QUEUE_LENGTH] > 0 ? proxies[proxy + P_QUEUE_HEAD] : -1;

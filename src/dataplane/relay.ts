@@ -5,7 +5,7 @@ import { type Candidates, collectCandidates, noCandidates } from "../balance/can
 import type { BalanceState } from "../balance/pick.ts";
 import { TimerWheel } from "../base/timer-wheel.ts";
 import { W_CONNECTIONS, WT_ORDERS } from "../memory/control-words.ts";
-import { P_EPOCH, P_FIRST_SERVER, PROXY_WORDS } from "../memory/proxy-row.ts";
+import { P_EPOCH, PROXY_WORDS } from "../memory/proxy-row.ts";
 import { SESSION_WORDS } from "../memory/session-row.ts";
 import { type SharedMemory, threadCounters, threadWords } from "../memory/shared-memory.ts";
 import type { Kernel } from "../sys/kernel.ts";
@@ -179,7 +179,7 @@ export function candidatesOf(relay: Relay, backend: number): Candidates {
   const row = backend * PROXY_WORDS;
   const epoch = Atomics.load(relay.proxies, row + P_EPOCH);
   if (candidates.epoch !== epoch) {
-    collectCandidates(relay.servers, relay.proxies[row + P_FIRST_SERVER], epoch, candidates);
+    collectCandidates(relay.servers, relay.proxies, backend, epoch, candidates);
   }
   return candidates;
 }

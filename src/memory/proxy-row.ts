@@ -48,6 +48,8 @@ export const P_QUEUE_MAX = 26;
 export const P_SERVED = 27;
 /** Proxy id as shown (iid). */
 export const P_ID = 28;
+/** `option fence`: the only server that may be given sessions, -1 while there was none yet. Control decides when it changes. */
+export const P_LEADER = 29;
 
 export const PF_FRONTEND = 1;
 export const PF_BACKEND = 2;
@@ -59,5 +61,9 @@ export const PF_CLIENT_KEEPALIVE = 32;
 export const PF_SERVER_KEEPALIVE = 64;
 /** Records are wanted at accept time too (a log without `option tcplog`). */
 export const PF_RECORD_ACCEPT = 128;
+/** `option fence`: one server at a time, and none before the last session of the one before is closed. */
+export const PF_FENCE = 256;
+/** `option allbackups`. */
+export const PF_ALL_BACKUPS = 512;
 
 export const BalanceCode = { roundrobin: 0, leastconn: 1, source: 2, first: 3, random: 4 } as const;

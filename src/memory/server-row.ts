@@ -15,10 +15,10 @@ export const V_FLAGS = 3;
 export const V_ADMIN = 4;
 /** OperState. */
 export const V_OPER = 5;
-/** Weight in effect and as configured, 0..256. */
+/** Weight as set by the operator or an agent, and as configured, 0..256. */
 export const V_WEIGHT = 6;
 export const V_INITIAL_WEIGHT = 7;
-/** 0: no limit. */
+/** Limit as set, 0: none; what holds is V_LIMIT. */
 export const V_MAXCONN = 8;
 /** Sessions that chose this server under an older generation must not exist. Only grows. */
 export const V_CUT_GENERATION = 9;
@@ -39,6 +39,15 @@ export const V_USABLE = 18;
 /** Atomic maxima. */
 export const V_SERVED_MAX = 19;
 export const V_QUEUE_MAX = 20;
+/** What load balancing goes by: the weight in 16ths, less while the server starts slowly. Above 0 if and only if the weight is. */
+export const V_LOAD_WEIGHT = 23;
+/** Sessions it may have now; 0: no limit. V_MAXCONN, less while the server starts slowly. */
+export const V_LIMIT = 24;
+/** `observe`: failed connections in a row that are an alarm; 0: nobody observes. */
+export const V_ERROR_LIMIT = 25;
+/** Atomic: failed connections in a row, and alarms that the control thread has not taken yet. */
+export const V_ERRORS = 26;
+export const V_ERROR_ALARMS = 27;
 /** For portKind "client": added to the client's destination port. */
 export const V_PORT_OFFSET = 21;
 /** EndCause of the sessions that the last cut ends: the operator's, or that the server went down, or a better one came up. */
@@ -48,6 +57,9 @@ export const V_ADDR = 15;
 /** The two places for a sockaddr (up to sockaddr_un, 110 bytes): a new address is written to the idle one. */
 export const V_ADDR_PLACES = [32, 64] as const;
 export const V_ADDR_PLACE_BYTES = 112;
+
+/** V_LOAD_WEIGHT of weight 1 at full load: HAProxy's scale. */
+export const LOAD_WEIGHT_SCALE = 16;
 
 export const VF_BACKUP = 1;
 /** The port is the client's destination port plus V_PORT_OFFSET. */

@@ -8,7 +8,13 @@ import type { ServerEntry } from "../control/registry.ts";
 type Values = Record<string, string | number>;
 
 /** The columns of one check by their common prefix; empty while it does not run. */
-function columnsOf(prefix: "check" | "agent", lastColumn: string, check: CheckState, seen: CheckState): Values {
+function columnsOf(
+  prefix: "check" | "agent",
+  lastColumn: string,
+  check: CheckState,
+  seen: CheckState,
+  note = "",
+): Values {
   const { last, inProgress } = check;
   const shown = isRunning(check.counter);
   const status = last?.status ?? "INI";
@@ -16,10 +22,10 @@ function columnsOf(prefix: "check" | "agent", lastColumn: string, check: CheckSt
   return {
     [`${prefix}_status`]: show(`${inProgress ? "* " : ""}${status}`),
     [`${prefix}_code`]: show(last?.code ?? 0, hasCode(status)),
-    [`${prefix}_duration`]: show(last?.durationMs ?? 0, prefix === "agent" || last !== undefined),
+    [`${prefix}_duration`]: show(Math.max(0, last?.durationMs ?? 0), prefix === "agent" || last !== undefined),
     [`${prefix}_desc`]: show(statusWords(status)),
     // A check that starts has no text yet.
-    [lastColumn]: show(inProgress ? "" : (last?.description ?? "")),
+    [lastColumn]: show([inProgress ? "" : (last?.description ?? ""), note].filter((text) => text !== "").join("; ")),
     [`${prefix}_rise`]: show(seen.counter.rise),
     [`${prefix}_fall`]: show(seen.counter.fall),
     [`${prefix}_health`]: show(seen.counter.health),
@@ -28,7 +34,8 @@ function columnsOf(prefix: "check" | "agent", lastColumn: string, check: CheckSt
 
 /** The columns of `show stat` that speak of health, but for `status`. */
 export function healthColumns(server: ServerEntry): Values {
-  const { check, agent, downTransitions } = server.health;
+  const { check, agent, policy, downTransitions } = server.health;
+  const kept = policy.keptBecause === undefined ? "" : `sessions kept by cut-guard: ${policy.keptBecause}`;
   const { enabled } = check.counter;
   const seen = checkedServer(server).health;
   const { tracked } = server.health;
@@ -37,9 +44,9 @@ export function healthColumns(server: ServerEntry): Values {
     chkfail: enabled ? check.failures : "",
     chkdown: enabled ? downTransitions : "",
     downtime: enabled ? Math.floor(downMs / 1000) : "",
-    hanafail: "",
+    hanafail: enabled ? policy.observedFailures : "",
     tracked: tracked === undefined ? "" : `${tracked.backend.name}/${tracked.name}`,
-    ...columnsOf("check", "last_chk", check, seen.check),
+    ...columnsOf("check", "last_chk", check, seen.check, kept),
     ...columnsOf("agent", "last_agt", agent, agent),
   };
 }

@@ -1,6 +1,8 @@
 // The rows of `show stat`: one for each frontend, server and backend, read from the counters of all threads.
 
 import type { Program } from "../control/program.ts";
+import { usableServers } from "../control/reconcile/fence.ts";
+import { shownWeight, throttlePercent } from "../control/reconcile/slow-start.ts";
 import type { ProxyEntry, ServerEntry } from "../control/registry.ts";
 import { statsOf } from "../control/stats/program-stats.ts";
 import { CounterBlocks } from "../control/stats/sums.ts";
@@ -57,8 +59,13 @@ import {
   PROXY_WORDS,
 } from "../memory/proxy-row.ts";
 import {
+  ADMIN_DRAIN,
+  OperState,
   SERVER_WORDS,
+  V_ADMIN,
+  V_LOAD_WEIGHT,
   V_MAXCONN,
+  V_OPER,
   V_QUEUE_LENGTH,
   V_QUEUE_MAX,
   V_SERVED,
@@ -67,7 +74,7 @@ import {
 } from "../memory/server-row.ts";
 import { healthColumns } from "./check-fields.ts";
 import type { RowKind } from "./stat-fields.ts";
-import { backendFullconn, eligibleServers, isDown, isUsable, serverStatus, shownEndpoint } from "./state-text.ts";
+import { backendFullconn, isDown, isUsable, serverStatus, shownEndpoint } from "./state-text.ts";
 
 export interface StatRow {
   readonly kind: RowKind;
@@ -126,9 +133,11 @@ export function backendRow(program: Program, proxy: ProxyEntry, counted: boolean
   const blocks = CounterBlocks.ofProxy(memory, proxy.index);
   const rate = statsOf(program).rates.backend(proxy);
   const usable = proxy.servers.filter((server) => isUsable(memory, server));
-  const eligible = eligibleServers(memory, proxy);
-  const weightOf = (server: ServerEntry): number => serversI32[server.index * SERVER_WORDS + V_WEIGHT];
-  const weight = eligible.reduce((sum, server) => sum + weightOf(server), 0);
+  const eligible = usableServers(memory, proxy);
+  const sumOf = (word: number): number =>
+    eligible.reduce((sum, { index }) => sum + serversI32[index * SERVER_WORDS + word], 0);
+  const userWeight = sumOf(V_WEIGHT);
+  const weight = shownWeight(sumOf(V_LOAD_WEIGHT));
   const up = weight > 0 || proxy.servers.length === 0 ? "UP" : "DOWN";
   const upServers = proxy.servers.filter((server) => !isDown(memory, server)).length;
   const downMs = proxy.downMs + (proxy.downSinceMs === undefined ? 0 : Date.now() - proxy.downSinceMs);
@@ -147,7 +156,7 @@ export function backendRow(program: Program, proxy: ProxyEntry, counted: boolean
     wredis: blocks.sum(CB_REDISPATCHES),
     status: counted ? `${up} (${upServers}/${proxy.servers.length})` : up,
     weight,
-    uweight: weight,
+    uweight: userWeight,
     act: usable.filter((server) => !server.config.backup).length,
     bck: usable.filter((server) => server.config.backup).length,
     chkdown: proxy.downTransitions,
@@ -177,6 +186,14 @@ function queuedAtServers(serversI32: Int32Array, proxy: ProxyEntry): number {
   return queued;
 }
 
+/** Only of a server that starts slowly. */
+const throttleOf = (serversI32: Int32Array, row: number): number | "" =>
+  serversI32[row + V_OPER] === OperState.STARTING &&
+  serversI32[row + V_WEIGHT] > 0 &&
+  (serversI32[row + V_ADMIN] & ADMIN_DRAIN) === 0
+    ? throttlePercent(serversI32[row + V_LOAD_WEIGHT], serversI32[row + V_WEIGHT])
+    : "";
+
 /** The row of a server. */
 export function serverRow(program: Program, server: ServerEntry): StatRow {
   const { serversI32 } = program.memory;
@@ -197,8 +214,9 @@ export function serverRow(program: Program, server: ServerEntry): StatRow {
     wretr: blocks.sum(CS_RETRIES),
     wredis: blocks.sum(CS_REDISPATCHES),
     status: serverStatus(program.memory, server),
-    weight: serversI32[row + V_WEIGHT],
+    weight: shownWeight(serversI32[row + V_LOAD_WEIGHT]),
     uweight: serversI32[row + V_WEIGHT],
+    throttle: throttleOf(serversI32, row),
     act: server.config.backup ? 0 : 1,
     bck: server.config.backup ? 1 : 0,
     lastchg: secondsSince(server.lastChangeMs),

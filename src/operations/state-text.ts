@@ -48,13 +48,6 @@ export function isUsable(memory: SharedMemory, server: ServerEntry): boolean {
   return memory.serversI32[row + V_USABLE] !== 0 && memory.serversI32[row + V_WEIGHT] > 0;
 }
 
-/** The servers that load balancing uses now: the usable active ones, or else the first usable backup. */
-export function eligibleServers(memory: SharedMemory, backend: ProxyEntry): readonly ServerEntry[] {
-  const usable = backend.servers.filter((server) => isUsable(memory, server));
-  const active = usable.filter((server) => !server.config.backup);
-  return active.length > 0 ? active : usable.slice(0, 1);
-}
-
 /** `fullconn`, or a tenth of the limits of the frontends that reach the backend, rounded up, at least 1. */
 export function backendFullconn(program: Program, backend: ProxyEntry): number {
   if (backend.config.fullconn !== undefined) return backend.config.fullconn;

@@ -22,7 +22,7 @@ import {
 import {
   SERVER_WORDS,
   V_ATTACHED,
-  V_MAXCONN,
+  V_LIMIT,
   V_QUEUE_HEAD,
   V_QUEUE_LENGTH,
   V_QUEUE_TAIL,
@@ -280,9 +280,12 @@ export function checkIdle(rig: Rig): void {
   const candidates = candidatesOf(rig.relays[0].relay, rig.backend.index);
   for (let i = 0; i < candidates.count; i++) {
     const row = candidates.servers[i] * SERVER_WORDS;
-    const hasRoom = serversI32[row + V_MAXCONN] === 0 || serversI32[row + V_SERVED] < serversI32[row + V_MAXCONN];
+    const hasRoom = serversI32[row + V_LIMIT] === 0 || serversI32[row + V_SERVED] < serversI32[row + V_LIMIT];
     const queued = waiting + serversI32[row + V_QUEUE_LENGTH];
     must(!hasRoom || queued === 0, `server ${candidates.servers[i]} has room while ${queued} sessions wait`);
   }
-  must(candidates.count > 0 || waiting === 0, "sessions wait for a backend without a usable server");
+  must(
+    candidates.count > 0 || candidates.waits || waiting === 0,
+    "sessions wait for a backend without a usable server",
+  );
 }

@@ -14,6 +14,7 @@ import {
 import * as S from "../../src/memory/session-row.ts";
 import type { Connection } from "./connection.ts";
 import { checkIdle, checkInvariants, isLive, must } from "./invariants.ts";
+import { checkFence, checkPolicies } from "./policy-invariants.ts";
 import { checkProgress } from "./session-invariants.ts";
 import type { SimRig } from "./sim-rig.ts";
 
@@ -38,6 +39,7 @@ export class Judge {
   /** Everything that must hold between two turns. */
   check(): void {
     checkInvariants(this.rig);
+    checkPolicies(this.rig);
     const { sessions, threads, rowsPerThread } = this.rig.memory;
     for (let base = 0; base < threads * rowsPerThread * S.SESSION_WORDS; base += S.SESSION_WORDS) {
       if (!isLive(sessions[base + S.S_STATE]) || sessions[base + S.S_SERVER_FD] < 0) continue;
@@ -131,6 +133,7 @@ export class Judge {
       const server = sessions[base + S.S_SERVER] * SERVER_WORDS;
       const isCurrent = sessions[base + S.S_CUT_GENERATION] === serversI32[server + V_CUT_GENERATION];
       must(isCurrent, "a session that was cut connects to its server");
+      checkFence(this.rig, sessions[base + S.S_SERVER]);
       const isNew = sessions[base + S.S_RETRIES] === 0;
       must(!isNew || serversI32[server + V_USABLE] === 1, "a server out of service is given a session");
     }

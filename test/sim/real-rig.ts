@@ -72,12 +72,23 @@ export class RealRig {
       onHealthChange() {},
       onBackendDown() {},
       onCheckLog() {},
+      onServerAdded() {},
       onServerDeleted() {},
+      onPolicy() {},
+      onReconcileAt() {},
       onFrontendStopped() {},
       onProgress() {},
     };
     const orders = { order: (body: OrderBody, thread?: number) => Promise.resolve(this.order(body, thread)) };
-    this.commit = createCommit({ memory: this.memory, registry: this.registry, orders, events, closeListeners() {} });
+    this.commit = createCommit({
+      memory: this.memory,
+      registry: this.registry,
+      orders,
+      events,
+      nowMs: () => performance.now(),
+      random: Math.random,
+      closeListeners() {},
+    });
     for (let thread = 0; thread < threads; thread++) this.startRelay(thread, seed);
     this.order({ kind: "listen", listener: 0, fd: this.listener.fd, frontend: 0 });
   }

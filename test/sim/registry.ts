@@ -4,17 +4,32 @@ import { SERVER_DEFAULTS } from "../../src/config/drafts.ts";
 import type { ProxyConfig, ServerConfig } from "../../src/config/model.ts";
 import type { MutableRegistry } from "../../src/control/commit-context.ts";
 import { createHealth } from "../../src/control/health/health-entry.ts";
+import { createBackendPolicies } from "../../src/control/reconcile/policy-state.ts";
 import type { ProxyEntry, ServerEntry } from "../../src/control/registry.ts";
 
 const place = { file: "test", line: 1, column: 1 } as const;
-const policy = { onMarkedUpShutdownBackupSessions: false, cutGuardPercent: 0, slowStartMs: 0 } as const;
+/** No policy but HAProxy's defaults. */
+export const NO_POLICY = { onMarkedUpShutdownBackupSessions: false, cutGuardPercent: 0, slowStartMs: 0 } as const;
 
 /** What a test wants to say about a proxy; the rest is as if the file said nothing. */
 export type ProxyWishes = Partial<
-  Pick<ProxyConfig, "maxconn" | "balance" | "retries" | "redispatchInterval" | "splice" | "timeouts" | "dontlognull">
+  Pick<
+    ProxyConfig,
+    | "maxconn"
+    | "balance"
+    | "retries"
+    | "redispatchInterval"
+    | "splice"
+    | "timeouts"
+    | "dontlognull"
+    | "fence"
+    | "allBackups"
+  >
 >;
 
-export type ServerWishes = Partial<Pick<ServerConfig, "weight" | "maxconn" | "backup" | "disabled" | "endpoint">>;
+export type ServerWishes = Partial<
+  Pick<ServerConfig, "weight" | "maxconn" | "backup" | "disabled" | "endpoint" | "policy">
+>;
 
 export function serverConfig(id: number, wishes: ServerWishes): ServerConfig {
   return {
@@ -27,7 +42,7 @@ export function serverConfig(id: number, wishes: ServerWishes): ServerConfig {
     maxconn: 0,
     backup: false,
     disabled: false,
-    policy,
+    policy: NO_POLICY,
     place,
     ...wishes,
   };
@@ -73,6 +88,7 @@ export function proxyEntry(index: number, kind: ProxyConfig["kind"], wishes: Pro
     downMs: 0,
     downSinceMs: undefined,
     downTransitions: 0,
+    policies: createBackendPolicies(),
   };
 }
 

@@ -1,9 +1,11 @@
 // A run as data: a setup and a list of steps, small numbers all of them, so that a failing run can be shrunk and replayed.
 
 import fc from "fast-check";
+import type { HealthPolicy } from "../../src/config/health-model.ts";
 import type { BalanceAlgorithm } from "../../src/config/model.ts";
+import type { Oper } from "../../src/control/health/state-machine.ts";
 import type { ServerEntry } from "../../src/control/registry.ts";
-import { AdminState } from "../../src/memory/server-row.ts";
+import { AdminState, OperState } from "../../src/memory/server-row.ts";
 import * as S from "../../src/memory/session-row.ts";
 import type { Connection } from "./connection.ts";
 import { isLive } from "./invariants.ts";
@@ -25,7 +27,9 @@ export interface Script {
   readonly buffersMax: number;
   /** ms; 0: none. */
   readonly timeouts: { client: number; server: number; connect: number; queue: number; fin: number };
-  readonly servers: readonly { maxconn: number; isBackup: boolean; isUnix: boolean }[];
+  readonly fence: boolean;
+  readonly allBackups: boolean;
+  readonly servers: readonly { maxconn: number; isBackup: boolean; isUnix: boolean; policy: HealthPolicy }[];
   readonly steps: readonly Step[];
 }
 
@@ -60,6 +64,11 @@ const setAdmin = async (scene: Scene, set: number, clear: number): Promise<void>
   if (entry !== undefined) await scene.rig.commit({ kind: "set-admin", server: entry, set, clear });
 };
 
+const setHealth = async (scene: Scene, oper: Oper): Promise<void> => {
+  const entry = server(scene);
+  if (entry !== undefined) await scene.rig.commit({ kind: "set-health", server: entry, source: "check", oper });
+};
+
 const STEPS = {
   connect: ({ rig, which }: Scene) => void rig.world.connectClient(rig.listenerFds[which % rig.listenerFds.length]),
   "client sends": (scene: Scene) => client(scene)?.peerSend(scene.rig.world.pieceBytes(scene.amount)),
@@ -91,6 +100,18 @@ const STEPS = {
   disable: (scene: Scene) => setAdmin(scene, AdminState.FORCED_MAINT, 0),
   enable: (scene: Scene) => setAdmin(scene, 0, AdminState.FORCED_MAINT | AdminState.FORCED_DRAIN),
   drain: (scene: Scene) => setAdmin(scene, AdminState.FORCED_DRAIN, 0),
+  "health down": (scene: Scene) => setHealth(scene, OperState.STOPPED),
+  "health up": (scene: Scene) => setHealth(scene, OperState.RUNNING),
+  "health stopping": (scene: Scene) => setHealth(scene, OperState.STOPPING),
+  "health down and up": async (scene: Scene) => {
+    await setHealth(scene, OperState.STOPPED);
+    scene.rig.advance(scene.amount);
+    await setHealth(scene, OperState.RUNNING);
+  },
+  "fail over": async (scene: Scene) => {
+    await setHealth(scene, OperState.STOPPED);
+    await setHealth({ ...scene, which: scene.which + 1 }, OperState.RUNNING);
+  },
   cut: async (scene: Scene) => {
     const entry = server(scene);
     if (entry !== undefined) await scene.judge.cut(entry, false);
@@ -176,6 +197,18 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   { minLength: 10, maxLength: 60, size: "max" },
 );
 
+const short = fc.constantFrom(0, 0, 30, 200);
+
+const policies: fc.Arbitrary<HealthPolicy> = fc.record(
+  {
+    onMarkedDown: fc.record({ afterMs: short, overMs: short }),
+    onMarkedUpShutdownBackupSessions: fc.boolean(),
+    cutGuardPercent: fc.constantFrom(0, 0, 0, 50, 100),
+    slowStartMs: fc.constantFrom(0, 0, 100, 2000),
+  },
+  { requiredKeys: ["onMarkedUpShutdownBackupSessions", "cutGuardPercent", "slowStartMs"] },
+);
+
 const timeout = fc.constantFrom(0, 0, 0, 20, 150, 1500, 1500);
 
 export const scripts: fc.Arbitrary<Script> = fc.record({
@@ -190,8 +223,15 @@ export const scripts: fc.Arbitrary<Script> = fc.record({
   isSpliced: fc.boolean(),
   buffersMax: fc.integer({ min: 1, max: 5 }),
   timeouts: fc.record({ client: timeout, server: timeout, connect: timeout, queue: timeout, fin: timeout }),
+  fence: fc.nat(2).map((n) => n === 0),
+  allBackups: fc.boolean(),
   servers: fc.array(
-    fc.record({ maxconn: fc.nat(3), isBackup: fc.nat(3).map((n) => n === 0), isUnix: fc.nat(4).map((n) => n === 0) }),
+    fc.record({
+      maxconn: fc.nat(3),
+      isBackup: fc.nat(3).map((n) => n === 0),
+      isUnix: fc.nat(4).map((n) => n === 0),
+      policy: policies,
+    }),
     {
       minLength: 1,
       maxLength: 3,
@@ -217,6 +257,8 @@ export async function runScript(script: Script, threads: number): Promise<void> 
       retries: script.retries,
       redispatchInterval: script.redispatch,
       splice: script.isSpliced,
+      fence: script.fence,
+      allBackups: script.allBackups,
       timeouts: {
         clientMs: timeouts.client,
         serverMs: timeouts.server,
@@ -226,7 +268,8 @@ export async function runScript(script: Script, threads: number): Promise<void> 
         serverFinMs: timeouts.fin,
       },
     },
-    servers: script.servers.map(({ maxconn, isBackup, isUnix }, i) => ({
+    servers: script.servers.map(({ maxconn, isBackup, isUnix, policy }, i) => ({
+      policy,
       maxconn,
       backup: isBackup,
       ...(isUnix ? { endpoint: { kind: "unix" as const, path: String(9001 + i) } } : {}),
@@ -238,6 +281,8 @@ export async function runScript(script: Script, threads: number): Promise<void> 
     scene.which = which;
     scene.amount = amount;
     await STEPS[kind](scene);
+    judge.check();
+    await rig.reconcileDue();
     judge.check();
     for (let turns = rig.world.random.below(4); turns > 0 && rig.turnAny(); turns--) judge.check();
   }

@@ -66,6 +66,12 @@ export class SimRig {
   onRecord: (word: number, thread: number) => void = () => {};
   /** What the control thread does in the middle of a turn, once, at a system call that chance picks. */
   interrupt: (() => void) | undefined;
+  /** Servers that went down since the start. */
+  readonly wasMarkedDown = new Set<ServerEntry>();
+  /** What policies said in the log. */
+  readonly said: string[] = [];
+  /** When `reconcile` wants its next turn. */
+  reconcileAtMs = Number.POSITIVE_INFINITY;
   /** False: nobody reads the records. */
   readsRecords = true;
   private readonly pending = new Map<number, Pending>();
@@ -84,17 +90,32 @@ export class SimRig {
     if (setup.isSplit) writeProxyRow(this.memory, this.backend, maxconn, -1);
     for (let thread = 0; thread < threads; thread++) this.startRelay(thread, setup);
     const events: CommitContext["events"] = {
-      onServerState() {},
+      onServerState: (server, { before, after }) => {
+        if (before.oper !== OperState.STOPPED && after.oper === OperState.STOPPED) this.wasMarkedDown.add(server);
+      },
       onBackendDown() {},
       onCheckLog() {},
       onHealthChange() {},
+      onServerAdded() {},
       onServerDeleted() {},
+      onPolicy: (_backend, _level, text) => void this.said.push(text),
+      onReconcileAt: (_backend, atMs) => {
+        this.reconcileAtMs = Math.min(this.reconcileAtMs, atMs);
+      },
       onFrontendStopped() {},
       onProgress() {},
     };
     const registry = registryOf([...new Set([this.frontend, this.backend])], SERVER_ROWS);
     const orders: OrderSink = { order: (body, thread) => Promise.resolve(this.order(body, thread)) };
-    this.commit = createCommit({ memory: this.memory, registry, orders, events, closeListeners: () => {} });
+    this.commit = createCommit({
+      memory: this.memory,
+      registry,
+      orders,
+      events,
+      nowMs: () => this.world.now,
+      random: () => this.world.random.below(1000) / 1000,
+      closeListeners: () => {},
+    });
     this.world.betweenCalls = (thread, call) => this.interleave(thread, call);
     this.registry = registry;
   }
@@ -186,6 +207,15 @@ export class SimRig {
       throw new Error(`order ${sequence} is acknowledged once too often`);
     pending.left--;
     pending.ended += ended;
+  }
+
+  /** Control's timers: what policies have due by now is done, and what that makes due. */
+  async reconcileDue(): Promise<void> {
+    for (let rounds = 0; this.reconcileAtMs <= this.world.now; rounds++) {
+      if (rounds > TURNS_MAX) throw new Error("there is no end to what policies have to do");
+      this.reconcileAtMs = Number.POSITIVE_INFINITY;
+      await this.commit({ kind: "reconcile", backend: this.backend });
+    }
   }
 
   // The scheduler.
@@ -283,6 +313,7 @@ export async function createRig(setup: RigSetup): Promise<SimRig> {
     const port = endpoint?.kind === "unix" ? Number(endpoint.path) : 7000 + rig.backend.servers.length;
     rig.world.addUpstream(port, endpoint?.kind === "unix");
   }
+  await rig.commit({ kind: "reconcile", backend: rig.backend });
   rig.listen();
   return rig;
 }

@@ -89,10 +89,15 @@ export class InMemoryProgram implements Program {
         onBackendDown: () => {},
         onCheckLog: () => {},
         onHealthChange: () => {},
+        onServerAdded: () => {},
         onServerDeleted: () => {},
+        onPolicy: () => {},
+        onReconcileAt: () => {},
         onFrontendStopped: () => {},
         onProgress: () => this.progress(),
       },
+      nowMs: () => performance.now(),
+      random: Math.random,
       closeListeners: () => {},
     });
     this.commit = (change) => {

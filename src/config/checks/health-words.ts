@@ -38,8 +38,16 @@ export interface HealthWords {
   readonly agentPort?: number;
   readonly agentInterMs?: number;
   readonly agentSend?: string;
-  readonly markedDownShutdown: boolean;
+  /** `on-marked-down shutdown-sessions [after <time>] [over <time>]`; false: sessions stay. */
+  readonly markedDownShutdown: false | { readonly afterMs: number; readonly overMs: number };
   readonly markedUpShutdownBackups: boolean;
+  /** Undefined: the backend's. */
+  readonly cutGuardPercent?: number;
+  readonly slowStartMs?: number;
+  /** `observe layer4`. */
+  readonly observe?: boolean;
+  readonly errorLimit?: number;
+  readonly onError?: "fastinter" | "fail-check" | "sudden-death" | "mark-down";
   readonly track?: TrackWord;
 }
 

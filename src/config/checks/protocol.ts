@@ -11,7 +11,7 @@ export type TcpTemplateStep = Templated<TcpCheckStep>;
 /** A check before it meets a server: its connect steps do not know the server's TLS yet. */
 export type ProtocolTemplate =
   | Exclude<CheckProtocol, { readonly kind: "http" | "tcp-check" }>
-  | { readonly kind: "http"; readonly steps: readonly HttpTemplateStep[] }
+  | { readonly kind: "http"; readonly steps: readonly HttpTemplateStep[]; readonly disableOn404?: boolean }
   | { readonly kind: "tcp-check"; readonly steps: readonly TcpTemplateStep[] };
 
 export function protocolOf(checks: ChecksDraft): ProtocolTemplate {
@@ -19,7 +19,11 @@ export function protocolOf(checks: ChecksDraft): ProtocolTemplate {
   if (option === undefined) return { kind: "tcp" };
   switch (option.kind) {
     case "http":
-      return { kind: "http", steps: httpSteps(checks.http.rules) };
+      return {
+        kind: "http",
+        steps: httpSteps(checks.http.rules),
+        ...(checks.disableOn404 ? { disableOn404: true } : {}),
+      };
     case "tcp-check":
       return { kind: "tcp-check", steps: withComments(numbered(checks.tcp.rules)) };
     case "external": {

@@ -12,6 +12,8 @@ export interface BackendChecks {
   readonly protocol: ProtocolTemplate;
   readonly timeoutMs?: number;
   readonly connectTimeoutMs?: number;
+  /** `cut-guard` of the backend. */
+  readonly cutGuardPercent?: number;
 }
 
 /** A server's health, as the model has it. */
@@ -27,7 +29,7 @@ export function resolveHealth(words: HealthWords, checks: BackendChecks): Server
   return {
     ...(words.check ? { health: checkOf(words, checks) } : {}),
     ...(agent === undefined ? {} : { agent }),
-    policy: policyOf(words, checks.backend),
+    policy: policyOf(words, checks),
   };
 }
 
@@ -64,7 +66,7 @@ function tlsOf(words: HealthWords, sni: string | undefined, alpn: readonly strin
 function resolveProtocol(protocol: ProtocolTemplate, words: HealthWords): CheckProtocol {
   if (protocol.kind === "http") {
     return {
-      kind: "http",
+      ...protocol,
       steps: protocol.steps.map((step) => (step.kind === "connect" ? connectOf(step, words) : step)),
     };
   }
@@ -105,13 +107,14 @@ function agentOf(words: HealthWords): AgentConfig | undefined {
   };
 }
 
-function policyOf(words: HealthWords, backend: string): HealthPolicy {
-  const { track } = words;
+function policyOf(words: HealthWords, { backend, cutGuardPercent }: BackendChecks): HealthPolicy {
+  const { track, markedDownShutdown, errorLimit = 10, onError = "fail-check" } = words;
   return {
-    ...(words.markedDownShutdown ? { onMarkedDown: { afterMs: 0, overMs: 0 } } : {}),
+    ...(markedDownShutdown === false ? {} : { onMarkedDown: markedDownShutdown }),
     onMarkedUpShutdownBackupSessions: words.markedUpShutdownBackups,
-    cutGuardPercent: 0,
-    slowStartMs: 0,
+    cutGuardPercent: words.cutGuardPercent ?? cutGuardPercent ?? 0,
+    slowStartMs: words.slowStartMs ?? 0,
+    ...(words.observe ? { observe: { errorLimit, onError } } : {}),
     ...(track === undefined
       ? {}
       : { track: { backend: track.backend ?? backend, server: track.server, place: track.place } }),

@@ -29,7 +29,7 @@ const TCP_STEPS = [
   "comment",
   "set-var",
 ] as const;
-const UNSUPPORTED_STEPS: ReadonlySet<string> = new Set(["disable-on-404", "send-state", "unset-var"]);
+const UNSUPPORTED_STEPS: ReadonlySet<string> = new Set(["send-state", "unset-var"]);
 
 /** Values of the `set-var` rules so far. */
 function variablesOf(rules: readonly (HttpRule | TcpRule)[]): RuleVariables {
@@ -38,6 +38,10 @@ function variablesOf(rules: readonly (HttpRule | TcpRule)[]): RuleVariables {
 
 /** Reads one `http-check` line. */
 export function readHttpCheck(words: WordReader, proxy: ProxyDraft): void {
+  if (words.takeIf("disable-on-404")) {
+    if (words.end()) proxy.checks = { ...proxy.checks, disableOn404: true };
+    return;
+  }
   const own = ownRules(proxy.checks.http);
   const rule = readStep(words, proxy, HTTP_STEPS, own, (step, variables) =>
     step === "send" ? readHttpSend(words, variables) : readHttpExpect(words, variables),

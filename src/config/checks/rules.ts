@@ -55,6 +55,8 @@ export interface ChecksDraft {
   readonly option?: CheckOption;
   readonly http: RuleSet<HttpRule>;
   readonly tcp: RuleSet<TcpRule>;
+  /** `http-check disable-on-404`. */
+  readonly disableOn404?: boolean;
   readonly externalCommand?: string;
   readonly externalPath?: string;
 }

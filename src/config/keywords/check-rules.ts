@@ -131,12 +131,13 @@ export const CHECK_PROXY_KEYWORDS: readonly ProxyKeyword<ProxyDraft>[] = [
   },
   backendWord(
     "http-check",
-    "connect|send|expect|comment|set-var(<name>) ...",
+    "connect|send|expect|comment|set-var(<name>)|disable-on-404 ...",
     "One step of an HTTP check: `connect [default] [port <n>] [addr <a>] [send-proxy] [ssl [sni <s>] [alpn <a>]] [linger]`; " +
       "`send [meth <m>] [uri|uri-lf <u>] [ver <v>] [hdr <name> <value>]* [body|body-lf <b>]`; " +
       "`expect [!] status <ranges>|rstatus <regex>|string|string-lf <text>|rstring <regex>`, with `min-recv <n>`, `ok-status`, " +
       "`error-status`, `tout-status <status>`, `on-success`, `on-error <text>`; each with `comment <text>`. The section's own rules replace " +
-      "those of the defaults. Texts with `%` may hold constants only: `%[str(..)]`, `%[int(..)]`, `%[var(check..)]`.",
+      "those of the defaults. Texts with `%` may hold constants only: `%[str(..)]`, `%[int(..)]`, `%[var(check..)]`. " +
+      "`disable-on-404` is no step: a server that answers 404 keeps its sessions and gets no new one, unless it is down.",
     readHttpCheck,
   ),
   backendWord(

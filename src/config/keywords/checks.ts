@@ -5,26 +5,9 @@ import { isIPv6 } from "node:net";
 import { readAlpn, readCheckAddress } from "../checks/connect-rule.ts";
 import { bytesOf } from "../checks/rule-text.ts";
 import type { GlobalDraft, ServerDraft } from "../drafts.ts";
-import type { WordReader } from "../word-reader.ts";
 import type { Keyword } from "./keyword.ts";
-
-type Words = ServerDraft["words"];
-type Read = (words: WordReader, health: Words, server: ServerDraft) => void;
-
-function serverWord(name: string, args: string, doc: string, read: Read, byDefault?: string): Keyword<ServerDraft> {
-  return {
-    name,
-    args,
-    doc,
-    ...(byDefault === undefined ? {} : { byDefault }),
-    status: "supported",
-    read: (words, server) => read(words, server.words, server),
-  };
-}
-
-function flag(name: string, doc: string, set: (health: Words) => void): Keyword<ServerDraft> {
-  return serverWord(name, "", doc, (_, health) => set(health));
-}
+import { POLICY_SERVER_WORDS } from "./policies.ts";
+import { flag, type ReadWord, serverWord } from "./server-word.ts";
 
 /** Below this a bare number looks like seconds meant. */
 const SUSPICIOUS_MS = 100;
@@ -64,7 +47,7 @@ function count(
   doc: string,
   byDefault?: string,
 ): Keyword<ServerDraft> {
-  const read: Read = (words, health) => {
+  const read: ReadWord = (words, health) => {
     const value = words.integer(what, 1, max);
     if (value !== undefined) health[field] = value;
   };
@@ -74,7 +57,7 @@ function count(
 type TextField = "verifyHost" | "caFile" | "crtFile" | "sni";
 
 function text(name: string, field: TextField, what: string, doc: string, byDefault?: string): Keyword<ServerDraft> {
-  const read: Read = (words, health) => {
+  const read: ReadWord = (words, health) => {
     const token = words.word(what);
     if (token !== undefined) health[field] = token.text;
   };
@@ -132,22 +115,6 @@ const CHECK_WORDS: readonly Keyword<ServerDraft>[] = [
       const slash = token.text.lastIndexOf("/");
       const server = token.text.slice(slash + 1);
       health.track = slash < 0 ? { server, place } : { backend: token.text.slice(0, slash), server, place };
-    },
-  ),
-  serverWord(
-    "on-marked-down",
-    "shutdown-sessions",
-    "When the server goes down its sessions end, those that are still connecting too.",
-    (words, health) => {
-      if (words.choice(["shutdown-sessions"]) !== undefined) health.markedDownShutdown = true;
-    },
-  ),
-  serverWord(
-    "on-marked-up",
-    "shutdown-backup-sessions",
-    "When the server comes up the sessions of the backup servers end.",
-    (words, health) => {
-      if (words.choice(["shutdown-backup-sessions"]) !== undefined) health.markedUpShutdownBackups = true;
     },
   ),
   flag("check-send-proxy", "Sends a PROXY header with a check.", (health) => {
@@ -231,7 +198,12 @@ const AGENT_WORDS: readonly Keyword<ServerDraft>[] = [
   }),
 ];
 
-export const CHECK_SERVER_KEYWORDS: readonly Keyword<ServerDraft>[] = [...CHECK_WORDS, ...TLS_WORDS, ...AGENT_WORDS];
+export const CHECK_SERVER_KEYWORDS: readonly Keyword<ServerDraft>[] = [
+  ...CHECK_WORDS,
+  ...POLICY_SERVER_WORDS,
+  ...TLS_WORDS,
+  ...AGENT_WORDS,
+];
 
 export const CHECK_GLOBAL_KEYWORDS: readonly Keyword<GlobalDraft>[] = [
   {

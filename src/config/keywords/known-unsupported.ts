@@ -79,7 +79,7 @@ unique-id-header use-fcgi-app use-server use_backend usesrc
 /** Proxy sections: what follows `option`. */
 const OPTION_WORDS: ReadonlySet<string> = wordSet(`
 abortonclose accept-invalid-http-request accept-invalid-http-response accept-unsafe-violations-in-http-request
-accept-unsafe-violations-in-http-response allbackups checkcache contstats disable-h2-upgrade dontlog-normal
+accept-unsafe-violations-in-http-response checkcache contstats disable-h2-upgrade dontlog-normal
 forceclose forwarded forwardfor h1-case-adjust-bogus-client h1-case-adjust-bogus-server http-buffer-request
 http-drop-request-trailers http-drop-response-trailers http-ignore-probes http-keep-alive http-no-delay
 http-pretend-keepalive http-restrict-req-hdr-names http-server-close http-tunnel http-use-htx http-use-proxy-header
@@ -107,13 +107,13 @@ tcp-ut tfo thread tls-ticket-keys tls-tickets transparent verify
 /** `server` and `default-server` lines. */
 export const UNSUPPORTED_SERVER_WORDS: ReadonlySet<string> = wordSet(`
 allow-0rtt alpn cc check-pool-conn-name check-proto check-reuse-pool check-sni-auto check-via-socks4 ciphers ciphersuites
-client-sigalgs cookie crl-file curves error-limit force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 guid
+client-sigalgs cookie crl-file curves force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 guid
 hash-key healthcheck idle-ping init-addr ktls log-bufsize log-proto max-reuse maxqueue minconn namespace
 no-check-reuse-pool no-check-sni-auto no-renegotiate no-send-proxy no-send-proxy-v2 no-send-proxy-v2-ssl
 no-send-proxy-v2-ssl-cn no-sni-auto no-ssl no-ssl-reuse no-sslv3 no-tfo no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12
-no-tlsv13 non-stick npn observe on-error pool-conn-name pool-low-conn pool-max-conn pool-purge-delay proto proxy-v2-options redir
+no-tlsv13 non-stick npn pool-conn-name pool-low-conn pool-max-conn pool-purge-delay proto proxy-v2-options redir
 renegotiate resolve-net resolve-opts resolve-prefer resolvers send-proxy send-proxy-v2 send-proxy-v2-ssl
-send-proxy-v2-ssl-cn set-proxy-v2-tlv-fmt shard sigalgs slowstart sni sni-auto socks4 source ssl ssl-max-ver ssl-min-ver
+send-proxy-v2-ssl-cn set-proxy-v2-tlv-fmt shard sigalgs sni sni-auto socks4 source ssl ssl-max-ver ssl-min-ver
 ssl-reuse stick strict-maxconn tcp-md5sig tcp-ut tfo tls-tickets usesrc ws
 `);
 
@@ -137,7 +137,6 @@ export const UNSUPPORTED_PROXY_WORDS: ReadonlySet<string> = new Set([
 
 type Hints = Readonly<Record<string, string>>;
 
-const NOT_YET = "not yet: remove the word until it is";
 const SERVICE_HINT = "leave it to the service manager, such as systemd";
 
 export const GLOBAL_HINTS: Hints = {
@@ -178,9 +177,5 @@ export const SERVER_HINTS: Hints = {
   sni: "for checks it is 'check-sni'",
   alpn: "for checks it is 'check-alpn'",
   "check-proto": "checks over HTTP use HTTP/1: remove the word",
-  slowstart: NOT_YET,
-  observe: NOT_YET,
-  "error-limit": NOT_YET,
-  "on-error": NOT_YET,
   cookie: "cookies need mode http",
 };

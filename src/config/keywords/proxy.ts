@@ -10,6 +10,7 @@ import { CHECK_PROXY_KEYWORDS } from "./check-rules.ts";
 import { indexKeywords, type ProxyKeyword } from "./keyword.ts";
 import { readLogTarget } from "./log.ts";
 import { OPTION_KEYWORDS } from "./options.ts";
+import { POLICY_PROXY_KEYWORDS } from "./policies.ts";
 import { TIMEOUT_KEYWORDS } from "./timeouts.ts";
 
 const MAX_COUNT = 2_147_483_647;
@@ -279,4 +280,5 @@ export const PROXY_KEYWORDS: readonly ProxyKeyword<ProxyDraft>[] = [
 export const PROXY_TABLE: ReadonlyMap<string, ProxyKeyword<ProxyDraft>> = indexKeywords(
   PROXY_KEYWORDS,
   CHECK_PROXY_KEYWORDS,
+  POLICY_PROXY_KEYWORDS,
 );

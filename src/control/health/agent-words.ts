@@ -4,7 +4,7 @@
 import { AdminState, SERVER_WORDS, V_INITIAL_WEIGHT, V_MAXCONN, V_WEIGHT } from "../../memory/server-row.ts";
 import type { CommitContext } from "../commit-context.ts";
 import type { ServerEntry } from "../registry.ts";
-import { changeAdmin, changeWeight } from "../server-state.ts";
+import { changeAdmin, changeMaxconn, changeWeight } from "../server-state.ts";
 import type { AgentReply } from "./agent-check.ts";
 
 const { FORCED_MAINT, FORCED_DRAIN } = AdminState;
@@ -33,9 +33,8 @@ export async function applyAgentWords(context: CommitContext, server: ServerEntr
   }
   if (reply.maxconn !== undefined) {
     if (!/^[0-9]{1,9}$/.test(reply.maxconn)) warning ||= "maxconn string empty or preceded by garbage";
-    else if (Atomics.exchange(table, row + V_MAXCONN, Number(reply.maxconn)) !== Number(reply.maxconn)) {
-      // Those who wait have their turn if it grew.
-      await context.orders.order({ kind: "server-changed", server: server.index, backend: server.backend.index });
+    else if (Number(reply.maxconn) !== table[row + V_MAXCONN]) {
+      await changeMaxconn(context, server, Number(reply.maxconn));
     }
   }
   return warning;

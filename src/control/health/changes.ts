@@ -1,7 +1,7 @@
 // Changes of a server's health: what a check found, what the operator says about it, whether and where it is checked. Called by
 // `commit` only; counters and state are written in one turn, before the relay threads are told.
 
-import { ADMIN_MAINT, OperState, SERVER_WORDS, V_ADMIN, V_WEIGHT } from "../../memory/server-row.ts";
+import { ADMIN_MAINT, OperState, SERVER_WORDS, V_ADMIN, V_ERRORS, V_WEIGHT } from "../../memory/server-row.ts";
 import type { Change, Receipt } from "../change.ts";
 import { type CommitContext, done, refuse } from "../commit-context.ts";
 import type { ServerEntry } from "../registry.ts";
@@ -10,11 +10,13 @@ import { agentVerdict } from "./agent-check.ts";
 import { applyAgentWords } from "./agent-words.ts";
 import { checkLogText, reasonText } from "./check-text.ts";
 import { type CheckState, startHealth } from "./health-entry.ts";
-import { type CheckResult, resultKindOf } from "./result.ts";
+import { type CheckResult, NO_DURATION, resultKindOf } from "./result.ts";
 import {
   type CheckSource,
+  counterAtAlarm,
   countVerdict,
   highestHealth,
+  isRunning,
   type Oper,
   operAfterVerdict,
   type Verdict,
@@ -32,15 +34,30 @@ export async function applyCheckResult(
     const warning = await applyAgentWords(context, server, reply);
     if (warning !== "") result = agentVerdict(reply, result.durationMs, warning);
   }
+  check.inProgress = false;
+  check.hurries = false;
+  return count(context, server, source, result);
+}
+
+/** Counts one result, which may be one of `observe`. */
+async function count(
+  context: CommitContext,
+  server: ServerEntry,
+  source: CheckSource,
+  result: CheckResult,
+): Promise<Receipt> {
+  const check = server.health[source];
   const before = check.last?.status;
   check.last = result;
-  check.inProgress = false;
   // What was on its way when maintenance began says nothing about the server after it.
   if (check.counter.paused) return done();
   const verdict = verdictOf(source, result);
   const { counter, moved } = countVerdict(check.counter, verdict);
   check.counter = counter;
   if (verdict === "failed" && moved) check.failures++;
+  if (verdict === "passed" || verdict === "condpass") {
+    Atomics.store(context.memory.serversI32, server.index * SERVER_WORDS + V_ERRORS, 0);
+  }
   const { logHealthChecks } = server.backend.config;
   if (logHealthChecks && (moved || result.status !== before) && resultKindOf(result.status) !== "neutral") {
     const weight = context.memory.serversI32[server.index * SERVER_WORDS + V_WEIGHT];
@@ -54,6 +71,31 @@ export async function applyCheckResult(
   }
   // With `option log-health-checks` the reason stands in the line before.
   return changeOper(context, server, oper, logHealthChecks ? "" : reasonText(result));
+}
+
+/**
+ * `observe`: sessions could not connect as often in a row as its limit says, `alarms` times. The next check comes soon, and but for
+ * `on-error fastinter` each alarm counts as a check that failed.
+ */
+export async function applyObservedErrors(
+  context: CommitContext,
+  server: ServerEntry,
+  alarms: number,
+): Promise<Receipt> {
+  const { observe } = server.config.policy;
+  const { check, policy } = server.health;
+  if (observe === undefined || !isRunning(check.counter)) return done();
+  policy.observedFailures += alarms;
+  check.hurries = true;
+  context.events.onHealthChange(server, "check");
+  if (observe.onError === "fastinter") return done();
+  const { errorLimit, onError } = observe;
+  const description = `Detected ${errorLimit} consecutive errors, last one was: L4 unsuccessful connection`;
+  for (let alarm = 0; alarm < alarms && check.counter.health > 0; alarm++) {
+    check.counter = counterAtAlarm(check.counter, onError);
+    await count(context, server, "check", { status: "HANA", code: 0, description, durationMs: NO_DURATION });
+  }
+  return done();
 }
 
 /** An agent that cannot be reached, or that talks of other things, says nothing about the server. */

@@ -16,7 +16,8 @@ const encoded = (text: string): string =>
 export function reasonText(result: CheckResult): string {
   const code = hasCode(result.status) ? `, code: ${result.code}` : "";
   const info = result.description === "" ? "" : `, info: "${encoded(result.description)}"`;
-  return `, reason: ${statusWords(result.status)}${code}${info}, check duration: ${result.durationMs}ms`;
+  const duration = result.durationMs < 0 ? "" : `, check duration: ${result.durationMs}ms`;
+  return `, reason: ${statusWords(result.status)}${code}${info}${duration}`;
 }
 
 /** A line of `option log-health-checks`, without the full stop. */

@@ -3,6 +3,7 @@
 
 import type { ServerConfig } from "../../config/model.ts";
 import { ADMIN_MAINT, OperState } from "../../memory/server-row.ts";
+import { createPolicyState, type PolicyState } from "../reconcile/policy-state.ts";
 import type { ServerEntry } from "../registry.ts";
 import type { CheckResult } from "./result.ts";
 import {
@@ -24,6 +25,8 @@ export interface CheckState {
   last: CheckResult | undefined;
   /** One is on its way. */
   inProgress: boolean;
+  /** The next one comes after `fastinter`, because `observe` raised an alarm. */
+  hurries: boolean;
   /** Failed ones that counted. */
   failures: number;
   /** Where it goes if the operator said so. */
@@ -39,6 +42,8 @@ export interface HealthEntry {
   /** The server whose state this one follows, and those that follow this one. */
   tracked: ServerEntry | undefined;
   readonly trackers: ServerEntry[];
+  /** What its policies are at. */
+  readonly policy: PolicyState;
   /** Times it went down. */
   downTransitions: number;
 }
@@ -47,6 +52,7 @@ const checkState = (counter: CheckCounter): CheckState => ({
   counter,
   last: undefined,
   inProgress: false,
+  hurries: false,
   failures: 0,
   host: undefined,
   port: undefined,
@@ -68,6 +74,7 @@ export function createHealth(config: ServerConfig, dynamic: boolean): HealthEntr
     agent: checkState(agentCounter),
     tracked: undefined,
     trackers: [],
+    policy: createPolicyState(),
     downTransitions: 0,
   };
 }

@@ -97,7 +97,8 @@ export class HealthChecks {
     if (source === "check" && health !== undefined) {
       const target = checkTarget(overridden(health, check), addressOf(server));
       const facts = () => this.facts(server);
-      const cancel = startCheck(health, target, facts, (result) => {
+      const isUp = this.operOf(server) !== OperState.STOPPED;
+      const cancel = startCheck(health, target, facts, isUp, (result) => {
         void end({ kind: "check-result", server, source, result });
       });
       return () => {
@@ -139,11 +140,17 @@ export class HealthChecks {
     };
   }
 
+  private operOf(server: ServerEntry): Oper {
+    return this.memory.serversI32[server.index * SERVER_WORDS + V_OPER] as Oper;
+  }
+
   private intervalMs(server: ServerEntry, source: CheckSource): number {
     const { health, agent } = server.config;
     const { counter } = server.health[source];
-    const oper = this.memory.serversI32[server.index * SERVER_WORDS + V_OPER] as Oper;
-    if (source === "check" && health !== undefined) return intervalMs(counter, oper, health);
+    const oper = this.operOf(server);
+    if (source === "check" && health !== undefined) {
+      return server.health.check.hurries ? health.fastInterMs : intervalMs(counter, oper, health);
+    }
     const interMs = agent?.interMs ?? 0;
     return intervalMs(counter, OperState.RUNNING, { interMs, fastInterMs: interMs, downInterMs: interMs });
   }

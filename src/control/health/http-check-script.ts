@@ -24,7 +24,7 @@ export function httpRequest(send: HttpSend): Buffer {
   return Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`), body]);
 }
 
-function httpExpect(step: HttpExpect, number: number, isHead: boolean): ExpectScriptStep {
+function httpExpect(step: HttpExpect, number: number, isHead: boolean, mayBe404: boolean): ExpectScriptStep {
   const words = commonWords(step);
   const comment = step.comment ? ` comment: ${byteText(step.comment)}` : "";
   const fail = (usual: "L7STS" | "L7RSP", text: string, code: number): Verdict => ({
@@ -43,6 +43,7 @@ function httpExpect(step: HttpExpect, number: number, isHead: boolean): ExpectSc
         return { kind: "failed", status: "L7RSP", text: comment };
       }
       if (response.kind === "partial") return WAIT;
+      if (mayBe404 && response.status === 404) return { kind: "ended", status: "L7OKC", code: 404, text: "" };
       const met: Verdict = { kind: "met", code: response.status };
       const { match } = step;
       if (match.kind === "status" || match.kind === "rstatus") {
@@ -78,8 +79,15 @@ function isStatusMatch(
   return match.ranges.some(([from, to]) => response.status >= from && response.status <= to);
 }
 
-/** `option httpchk` and its `http-check` rules as a script; without an expect rule, any 2xx or 3xx passes. */
-export function httpCheckScript(steps: readonly HttpCheckStep[], defaults: ConnectionDefaults): Script {
+/**
+ * `option httpchk` and its `http-check` rules as a script; without an expect rule, any 2xx or 3xx passes. `mayBe404`: of a server under
+ * `http-check disable-on-404` that is not down.
+ */
+export function httpCheckScript(
+  steps: readonly HttpCheckStep[],
+  defaults: ConnectionDefaults,
+  mayBe404 = false,
+): Script {
   const script: ScriptStep[] = [];
   let isHead = false;
   steps.forEach((step, index) => {
@@ -89,13 +97,13 @@ export function httpCheckScript(steps: readonly HttpCheckStep[], defaults: Conne
       const request = httpRequest(step);
       isHead = step.method === "HEAD";
       script.push({ kind: "send", number, bytes: () => request });
-    } else if (step.kind === "expect") script.push(httpExpect(step, number, isHead));
+    } else if (step.kind === "expect") script.push(httpExpect(step, number, isHead, mayBe404));
   });
   const last = script.at(-1);
   if (last?.kind === "send") {
     const match = { kind: "status", ranges: [[200, 399]] } as const;
     const place = steps[0]?.place ?? { file: "", line: 0, column: 0 };
-    script.push(httpExpect({ kind: "expect", negated: false, match, place }, last.number + 1, isHead));
+    script.push(httpExpect({ kind: "expect", negated: false, match, place }, last.number + 1, isHead, mayBe404));
   }
   if (script[0]?.kind !== "connect") script.unshift(implicitConnect(defaults));
   return { flavour: "http", steps: script };

@@ -83,6 +83,9 @@ export interface CheckResult {
   readonly durationMs: number;
 }
 
+/** The duration of what no check found, but `observe`. */
+export const NO_DURATION = -1;
+
 const DESCRIPTION_LENGTH_MAX = 127;
 
 /** A result as HAProxy keeps it: its text ends at a NUL and after 127 bytes. */

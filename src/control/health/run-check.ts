@@ -12,24 +12,27 @@ import type { Script } from "./script.ts";
 import { type ConnectionDefaults, implicitConnect, tcpCheckScript } from "./tcp-check-script.ts";
 import { startTcpConnectCheck } from "./tcp-connect-check.ts";
 
-const scripts = new WeakMap<CheckConfig, Script>();
+/** Scripts of servers that are down, and of the others where it makes a difference (`http-check disable-on-404`). */
+const scripts = { down: new WeakMap<CheckConfig, Script>(), up: new WeakMap<CheckConfig, Script>() } as const;
 
-function scriptOf(check: CheckConfig): Script {
-  let script = scripts.get(check);
+function scriptOf(check: CheckConfig, isUp: boolean): Script {
+  const mayBe404 = isUp && check.protocol.kind === "http" && check.protocol.disableOn404 === true;
+  const known = scripts[mayBe404 ? "up" : "down"];
+  let script = known.get(check);
   if (script === undefined) {
     const { sendProxy, tls } = check;
-    script = buildScript(check.protocol, { sendProxy, ...(tls === undefined ? {} : { tls }) });
-    scripts.set(check, script);
+    script = buildScript(check.protocol, { sendProxy, ...(tls === undefined ? {} : { tls }) }, mayBe404);
+    known.set(check, script);
   }
   return script;
 }
 
-function buildScript(protocol: CheckProtocol, defaults: ConnectionDefaults): Script {
+function buildScript(protocol: CheckProtocol, defaults: ConnectionDefaults, mayBe404: boolean): Script {
   switch (protocol.kind) {
     case "tcp":
       return { flavour: "protocol", steps: [implicitConnect(defaults)] };
     case "http":
-      return httpCheckScript(protocol.steps, defaults);
+      return httpCheckScript(protocol.steps, defaults, mayBe404);
     case "tcp-check":
       return tcpCheckScript(protocol.steps, defaults);
     case "pgsql":
@@ -78,18 +81,20 @@ const NO_FACTS: ExternalCheckFacts = {
 };
 
 /**
- * Checks once. `target` is final (see `checkTarget`); `facts` are for external checks only. `onResult` is called once, later than
+ * Checks once. `target` is final (see `checkTarget`); `facts` are for external checks only. `isUp`: the server is not down
+ * when the check begins. `onResult` is called once, later than
  * this returns, and not at all after what is returned was called: that cancels the check.
  */
 export function startCheck(
   check: CheckConfig,
   target: CheckTarget,
   facts: () => ExternalCheckFacts,
+  isUp: boolean,
   onResult: (result: CheckResult) => void,
 ): () => void {
   if (check.protocol.kind === "external") return startExternal(check.protocol, check, target, facts(), onResult);
   if (isPlainTcp(check)) return startTcpConnectCheck(target, connectBoundMs(check), onResult);
-  return startScript(scriptOf(check), check, target, onResult);
+  return startScript(scriptOf(check, isUp), check, target, onResult);
 }
 
 function startExternal(
@@ -113,6 +118,7 @@ export function runCheck(
   target: CheckTarget,
   signal: AbortSignal,
   facts: ExternalCheckFacts = NO_FACTS,
+  isUp = false,
 ): Promise<CheckResult> {
-  return untilAborted(signal, (resolve) => startCheck(check, target, () => facts, resolve));
+  return untilAborted(signal, (resolve) => startCheck(check, target, () => facts, isUp, resolve));
 }

@@ -202,6 +202,7 @@ class ScriptRun implements PollMember {
     }
     this.#code = 0;
     const verdict = step.judge(this.#answer, this.#isLast());
+    if (verdict.kind === "ended") return verdict;
     if (verdict.kind === "failed") {
       return {
         status: verdict.status,

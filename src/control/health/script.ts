@@ -42,6 +42,8 @@ export type Verdict =
   | { readonly kind: "wait" }
   /** The step is met; `code` as of the protocol. */
   | { readonly kind: "met"; readonly code?: number }
+  /** The check ends here, with what it found so far. */
+  | { readonly kind: "ended"; readonly status: CheckStatus; readonly code: number; readonly text: string }
   | { readonly kind: "failed"; readonly status: CheckStatus; readonly code?: number; readonly text: string };
 
 export interface ExpectScriptStep extends StepCommon {

@@ -90,6 +90,16 @@ export function countVerdict(
   return { counter, moved: false };
 }
 
+/** What `observe` does to the counter before the alarm counts as a failed check. */
+export function counterAtAlarm(
+  counter: CheckCounter,
+  onError: "fail-check" | "sudden-death" | "mark-down",
+): CheckCounter {
+  // One more failure, and the server is down.
+  if (onError === "sudden-death" && counter.health > counter.rise) return { ...counter, health: counter.rise + 1 };
+  return onError === "mark-down" ? { ...counter, health: counter.rise } : counter;
+}
+
 /** Where a result leads, with its counter already moved; undefined: the server stays as it is. */
 export function operAfterVerdict(state: HealthState, source: CheckSource, verdict: Verdict): Oper | undefined {
   if (verdict === "unknown" || (state.admin & ADMIN_MAINT) !== 0) return undefined;
@@ -106,7 +116,7 @@ export function operAfterVerdict(state: HealthState, source: CheckSource, verdic
   return isUp(state.oper) ? undefined : OperState.RUNNING;
 }
 
-const isUp = (oper: Oper): boolean => oper === OperState.RUNNING || oper === OperState.STARTING;
+export const isUp = (oper: Oper): boolean => oper === OperState.RUNNING || oper === OperState.STARTING;
 
 /** Neither of the enabled checks holds the server for down. */
 const checksAgree = (state: HealthState): boolean =>

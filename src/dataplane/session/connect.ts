@@ -46,6 +46,7 @@ import {
 } from "../../memory/session-row.ts";
 import { proxyCounters, serverCounters } from "../../memory/shared-memory.ts";
 import { EINPROGRESS, ETIMEDOUT } from "../../sys/constants.ts";
+import { noteConnectError, noteConnectSuccess } from "../observe.ts";
 import { releaseSlot } from "../queue.ts";
 import { lookAt, type Relay, rowBase, rowBaseF64 } from "../relay.ts";
 import { countResourceError, isResourceError } from "./accept.ts";
@@ -117,6 +118,7 @@ export function connected(relay: Relay, row: number): void {
     return;
   }
   const baseF64 = rowBaseF64(row);
+  noteConnectSuccess(relay, sessions[base + S_SERVER]);
   sessions[base + S_STATE] = SessionState.ESTABLISHED;
   // HAProxy counts the failed attempts and their waits in as well.
   const since = sessionsF64[baseF64 + S_ACCEPT_F64] + Math.max(0, sessionsF64[baseF64 + S_QUEUE_MS_F64]);
@@ -145,6 +147,7 @@ export function connectFailed(relay: Relay, row: number, errno: number): void {
   const backend = sessions[base + S_BACKEND];
   const proxy = backend * PROXY_WORDS;
   const server = sessions[base + S_SERVER];
+  if (!isResourceError(errno)) noteConnectError(relay, server);
   const ofServer = serverCounters(relay.memory, relay.thread, server);
   const ofBackend = proxyCounters(relay.memory, relay.thread, backend);
   const retries = proxies[proxy + P_RETRIES];

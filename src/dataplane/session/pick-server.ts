@@ -66,13 +66,13 @@ export function findServer(relay: Relay, row: number, avoid: number): void {
   const backend = relay.sessions[base + S_BACKEND];
   const proxy = backend * PROXY_WORDS;
   const candidates = candidatesOf(relay, backend);
-  if (candidates.count === 0) {
+  if (candidates.count === 0 && !candidates.waits) {
     closeSession(relay, row, EndCause.SERVER, EndPhase.CONNECT);
     return;
   }
   let server = -1;
   // Who finds a line joins its end, so that nobody overtakes.
-  const hasToWait = backendHasQueue(relay, backend);
+  const hasToWait = candidates.waits || backendHasQueue(relay, backend);
   if (!hasToWait) {
     lockBackend(relay, backend);
     server = pickServer(

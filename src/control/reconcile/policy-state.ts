@@ -1,0 +1,47 @@
+// What the control thread remembers of the policies that run: of a server, and of a backend. Written by `reconcile` only.
+
+import type { ServerEntry } from "../registry.ts";
+import type { Pace } from "./cut-pace.ts";
+
+/** A server that is down, and whose sessions are to end; times of the monotonic clock. */
+export interface MarkedDown {
+  readonly sinceMs: number;
+  /** Under way, with `over <time>`. */
+  pace: Pace | undefined;
+  /** Sessions that were ended so far. */
+  ended: number;
+}
+
+export interface PolicyState {
+  /** Since when it takes part again, with `slowstart`; undefined: it does so in full, or not at all. */
+  startingSinceMs: number | undefined;
+  /** Undefined while it is not down, and when all its sessions have ended. */
+  down: MarkedDown | undefined;
+  /** Why `cut-guard` keeps its sessions; undefined: it does not. */
+  keptBecause: string | undefined;
+  /** Alarms of `observe`. */
+  observedFailures: number;
+}
+
+export const createPolicyState = (): PolicyState => ({
+  startingSinceMs: undefined,
+  down: undefined,
+  keptBecause: undefined,
+  observedFailures: 0,
+});
+
+/** A change of servers under `option fence` that is not finished. */
+export interface FenceGap {
+  /** When the leader was given its last session, by the monotonic clock. */
+  readonly sinceMs: number;
+  /** The log has said for whom new sessions wait. */
+  announced: boolean;
+}
+
+export interface BackendPolicies {
+  /** Servers that have to be looked at: they start slowly, or their sessions are to end. */
+  readonly attention: Set<ServerEntry>;
+  gap: FenceGap | undefined;
+}
+
+export const createBackendPolicies = (): BackendPolicies => ({ attention: new Set(), gap: undefined });
