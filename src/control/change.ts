@@ -2,6 +2,7 @@
 // `commit` answers with a Receipt once every relay thread has acted on it.
 
 import type { Endpoint, ServerConfig } from "../config/model.ts";
+import type { Selector } from "../memory/selector.ts";
 import type { AgentReply } from "./health/agent-check.ts";
 import type { CheckResult } from "./health/result.ts";
 import type { CheckSource, Oper } from "./health/state-machine.ts";
@@ -54,6 +55,8 @@ export type Change =
   | { readonly kind: "cut-server"; readonly server: ServerEntry }
   /** Ends one session; `id` as shown in `show sess` (see memory/session-row.ts). */
   | { readonly kind: "cut-session"; readonly id: number }
+  /** Ends every session that is selected when the order is given, those included that a relay is accepting at that moment. */
+  | { readonly kind: "cut-selected"; readonly selector: Selector }
   /** Closes a frontend's listeners for good; its sessions go on. */
   | { readonly kind: "shutdown-frontend"; readonly proxy: ProxyEntry }
   /** Clears maxima, or with `all` every counter (gauges stay). */

@@ -27,7 +27,7 @@ import { proxyCounters, type SharedMemory } from "../memory/shared-memory.ts";
 import { resolveServerAddress } from "./addresses.ts";
 import type { Change, Receipt, RefusalCode, ResolvedAddress } from "./change.ts";
 import { type CommitContext, done, refuse } from "./commit-context.ts";
-import { cutServer } from "./cut.ts";
+import { cutSelected, cutServer } from "./cut.ts";
 import { applyCheckResult, applyObservedErrors, enableCheck, setCheckTarget, setHealth } from "./health/changes.ts";
 import { createHealth, findTracked, link, unlink } from "./health/health-entry.ts";
 import { reconcile, reconcileServer } from "./reconcile/reconcile.ts";
@@ -81,6 +81,8 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
       return cutServer(context, change.server, EndCause.KILLED);
     case "cut-session":
       return cutSession(context, change.id);
+    case "cut-selected":
+      return cutSelected(context, change.selector);
     case "shutdown-frontend":
       return shutdownFrontend(context, change.proxy);
     case "clear-counters":

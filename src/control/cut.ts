@@ -2,6 +2,7 @@
 
 import { CT_ROWS_USED } from "../memory/counters.ts";
 import type { EndCause } from "../memory/end-state.ts";
+import type { Selector } from "../memory/selector.ts";
 import { SERVER_WORDS, V_CUT_CAUSE, V_CUT_GENERATION } from "../memory/server-row.ts";
 import { S_CUT_GENERATION, S_SERVER, S_STATE, SESSION_WORDS, SessionState } from "../memory/session-row.ts";
 import { type SharedMemory, threadCounters } from "../memory/shared-memory.ts";
@@ -50,6 +51,18 @@ export async function cutSome(
     ),
   );
   return answers.reduce((sum, ended) => sum + ended, 0);
+}
+
+/**
+ * Ends every session that is selected, on all threads. Twice where there are several: a connection that one of them accepted and
+ * handed to another one that had obeyed already is found by the second round.
+ */
+export async function cutSelected({ memory, orders }: CommitContext, selector: Selector): Promise<Receipt> {
+  let ended = 0;
+  for (let round = 0; round < Math.min(2, memory.threads); round++) {
+    ended += (await orders.order({ kind: "cut-selected", selector })).ended;
+  }
+  return { done: true, matched: ended, ended, survivors: 0 };
 }
 
 /** Deals `most` out to threads that have so many sessions each, as a draw of single sessions would. */

@@ -2,6 +2,7 @@
 
 import { nextRandom } from "../balance/random.ts";
 import { EndCause, EndPhase } from "../memory/end-state.ts";
+import { isSelected, type Selector } from "../memory/selector.ts";
 import { SERVER_WORDS, V_CUT_CAUSE, V_CUT_GENERATION } from "../memory/server-row.ts";
 import { S_CUT_GENERATION, S_GENERATION, S_SERVER_NEXT, S_STATE, SessionState } from "../memory/session-row.ts";
 import { clearCounters } from "./clear-counters.ts";
@@ -45,6 +46,9 @@ function carryOut(relay: Relay, order: Order): number {
       return cutSome(relay, order.server, order.most);
     case "cut-session":
       return cutSession(relay, order.row, order.generation);
+    case "cut-selected":
+      takeHandedOver(relay);
+      return cutSelected(relay, order.selector);
     case "cut-all":
       takeHandedOver(relay);
       return cutAll(relay);
@@ -117,6 +121,30 @@ function cutSession(relay: Relay, row: number, generation: number): number {
   const isLive = state !== SessionState.FREE && state !== SessionState.ABANDONED;
   if (!isLive || relay.sessions[base + S_GENERATION] !== generation) return 0;
   // HAProxy logs every kill as KC, whatever the phase; Tw and Tc tell the phase.
+  closeSession(relay, row, EndCause.KILLED, EndPhase.CONNECT);
+  return 1;
+}
+
+/** Walks the named server's own list, else all rows of the thread. */
+function cutSelected(relay: Relay, selector: Selector): number {
+  let ended = 0;
+  if (selector.server >= 0) {
+    let row = relay.serverSessions[selector.server];
+    while (row >= 0) {
+      const next = relay.sessions[rowBase(row) + S_SERVER_NEXT];
+      ended += cutIfSelected(relay, row, selector);
+      row = next;
+    }
+  } else {
+    const end = relay.firstRow + relay.rowsUsed;
+    for (let row = relay.firstRow; row < end; row++) ended += cutIfSelected(relay, row, selector);
+  }
+  takeGrants(relay, takeGrant);
+  return ended;
+}
+
+function cutIfSelected(relay: Relay, row: number, selector: Selector): number {
+  if (!isSelected(selector, relay.sessions, relay.sessionsF64, rowBase(row), relay.now)) return 0;
   closeSession(relay, row, EndCause.KILLED, EndPhase.CONNECT);
   return 1;
 }

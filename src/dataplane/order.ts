@@ -1,6 +1,8 @@
 // What the control thread may order of a relay thread. Plain numbers, because all state stands in shared memory: an order
 // says where to look.
 
+import type { Selector } from "../memory/selector.ts";
+
 export type OrderBody =
   | {
       readonly kind: "listen";
@@ -16,6 +18,8 @@ export type OrderBody =
   /** Ends so many of the server's sessions on this thread, chosen at random; all of them if there are no more. */
   | { readonly kind: "cut-some"; readonly server: number; readonly most: number }
   | { readonly kind: "cut-session"; readonly row: number; readonly generation: number }
+  /** Ends every session of the thread that is selected; one that was handed over to the thread by then is among them. */
+  | { readonly kind: "cut-selected"; readonly selector: Selector }
   /** Ends every session (the hard stop). */
   | { readonly kind: "cut-all" }
   | { readonly kind: "clear-counters"; readonly all: boolean };

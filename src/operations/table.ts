@@ -18,7 +18,7 @@ import { showSchemaJson } from "./show-schema.ts";
 import { showServersConn, showServersState } from "./show-servers.ts";
 import { showSess } from "./show-sess.ts";
 import { showStat } from "./show-stat.ts";
-import { shutdownFrontend, shutdownSession, shutdownSessionsServer } from "./shutdown.ts";
+import { shutdownFrontend, shutdownSession, shutdownSessions, shutdownSessionsServer } from "./shutdown.ts";
 import { wait } from "./wait.ts";
 
 const help: Operation = {
@@ -70,6 +70,7 @@ export const OPERATIONS: readonly Operation[] = [
   showVersion,
   shutdownFrontend,
   shutdownSession,
+  shutdownSessions,
   shutdownSessionsServer,
   lowerToUser,
   wait,
