@@ -44,15 +44,14 @@ interface Import {
   /** As written, and for a relative one its path from the project's root. */
   readonly from: string;
   readonly path: string | undefined;
-  readonly typeOnly: boolean;
 }
 
 function importsOf(file: string): Import[] {
-  const found = codeOf(file).matchAll(/^(import|export)\s+(type\s)?[^;]*?\bfrom\s+"([^"]+)"|\bimport\(\s*"([^"]+)"/gm);
+  const found = codeOf(file).matchAll(/^(import|export)\s+[^;]*?\bfrom\s+"([^"]+)"|\bimport\(\s*"([^"]+)"/gm);
   return [...found].map((match) => {
-    const from = match[3] ?? match[4] ?? "";
+    const from = match[2] ?? match[3] ?? "";
     const path = from.startsWith(".") ? relative(ROOT, resolve(ROOT, dirname(file), from)) : undefined;
-    return { file, from, path, typeOnly: match[2] !== undefined };
+    return { file, from, path };
   });
 }
 
@@ -70,18 +69,14 @@ const LAYERS = [
 const layerOf = (path: string): number => LAYERS.findIndex((layer) => layer.includes(path.split("/")[1] ?? ""));
 const ownerOf = (path: string): string => path.split("/")[1] ?? "";
 
-/** What the threads say to each other is typed once, where it is carried out. Types only: no code crosses. */
-const MESSAGE_TYPES = ["src/dataplane/order.ts", "src/dataplane/worker.ts"];
-
 describe("layers", () => {
   test("every file of src belongs to a layer", () => {
     expect(program.filter((file) => layerOf(file) < 0)).toEqual([]);
   });
 
   test("imports point downwards, and those who share a layer do not know each other", () => {
-    const upwards = program.flatMap(importsOf).filter(({ file, path, typeOnly }) => {
+    const upwards = program.flatMap(importsOf).filter(({ file, path }) => {
       if (path === undefined || ownerOf(path) === ownerOf(file)) return false;
-      if (typeOnly && ownerOf(file) === "control" && MESSAGE_TYPES.includes(path)) return false;
       return !path.startsWith("src/") || layerOf(path) >= layerOf(file);
     });
     expect(upwards.map(({ file, from }) => `${file} imports ${from}`)).toEqual([]);

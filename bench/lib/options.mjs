@@ -66,7 +66,7 @@ export function readOptions(argv) {
   return {
     rounds: number("--rounds", values.rounds ?? (quick ? "1" : "5"), 1, 1000),
     seconds: number("--seconds", values.seconds ?? (quick ? "1" : "4"), 0.1, 3600),
-    warmupSeconds: quick ? 0.3 : 1.5,
+    warmupSeconds: quick ? 0.3 : 5,
     only: MEASURE_NAMES.filter((name) => only.length === 0 || only.includes(name)),
     node: values.node ?? process.execPath,
     nodeArgs: (values["node-args"] ?? "").split(/\s+/).filter(Boolean),

@@ -49,7 +49,7 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
   if ("server" in change && change.kind !== "add-server") {
     const { server } = change;
     // It may have been deleted while the change waited for its turn.
-    if (!server.backend.servers.includes(server)) return refuse("no-such-server");
+    if (server.isDeleted) return refuse("no-such-server");
   }
   switch (change.kind) {
     case "set-admin":
@@ -154,6 +154,7 @@ export function newServerEntry(
     downMs: 0,
     downSinceMs: isDynamic ? now : undefined,
     health: createHealth(config, isDynamic),
+    isDeleted: false,
   };
 }
 
@@ -180,6 +181,7 @@ async function deleteServer(context: CommitContext, server: ServerEntry): Promis
   const { backend } = server;
   backend.servers.splice(backend.servers.indexOf(server), 1);
   backend.policies.attention.delete(server);
+  server.isDeleted = true;
   await orders.order({ kind: "server-changed", server: server.index, backend: backend.index });
   noteBackendTimes(memory, backend);
   await reconcileServer(context, server);

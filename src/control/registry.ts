@@ -41,6 +41,8 @@ export interface ServerEntry {
   downMs: number;
   downSinceMs: number | undefined;
   readonly health: HealthEntry;
+  /** It has left its backend; changes that waited for their turn are refused. */
+  isDeleted: boolean;
 }
 
 export interface ProxyEntry {

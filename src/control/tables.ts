@@ -105,7 +105,7 @@ export function writeProxyRow(memory: SharedMemory, proxy: ProxyEntry, maxconn: 
   table[row + P_ID] = proxy.id;
 }
 
-/** Writes a server's row and puts it at the end of its backend's chain. The row must be free. */
+/** Writes a server's row and puts it at the end of its backend's chain. The row must be free; the entry is its backend's last. */
 export function writeServerRow(
   memory: SharedMemory,
   server: ServerEntry,
@@ -183,10 +183,10 @@ export function bumpEpoch(memory: SharedMemory, backend: number): void {
 
 function appendToChain(servers: Int32Array, proxies: Int32Array, server: ServerEntry): void {
   const first = server.backend.index * PROXY_WORDS + P_FIRST_SERVER;
-  let last = -1;
-  for (let at = proxies[first]; at >= 0; at = servers[at * SERVER_WORDS + V_NEXT]) last = at;
-  if (last < 0) Atomics.store(proxies, first, server.index);
-  else Atomics.store(servers, last * SERVER_WORDS + V_NEXT, server.index);
+  // The chain and the registry's list have one order.
+  const last = server.backend.servers.at(-2);
+  if (last === undefined) Atomics.store(proxies, first, server.index);
+  else Atomics.store(servers, last.index * SERVER_WORDS + V_NEXT, server.index);
 }
 
 /** Takes a server out of its backend's chain. Its own link stays, for a relay that is walking over it right now. */

@@ -2,9 +2,8 @@
 // every thread it went to has carried it out.
 
 import { Worker } from "node:worker_threads";
-import type { Order, OrderBody, RelayMessage } from "../dataplane/order.ts";
-import type { RelayWorkerData } from "../dataplane/worker.ts";
 import { WT_ORDERS, WT_RECORDS_WANTED, WT_STOP } from "../memory/control-words.ts";
+import type { Order, OrderBody, RelayMessage, RelayWorkerData } from "../memory/order.ts";
 import { type SharedMemory, shareableBuffers, threadWords } from "../memory/shared-memory.ts";
 import { LinuxKernel } from "../sys/linux-kernel.ts";
 

@@ -2,11 +2,11 @@
 
 import { nextRandom } from "../balance/random.ts";
 import { EndCause, EndPhase } from "../memory/end-state.ts";
+import type { Order } from "../memory/order.ts";
 import { isSelected, type Selector } from "../memory/selector.ts";
 import { SERVER_WORDS, V_CUT_CAUSE, V_CUT_GENERATION } from "../memory/server-row.ts";
 import { S_CUT_GENERATION, S_GENERATION, S_SERVER_NEXT, S_STATE, SessionState } from "../memory/session-row.ts";
 import { clearCounters } from "./clear-counters.ts";
-import type { Order } from "./order.ts";
 import { isCandidate, serveBackend, takeGrants, visitQueued } from "./queue.ts";
 import { candidatesOf, type Relay, type RelayListener, rowBase } from "./relay.ts";
 import { takeHandedOver } from "./session/accept.ts";

@@ -79,24 +79,36 @@ export function backendHasQueue(relay: Relay, backend: number): boolean {
   return Atomics.load(relay.proxies, backend * PROXY_WORDS + P_QUEUE_LENGTH) > 0;
 }
 
-/** Lines the session up for `server`, or for the first server of the backend with room where `server` is -1. */
-export function enqueue(relay: Relay, row: number, backend: number, server: number): void {
+/**
+ * Lines the session up for `server`, or for the first server of the backend with room where `server` is -1.
+ * @param returns it has waited before and got nothing: it takes its place by the number it drew then
+ */
+export function enqueue(relay: Relay, row: number, backend: number, server: number, returns: boolean): void {
   const { sessions } = relay;
   const base = rowBase(row);
   lockBackend(relay, backend);
   const own = queueWords(relay, backend, server);
-  sessions[base + S_QUEUE_AHEAD_BACKEND] = relay.proxies[backend * PROXY_WORDS + P_QUEUE_LENGTH];
-  sessions[base + S_QUEUE_AHEAD_SERVER] = server < 0 ? 0 : relay.servers[server * SERVER_WORDS + V_QUEUE_LENGTH];
-  sessions[base + S_QUEUE_TICKET] = relay.proxies[backend * PROXY_WORDS + P_TICKET]++;
+  if (!returns) {
+    sessions[base + S_QUEUE_AHEAD_BACKEND] = relay.proxies[backend * PROXY_WORDS + P_QUEUE_LENGTH];
+    sessions[base + S_QUEUE_AHEAD_SERVER] = server < 0 ? 0 : relay.servers[server * SERVER_WORDS + V_QUEUE_LENGTH];
+    sessions[base + S_QUEUE_TICKET] = relay.proxies[backend * PROXY_WORDS + P_TICKET]++;
+  }
   sessions[base + S_QUEUE_SERVER] = server;
   sessions[base + S_QUEUE_STATE] = QueueState.WAITING;
   const length = own.table[own.length];
-  const tail = length > 0 ? own.table[own.tail] : -1;
-  sessions[base + S_QUEUE_PREV] = tail;
-  sessions[base + S_QUEUE_NEXT] = -1;
-  if (tail >= 0) sessions[rowBase(tail) + S_QUEUE_NEXT] = row;
+  let previous = length > 0 ? own.table[own.tail] : -1;
+  let next = -1;
+  // Only one that returns can be earlier than the last in line.
+  while (previous >= 0 && isEarlier(sessions, row, previous)) {
+    next = previous;
+    previous = sessions[rowBase(previous) + S_QUEUE_PREV];
+  }
+  sessions[base + S_QUEUE_PREV] = previous;
+  sessions[base + S_QUEUE_NEXT] = next;
+  if (previous >= 0) sessions[rowBase(previous) + S_QUEUE_NEXT] = row;
   else own.table[own.head] = row;
-  own.table[own.tail] = row;
+  if (next >= 0) sessions[rowBase(next) + S_QUEUE_PREV] = row;
+  else own.table[own.tail] = row;
   Atomics.store(own.table, own.length, length + 1);
   raiseMaximum(own.table, own.maximum, length + 1);
   unlockBackend(relay, backend);

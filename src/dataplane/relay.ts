@@ -5,12 +5,12 @@ import { type Candidates, collectCandidates, noCandidates } from "../balance/can
 import type { BalanceState } from "../balance/pick.ts";
 import { TimerWheel } from "../base/timer-wheel.ts";
 import { W_CONNECTIONS, WT_ORDERS } from "../memory/control-words.ts";
+import type { Order } from "../memory/order.ts";
 import { P_EPOCH, PROXY_WORDS } from "../memory/proxy-row.ts";
 import { SESSION_WORDS } from "../memory/session-row.ts";
 import { type SharedMemory, threadCounters, threadWords } from "../memory/shared-memory.ts";
 import type { Kernel } from "../sys/kernel.ts";
 import { BufferPool } from "./buffer-pool.ts";
-import type { Order } from "./order.ts";
 import { PipePool } from "./pipe-pool.ts";
 import { ReadyList } from "./ready-list.ts";
 

@@ -3,19 +3,12 @@
 
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { WT_STOP, WT_WAKE_FD } from "../memory/control-words.ts";
-import { attachSharedMemory, type SharedBuffers, threadWords } from "../memory/shared-memory.ts";
+import type { Order, RelayMessage, RelayWorkerData } from "../memory/order.ts";
+import { attachSharedMemory, threadWords } from "../memory/shared-memory.ts";
 import { LinuxKernel } from "../sys/linux-kernel.ts";
 import { runTurn } from "./loop.ts";
-import type { Order, RelayMessage } from "./order.ts";
 import { createRelay } from "./relay.ts";
 import { onTimer } from "./session/timeouts.ts";
-
-/** What the control thread gives a relay thread at its start. */
-export interface RelayWorkerData {
-  readonly thread: number;
-  readonly seed: number;
-  readonly buffers: SharedBuffers;
-}
 
 const port = parentPort;
 if (port === null) throw new Error("the relay is started as a worker thread");

@@ -87,7 +87,14 @@ function valuesOf(row: StatRow): (string | number)[] {
   });
 }
 
-const csvRow = (row: StatRow): string => `${valuesOf(row).join(",")},-,\n`;
+const csvRow = (row: StatRow): string => `${valuesOf(row).map(csvValue).join(",")},-,\n`;
+
+/** What a server answered to a check may hold anything: quoted where it has to be, and never of more than one line. */
+function csvValue(value: string | number): string | number {
+  if (typeof value === "number") return value;
+  const line = value.replaceAll("\n", " ").replaceAll("\r", "").replaceAll('"', '""').trimEnd();
+  return /[\n\r,"]/.test(value) ? `"${line}"` : line;
+}
 
 function typedRow(row: StatRow, described: boolean): string {
   return valuesOf(row)

@@ -59,7 +59,7 @@ hrsp_3xx - HTTP only
 hrsp_4xx - HTTP only
 hrsp_5xx - HTTP only
 hrsp_other - HTTP only
-hanafail S:MCPP:u64 observed failures: not counted
+hanafail S:MCPP:u64 alarms of observe
 req_rate F:MRPP:u32 HTTP only
 req_rate_max F:MMPV:u32 HTTP only
 req_tot F:MCPP:u64 HTTP only

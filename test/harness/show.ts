@@ -10,7 +10,10 @@ export function parseStat(text: string): Row[] {
   const header = lines[0]?.replace(/^# /, "").split(",") ?? [];
   if (header[0] !== "pxname") throw new Error(`not a "show stat" answer: ${text.slice(0, 200)}`);
   return lines.slice(1).map((line) => {
-    const values = line.split(",");
+    // Values with commas or quotes are quoted, as in CSV.
+    const values = [...line.matchAll(/("(?:[^"]|"")*"|[^,]*)(?:,|$)/g)].map(([, value = ""]) =>
+      value.startsWith('"') ? value.slice(1, -1).replaceAll('""', '"') : value,
+    );
     return Object.fromEntries(header.map((name, i) => [name, values[i] ?? ""]));
   });
 }

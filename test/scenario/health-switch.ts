@@ -4,9 +4,11 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { UPSTREAM_ADDRESS } from "../harness/ports.ts";
 
+const STATUS = { up: "200 OK", down: "503 Service Unavailable", missing: "404 Not Found" } as const;
+
 export class HealthSwitch {
-  /** "up": 200; "down": 503; "gone": the connection is reset. */
-  state: "up" | "down" | "gone" = "up";
+  /** "up": 200; "down": 503; "missing": 404; "gone": the connection is reset. */
+  state: "up" | "down" | "missing" | "gone" = "up";
   /** Checks answered so far. */
   asked = 0;
   readonly #server: Server;
@@ -20,7 +22,7 @@ export class HealthSwitch {
       socket.once("data", () => {
         this.asked++;
         if (this.state === "gone") socket.resetAndDestroy();
-        else socket.end(`HTTP/1.0 ${this.state === "up" ? "200 OK" : "503 Service Unavailable"}\r\n\r\n`);
+        else socket.end(`HTTP/1.0 ${STATUS[this.state]}\r\n\r\n`);
       });
     });
   }

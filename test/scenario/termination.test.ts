@@ -69,6 +69,36 @@ describe("timeouts", () => {
     expect(await program.counter("be", "BACKEND", "qcur")).toBe(0);
   });
 
+  it("client, of one that says nothing in the queue: cQ; one that has spoken waits on", async () => {
+    const upstream = await upstreamOf(echo);
+    const servers = [`a ${upstream.endpoint} maxconn 1`];
+    const timeouts = { client: "300ms", queue: "1h" };
+    const { log, connect, program } = await start({ servers, timeouts });
+    const served = await connect();
+    served.pingPong("busy", 1);
+    await upstream.waitForConnections(1);
+    const spoke = await connect();
+    spoke.send("hello");
+    const silentOne = await connect();
+    const line = await log.waitForSession(silentOne.local);
+    expect(line).toMatchObject({ termination: "cQ", server: "<NOSRV>", queueMs: -1, connectMs: -1, bytes: 0 });
+    await silentOne.waitForEnd();
+    expect(spoke.received.ended).toBe(false);
+    expect(await program.counter("be", "BACKEND", "qcur")).toBe(1);
+    expect(await program.counter("be", "BACKEND", "cli_abrt")).toBe(1);
+    served.close();
+    await waitFor(() => spoke.received.bytes === 5, "the one that has spoken to be served");
+  });
+
+  it("client, of one that says nothing in turn-around: cC", async () => {
+    const refusing = await refuser();
+    const servers = [`a ${refusing.endpoint}`];
+    const { log, connect } = await start({ servers, timeouts: { client: "100ms" }, backend: ["retries 1000"] });
+    const client = await connect();
+    expect(await log.waitForSession(client.local)).toMatchObject({ termination: "cC", server: "a", connectMs: -1 });
+    await client.waitForEnd();
+  });
+
   it("client: cD", async () => {
     const upstream = await upstreamOf(echo);
     const { log, connect } = await start({ servers: [`a ${upstream.endpoint}`], timeouts: { client: "100ms" } });

@@ -47,7 +47,7 @@ it("drops an event of a session that ended in the same batch, though row and des
   newcomer.peerSend(10);
   rig.settle();
   expect(rig.world.servers[1].delivered).toBe(10);
-  judge.end();
+  await judge.end();
 });
 
 it("carries out an order that comes in the middle of a batch before the next event", async () => {
@@ -69,7 +69,7 @@ it("carries out an order that comes in the middle of a batch before the next eve
   expect(rig.world.servers.map((server) => server.closed)).toEqual(["abortive", "abortive", "abortive"]);
   expect(rig.world.servers.filter((server) => server.sent > 0).length).toBe(1);
   expect(clients.map((client) => client.peerReset)).toEqual([false, false, false]);
-  judge.end();
+  await judge.end();
 });
 
 it("starts no further attempt for a session that was cut, even before the order is looked at", async () => {
@@ -93,7 +93,7 @@ it("starts no further attempt for a session that was cut, even before the order 
   expect(rig.world.servers.length).toBe(3);
   expect(rig.world.servers.map((server) => server.closed)).toEqual(["abortive", "abortive", "abortive"]);
   rig.world.betweenCalls = () => {};
-  judge.end();
+  await judge.end();
 });
 
 it("gives no session a pipe that still holds bytes of another", async () => {
@@ -109,7 +109,7 @@ it("gives no session a pipe that still holds bytes of another", async () => {
   connect(rig).peerSend(3_000_000);
   rig.settle();
   expect(rig.world.servers[1].delivered).toBe(3_000_000);
-  judge.end();
+  await judge.end();
 });
 
 it("moves at most TURN_BYTES_MAX a turn, so a stream without end starves nobody", async () => {
@@ -137,5 +137,5 @@ it("moves at most TURN_BYTES_MAX a turn, so a stream without end starves nobody"
   expect(most).toBeLessThanOrEqual(2 * (TURN_BYTES_MAX + 300_000));
   expect(rig.world.servers.some((server) => server.delivered === 10)).toBe(true);
   rig.world.betweenCalls = () => {};
-  judge.end();
+  await judge.end();
 });

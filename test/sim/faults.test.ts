@@ -39,7 +39,7 @@ it("pauses when accept() finds no descriptor, and accepts again when there are s
   rig.world.fdLimit = 1000;
   rig.advance(100);
   expect(counter(rig, CT_SESSIONS)).toBe(1);
-  judge.end();
+  await judge.end();
 });
 
 it("tries a server again when socket() found no descriptor", async () => {
@@ -52,7 +52,7 @@ it("tries a server again when socket() found no descriptor", async () => {
   rig.world.fdLimit = 1000;
   rig.advance(1100);
   expect(rig.world.servers.map((server) => server.delivered)).toEqual([10]);
-  judge.end();
+  await judge.end();
 });
 
 it.each([
@@ -66,7 +66,7 @@ it.each([
   client.peerSend(1_000_000);
   rig.settle();
   expect(rig.world.servers[0].sent).toBe(1_000_000);
-  judge.end();
+  await judge.end();
 });
 
 it("gives spare pipes back when descriptors run out", async () => {
@@ -81,7 +81,7 @@ it("gives spare pipes back when descriptors run out", async () => {
   rig.advance(150);
   expect(pipes.spare).toBe(0);
   expect(counter(rig, CT_SESSIONS)).toBe(2);
-  judge.end();
+  await judge.end();
 });
 
 it("drops and counts records that find the event ring full", async () => {
@@ -107,7 +107,7 @@ it("goes on with one buffer for all: who finds none waits and gets its turn", as
   for (const server of rig.world.servers) server.peerRead = server.delivered;
   rig.settle();
   expect(rig.world.servers.map((server) => server.delivered)).toEqual(clients.map(() => 1_000_000));
-  judge.end();
+  await judge.end();
 });
 
 it("wakes all that wait for a buffer, also if the first of them needs none for long", async () => {
@@ -127,7 +127,7 @@ it("wakes all that wait for a buffer, also if the first of them needs none for l
   slow.peerRead = slow.delivered;
   rig.settle();
   expect(rig.world.servers.map((server) => server.delivered)).toEqual([1_000_000, 10, 10, 10]);
-  judge.end();
+  await judge.end();
 });
 
 it("accepts again when a thread that had no row left gets one back", async () => {
@@ -139,7 +139,7 @@ it("accepts again when a thread that had no row left gets one back", async () =>
   rig.settle();
   expect(counter(rig, CT_SESSIONS)).toBe(2);
   expect(clients[2].watches.length).toBe(1);
-  judge.end();
+  await judge.end();
 });
 
 it("reads what a unix server said that left before its connection was looked at", async () => {
@@ -152,5 +152,5 @@ it("reads what a unix server said that left before its connection was looked at"
   rig.settle();
   expect(client.delivered).toBe(10);
   expect(rig.world.servers.length).toBe(1);
-  judge.end();
+  await judge.end();
 });

@@ -8,29 +8,18 @@ import { W_CONNECTIONS, WT_GRANTS, WT_LOAD } from "../../src/memory/control-word
 import { CT_SESSIONS } from "../../src/memory/counters.ts";
 import { L_SESSIONS } from "../../src/memory/listener-row.ts";
 import {
-  BalanceCode,
   P_BACK_SESSIONS,
-  P_BALANCE,
   P_FRONT_SESSIONS,
   P_LOCK,
-  P_QUEUE_HEAD,
   P_QUEUE_LENGTH,
-  P_QUEUE_TAIL,
   P_SERVED,
   PROXY_WORDS,
 } from "../../src/memory/proxy-row.ts";
-import {
-  SERVER_WORDS,
-  V_ATTACHED,
-  V_LIMIT,
-  V_QUEUE_HEAD,
-  V_QUEUE_LENGTH,
-  V_QUEUE_TAIL,
-  V_SERVED,
-} from "../../src/memory/server-row.ts";
+import { SERVER_WORDS, V_ATTACHED, V_LIMIT, V_QUEUE_LENGTH, V_SERVED } from "../../src/memory/server-row.ts";
 import * as S from "../../src/memory/session-row.ts";
 import type { SharedMemory } from "../../src/memory/shared-memory.ts";
 import { threadWords } from "../../src/memory/shared-memory.ts";
+import { checkQueues, checkTurns } from "./queue-invariants.ts";
 import { checkBytes, checkDescriptors, checkTimer } from "./session-invariants.ts";
 import type { SimRig } from "./sim-rig.ts";
 
@@ -40,7 +29,7 @@ export function must(holds: boolean, what: string): asserts holds {
   if (!holds) throw new Error(`invariant: ${what}`);
 }
 
-const mustEqual = (is: number, shouldBe: number, what: string): void => {
+export const mustEqual = (is: number, shouldBe: number, what: string): void => {
   if (is !== shouldBe) throw new Error(`invariant: ${what} is ${is}, the session table says ${shouldBe}`);
 };
 
@@ -116,6 +105,7 @@ export function checkInvariants(rig: SimRig): void {
     checkDescriptors(rig, row);
     checkBytes(rig, row);
   });
+  checkTurns(rig, sums.rowsInUse);
   checkDescriptorTable(rig, sums);
 }
 
@@ -155,7 +145,7 @@ export function checkTables(rig: Rig, checkSession: (row: number) => void): Walk
     mustEqual(serversI32[row + V_ATTACHED], sums.attached[server], `sessions attached to server ${server}`);
   }
   mustEqual(memory.listenersI32[L_SESSIONS], total + handed, "sessions of the listener");
-  checkQueues(rig, sums);
+  checkQueues(rig, sums.waiting);
   return sums;
 }
 
@@ -185,56 +175,6 @@ function checkServerLists(rig: Rig, thread: number): void {
     mustEqual(listed.get(row) ?? -1, sessions[base + S.S_SERVER], `the list that row ${row} is on`);
   }
   mustEqual(listed.size, count, `sessions on the lists of thread ${thread}`);
-}
-
-/** Lengths, links and order of arrival of a backend's queues. */
-function checkQueues(rig: Rig, sums: Walk): void {
-  const { sessions, proxiesI32, serversI32, servers } = rig.memory;
-  const proxy = rig.backend.index * PROXY_WORDS;
-  const first = chain(rig, proxiesI32, proxy + P_QUEUE_LENGTH, proxy + P_QUEUE_HEAD, proxy + P_QUEUE_TAIL, -1, sums);
-  for (let server = 0; server < servers; server++) {
-    const row = server * SERVER_WORDS;
-    chain(rig, serversI32, row + V_QUEUE_LENGTH, row + V_QUEUE_HEAD, row + V_QUEUE_TAIL, server, sums);
-  }
-  must(sums.waiting.size === 0, `rows ${[...sums.waiting].join()} wait in a queue that does not hold them`);
-  if (first < 0 || proxiesI32[proxy + P_BALANCE] === BalanceCode.source) return;
-  const ticket = sessions[first * S.SESSION_WORDS + S.S_QUEUE_TICKET];
-  for (const row of sums.rowsInUse) {
-    const base = row * S.SESSION_WORDS;
-    const isServed = sessions[base + S.S_QUEUE_STATE] === QueueState.GRANTED || sessions[base + S.S_SERVER] >= 0;
-    must(!isServed || sessions[base + S.S_QUEUE_TICKET] <= ticket, `row ${row} overtook row ${first} in the queue`);
-  }
-}
-
-/** The first row of a queue, -1 if it is empty. */
-function chain(
-  rig: Rig,
-  table: Int32Array,
-  length: number,
-  head: number,
-  tail: number,
-  server: number,
-  sums: Walk,
-): number {
-  const { sessions } = rig.memory;
-  const name = server < 0 ? "the backend's queue" : `the queue of server ${server}`;
-  if (table[length] === 0) return -1;
-  let row = table[head];
-  let previous = -1;
-  let ticket = -1;
-  for (let i = 0; i < table[length]; i++) {
-    must(row >= 0 && sums.waiting.delete(row), `row ${row} stands in ${name} but does not wait`);
-    const base = row * S.SESSION_WORDS;
-    mustEqual(sessions[base + S.S_QUEUE_PREV], previous, `back link of row ${row} in ${name}`);
-    mustEqual(sessions[base + S.S_QUEUE_SERVER], server, `server that row ${row} in ${name} waits for`);
-    must(sessions[base + S.S_QUEUE_TICKET] > ticket, `${name} is not in order of arrival at row ${row}`);
-    ticket = sessions[base + S.S_QUEUE_TICKET];
-    previous = row;
-    row = sessions[base + S.S_QUEUE_NEXT];
-  }
-  mustEqual(row, -1, `link of the last row in ${name}`);
-  mustEqual(table[tail], previous, `tail of ${name}`);
-  return table[head];
 }
 
 /** Every open descriptor has exactly one owner. */

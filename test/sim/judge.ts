@@ -154,12 +154,14 @@ export class Judge {
   }
 
   /** Peers close, time passes: nothing may be left. */
-  end(): void {
+  async end(): Promise<void> {
     const { world } = this.rig;
     world.faultPercent = 0;
     world.fdLimit = 1000;
     for (const peer of [...world.clients, ...world.servers]) peer.peerReads = true;
     this.rig.advance(2000);
+    await this.rig.reconcileDue();
+    this.rig.settle();
     this.checkIdle();
     for (const upstream of world.upstreams.values()) upstream.answer = "refuse";
     // Connections still being made get their answer, then everybody leaves.
@@ -167,7 +169,9 @@ export class Judge {
       world.refuseAttempts();
       for (const peer of [...world.clients, ...world.servers]) peer.peerClose(world.random);
       this.rig.advance(500);
+      await this.rig.reconcileDue();
     }
+    this.rig.settle();
     this.checkIdle();
     const left = this.left();
     must(

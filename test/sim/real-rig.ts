@@ -8,7 +8,6 @@ import type { CommitContext } from "../../src/control/commit-context.ts";
 import type { ProxyEntry, ServerEntry } from "../../src/control/registry.ts";
 import { writeProxyRow, writeServerRow } from "../../src/control/tables.ts";
 import { runTurn } from "../../src/dataplane/loop.ts";
-import type { Order, OrderBody } from "../../src/dataplane/order.ts";
 import { createRelay, type Relay } from "../../src/dataplane/relay.ts";
 import { onTimer } from "../../src/dataplane/session/timeouts.ts";
 import {
@@ -19,6 +18,7 @@ import {
   WT_ORDERS,
   WT_WAKE_FD,
 } from "../../src/memory/control-words.ts";
+import type { Order, OrderBody } from "../../src/memory/order.ts";
 import { drainRecords } from "../../src/memory/record-ring.ts";
 import { R_KIND, RecordKind } from "../../src/memory/record-row.ts";
 import { OperState } from "../../src/memory/server-row.ts";

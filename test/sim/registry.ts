@@ -108,6 +108,7 @@ export function serverEntry(index: number, backend: ProxyEntry, config: ServerCo
     downMs: 0,
     downSinceMs: undefined,
     health: createHealth(config, false),
+    isDeleted: false,
   };
 }
 

@@ -286,5 +286,5 @@ export async function runScript(script: Script, threads: number): Promise<void> 
     judge.check();
     for (let turns = rig.world.random.below(4); turns > 0 && rig.turnAny(); turns--) judge.check();
   }
-  judge.end();
+  await judge.end();
 }

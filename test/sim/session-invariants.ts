@@ -103,13 +103,17 @@ function deadlineOf(rig: Rig, row: number): number {
   const connect = proxiesI32[back + P_TIMEOUT_CONNECT];
   const phase = sessionsF64[f64 + S.S_PHASE_F64];
   const after = (start: number, ms: number): number => (ms > 0 ? start + ms : NEVER);
+  const isSilent = (sessions[base + S.S_UP + S.D_FLAGS] & S.DF_READABLE) === 0;
+  const silent = isSilent
+    ? after(sessionsF64[f64 + S.S_CLIENT_ACTIVE_F64], proxiesI32[front + P_TIMEOUT_CLIENT])
+    : NEVER;
   switch (sessions[base + S.S_STATE]) {
     case SessionState.QUEUED:
-      return after(phase, proxiesI32[back + P_TIMEOUT_QUEUE] || connect);
+      return Math.min(silent, after(phase, proxiesI32[back + P_TIMEOUT_QUEUE] || connect));
     case SessionState.CONNECTING:
       return after(phase, connect);
     case SessionState.TURN_AROUND:
-      return phase + Math.min(connect || 1000, 1000);
+      return Math.min(silent, phase + Math.min(connect || 1000, 1000));
   }
   const side = (from: number, to: number, active: number, stalled: number, limit: number, fin: number): number => {
     const mayRead = (sessions[base + from + S.D_FLAGS] & (S.DF_EOF | S.DF_BLOCKED)) === 0;

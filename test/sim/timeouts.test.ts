@@ -101,7 +101,14 @@ const CASES: Record<string, Case> = {
   },
 };
 
-const STUCK: Record<string, Omit<Case, "play"> & { readonly answer: "silent" | "accept" }> = {
+interface Stuck extends Omit<Case, "play"> {
+  readonly answer: "silent" | "accept" | "refuse";
+  /** The client has sent something. */
+  readonly speaks?: boolean;
+  readonly retries?: number;
+}
+
+const STUCK: Record<string, Stuck> = {
   "a server that does not answer": { timeouts: { connectMs: 300 }, ending: "sC", afterMs: 300, answer: "silent" },
   "a place in the queue": {
     timeouts: { queueMs: 700, connectMs: 300 },
@@ -109,6 +116,42 @@ const STUCK: Record<string, Omit<Case, "play"> & { readonly answer: "silent" | "
     afterMs: 700,
     servers: [{ maxconn: 1 }],
     answer: "accept",
+  },
+  "a silent client in the queue": {
+    timeouts: { queueMs: 700, clientMs: 400 },
+    ending: "cQ",
+    afterMs: 400,
+    servers: [{ maxconn: 1 }],
+    answer: "accept",
+  },
+  "a client that spoke and waits in the queue": {
+    timeouts: { queueMs: 700, clientMs: 400 },
+    ending: "sQ",
+    afterMs: 700,
+    servers: [{ maxconn: 1 }],
+    answer: "accept",
+    speaks: true,
+  },
+  "a silent client in turn-around": {
+    timeouts: { clientMs: 400 },
+    ending: "cC",
+    afterMs: 400,
+    answer: "refuse",
+    retries: 3,
+  },
+  "a client that spoke, when the retries are used up": {
+    timeouts: { clientMs: 400 },
+    ending: "SC",
+    afterMs: 1000,
+    answer: "refuse",
+    retries: 1,
+    speaks: true,
+  },
+  "a silent client whose server does not answer, in the end": {
+    timeouts: { connectMs: 700, clientMs: 400 },
+    ending: "sC",
+    afterMs: 700,
+    answer: "silent",
   },
   "a place in the queue, by the connect timeout": {
     timeouts: { connectMs: 300 },
@@ -122,8 +165,9 @@ const STUCK: Record<string, Omit<Case, "play"> & { readonly answer: "silent" | "
 async function start(
   timeouts: Timeouts,
   servers: readonly ServerWishes[],
+  retries = 0,
 ): Promise<{ rig: SimRig; endings: string[] }> {
-  const rig = await createRig({ seed: 3, threads: 1, servers, proxy: { timeouts, retries: 0 } });
+  const rig = await createRig({ seed: 3, threads: 1, servers, proxy: { timeouts, retries } });
   rig.world.betweenCalls = () => {};
   rig.world.readingPercent = 100;
   const endings: string[] = [];
@@ -135,8 +179,11 @@ async function start(
 }
 
 /** The session is there one ms before its time, and ended one ms after. */
-function expectEnd(rig: SimRig, endings: string[], afterMs: number, ending: string): void {
-  rig.advance(afterMs - 1);
+function expectEnd(rig: SimRig, endings: string[], afterMs: number, ending: string, busy?: Connection): void {
+  for (let left = afterMs - 1; left > 0; left -= 100) {
+    busy?.peerSend(1);
+    rig.advance(Math.min(left, 100));
+  }
   expect(endings).toEqual([]);
   rig.advance(2);
   expect(endings).toEqual([ending]);
@@ -151,16 +198,19 @@ it.each(Object.entries(CASES))("ends %s", async (_name, { timeouts, ending, afte
   expectEnd(rig, endings, afterMs, ending);
 });
 
-it.each(Object.entries(STUCK))("ends %s", async (_name, { timeouts, ending, afterMs, servers = [{}], answer }) => {
-  const { rig, endings } = await start(timeouts, servers);
+it.each(Object.entries(STUCK))("ends %s", async (_name, stuck) => {
+  const { timeouts, ending, afterMs, servers = [{}], answer, speaks = false, retries } = stuck;
+  const { rig, endings } = await start(timeouts, servers, retries);
+  let served: Connection | undefined;
   if (servers[0].maxconn !== undefined) {
-    rig.world.connectClient(rig.listenerFds[0]);
+    served = rig.world.connectClient(rig.listenerFds[0]);
     rig.settle();
   }
   rig.world.upstreams.get(7001)!.answer = answer;
-  rig.world.connectClient(rig.listenerFds[0]);
+  const client = rig.world.connectClient(rig.listenerFds[0]);
+  if (speaks) client.peerSend(1);
   rig.settle();
-  expectEnd(rig, endings, afterMs, ending);
+  expectEnd(rig, endings, afterMs, ending, served);
 });
 
 it("does not hold the time it waited for a server against a client that has spoken", async () => {

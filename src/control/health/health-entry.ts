@@ -113,10 +113,7 @@ export function findTracked(
 ): ServerEntry | undefined {
   return servers.find(
     (other) =>
-      other !== undefined &&
-      other.name === track.server &&
-      other.backend.name === track.backend &&
-      other.backend.servers.includes(other),
+      other !== undefined && other.name === track.server && other.backend.name === track.backend && !other.isDeleted,
   );
 }
 

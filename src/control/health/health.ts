@@ -9,6 +9,7 @@ import type { Registry, ServerEntry } from "../registry.ts";
 import { runAgentCheck } from "./agent-check.ts";
 import type { CheckTarget } from "./connection.ts";
 import type { CheckState } from "./health-entry.ts";
+import type { CheckResult } from "./result.ts";
 import { checkTarget, startCheck } from "./run-check.ts";
 import { CheckScheduler, type ScheduledCheck } from "./scheduler.ts";
 import { type CheckSource, intervalMs, isRunning, type Oper } from "./state-machine.ts";
@@ -97,10 +98,11 @@ export class HealthChecks {
     if (source === "check" && health !== undefined) {
       const target = checkTarget(overridden(health, check), addressOf(server));
       const facts = () => this.facts(server);
-      const isUp = this.operOf(server) !== OperState.STOPPED;
-      const cancel = startCheck(health, target, facts, isUp, (result) => {
+      const onResult = (result: CheckResult): void => {
         void end({ kind: "check-result", server, source, result });
-      });
+      };
+      const isUp = this.operOf(server) !== OperState.STOPPED;
+      const cancel = startCheck(health, target, facts, onResult, isUp);
       return () => {
         cancel();
         cancelled();

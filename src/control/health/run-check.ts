@@ -81,16 +81,15 @@ const NO_FACTS: ExternalCheckFacts = {
 };
 
 /**
- * Checks once. `target` is final (see `checkTarget`); `facts` are for external checks only. `isUp`: the server is not down
- * when the check begins. `onResult` is called once, later than
- * this returns, and not at all after what is returned was called: that cancels the check.
+ * Checks once. `target` is final (see `checkTarget`); `facts` are for external checks only. `onResult` is called once, later than
+ * this returns, and not at all after what is returned was called: that cancels the check. `isUp`: the server is not down when the check begins.
  */
 export function startCheck(
   check: CheckConfig,
   target: CheckTarget,
   facts: () => ExternalCheckFacts,
-  isUp: boolean,
   onResult: (result: CheckResult) => void,
+  isUp = false,
 ): () => void {
   if (check.protocol.kind === "external") return startExternal(check.protocol, check, target, facts(), onResult);
   if (isPlainTcp(check)) return startTcpConnectCheck(target, connectBoundMs(check), onResult);
@@ -118,7 +117,6 @@ export function runCheck(
   target: CheckTarget,
   signal: AbortSignal,
   facts: ExternalCheckFacts = NO_FACTS,
-  isUp = false,
 ): Promise<CheckResult> {
-  return untilAborted(signal, (resolve) => startCheck(check, target, () => facts, isUp, resolve));
+  return untilAborted(signal, (resolve) => startCheck(check, target, () => facts, resolve));
 }

@@ -5,6 +5,7 @@ import {
   afterMaintenance,
   type CheckCounter,
   checkEnteringMaintenance,
+  counterAtAlarm,
   countVerdict,
   type HealthState,
   highestHealth,
@@ -104,6 +105,17 @@ describe("the counter", () => {
     expect(countVerdict(counter(0), "failed").moved).toBe(false);
     expect(countVerdict(counter(4), "failed").moved).toBe(true);
     expect(countVerdict(counter(2), "unknown").moved).toBe(false);
+  });
+});
+
+describe("the counter at an alarm of observe (rise 2, fall 3)", () => {
+  const left = (health: number, onError: Parameters<typeof counterAtAlarm>[1]): number =>
+    countVerdict(counterAtAlarm(counter(health), onError), "failed").counter.health;
+
+  test("fail-check takes one, sudden-death all but one, mark-down all", () => {
+    expect([4, 3, 2].map((health) => left(health, "fail-check"))).toEqual([3, 2, 0]);
+    expect([4, 3, 2].map((health) => left(health, "sudden-death"))).toEqual([2, 2, 0]);
+    expect([4, 3, 2].map((health) => left(health, "mark-down"))).toEqual([0, 0, 0]);
   });
 });
 

@@ -48,13 +48,13 @@ import { proxyCounters, serverCounters } from "../../memory/shared-memory.ts";
 import { EINPROGRESS, ETIMEDOUT } from "../../sys/constants.ts";
 import { noteConnectError, noteConnectSuccess } from "../observe.ts";
 import { releaseSlot } from "../queue.ts";
-import { lookAt, type Relay, rowBase, rowBaseF64 } from "../relay.ts";
+import { type Relay, rowBase, rowBaseF64 } from "../relay.ts";
 import { countResourceError, isResourceError } from "./accept.ts";
 import { closeSession } from "./close.ts";
 import { AVOID_NONE, findServer } from "./pick-server.ts";
 import { forward } from "./relay.ts";
 import { cutCause, detachServer, isCut } from "./rows.ts";
-import { watchIdle } from "./timeouts.ts";
+import { watchIdle, watchWait } from "./timeouts.ts";
 
 /** Starts an attempt to reach the session's server. It holds a slot of it and is on its list. */
 export function startConnect(relay: Relay, row: number): void {
@@ -93,8 +93,7 @@ export function startConnect(relay: Relay, row: number): void {
     connectFailed(relay, row, -unwatched);
     return;
   }
-  const timeout = relay.proxies[proxy + P_TIMEOUT_CONNECT];
-  if (timeout > 0) lookAt(relay, row, relay.now + timeout);
+  watchWait(relay, row);
 }
 
 /** Where the server's sockaddr (first word `address`) stands; if the port follows the client's, of a copy with that port. */
@@ -177,7 +176,7 @@ export function connectFailed(relay: Relay, row: number, errno: number): void {
   }
   sessions[base + S_STATE] = SessionState.TURN_AROUND;
   relay.sessionsF64[rowBaseF64(row) + S_PHASE_F64] = relay.now;
-  lookAt(relay, row, relay.now + turnAroundMs(relay, backend));
+  watchWait(relay, row);
 }
 
 /** How long a session waits before it tries the same server again. */

@@ -18,8 +18,6 @@ import {
   P_BACK_SESSIONS_MAX,
   P_BALANCE,
   P_SERVED,
-  P_TIMEOUT_CONNECT,
-  P_TIMEOUT_QUEUE,
   PROXY_WORDS,
 } from "../../memory/proxy-row.ts";
 import { SERVER_WORDS, V_BACKEND, V_USABLE } from "../../memory/server-row.ts";
@@ -37,10 +35,11 @@ import {
 import { proxyCounters, serverCounters } from "../../memory/shared-memory.ts";
 import { lockBackend, unlockBackend } from "../lock.ts";
 import { backendHasQueue, enqueue, leaveQueue, releaseSlot, serveBackend, serveQueues } from "../queue.ts";
-import { candidatesOf, lookAt, type Relay, rowBase, rowBaseF64 } from "../relay.ts";
+import { candidatesOf, type Relay, rowBase, rowBaseF64 } from "../relay.ts";
 import { closeSession } from "./close.ts";
 import { startConnect } from "./connect.ts";
 import { attachServer, giveRow } from "./rows.ts";
+import { watchWait } from "./timeouts.ts";
 
 /** No server can be avoided. */
 export const AVOID_NONE = -1;
@@ -62,11 +61,17 @@ export function enterBackend(relay: Relay, row: number, backend: number): void {
 
 /** Finds a server for a session that has none; `avoid` names one that just failed. */
 export function findServer(relay: Relay, row: number, avoid: number): void {
+  seek(relay, row, avoid, false);
+}
+
+/** `returns`: it stood in a queue until now, and if it has to wait again, it is as if it had never left. */
+function seek(relay: Relay, row: number, avoid: number, returns: boolean): void {
   const base = rowBase(row);
   const backend = relay.sessions[base + S_BACKEND];
   const proxy = backend * PROXY_WORDS;
   const candidates = candidatesOf(relay, backend);
   if (candidates.count === 0 && !candidates.waits) {
+    if (returns) countQueueTime(relay, row);
     closeSession(relay, row, EndCause.SERVER, EndPhase.CONNECT);
     return;
   }
@@ -88,6 +93,7 @@ export function findServer(relay: Relay, row: number, avoid: number): void {
     const taken = server >= 0 && takeSlot(relay.servers, server);
     unlockBackend(relay, backend);
     if (taken) {
+      if (returns) countQueueTime(relay, row);
       Atomics.add(relay.proxies, proxy + P_SERVED, 1);
       relay.sessionsF64[rowBaseF64(row) + S_QUEUE_MS_F64] = Math.max(
         0,
@@ -99,17 +105,15 @@ export function findServer(relay: Relay, row: number, avoid: number): void {
   }
   // With a hash the server is known, and only it will do; else any server of the backend.
   const bound = relay.proxies[proxy + P_BALANCE] === BalanceCode.source ? server : -1;
-  waitInLine(relay, row, backend, bound);
+  waitInLine(relay, row, backend, bound, returns);
 }
 
-function waitInLine(relay: Relay, row: number, backend: number, server: number): void {
+function waitInLine(relay: Relay, row: number, backend: number, server: number, returns: boolean): void {
   const base = rowBase(row);
-  const proxy = backend * PROXY_WORDS;
   relay.sessions[base + S_STATE] = SessionState.QUEUED;
-  relay.sessionsF64[rowBaseF64(row) + S_PHASE_F64] = relay.now;
-  const timeout = relay.proxies[proxy + P_TIMEOUT_QUEUE] || relay.proxies[proxy + P_TIMEOUT_CONNECT];
-  if (timeout > 0) lookAt(relay, row, relay.now + timeout);
-  enqueue(relay, row, backend, server);
+  if (!returns) relay.sessionsF64[rowBaseF64(row) + S_PHASE_F64] = relay.now;
+  watchWait(relay, row);
+  enqueue(relay, row, backend, server, returns);
   // A slot may have come free between the choice and the line; nobody else would notice.
   if (server >= 0) serveQueues(relay, backend, server);
   else serveBackend(relay, backend);
@@ -124,21 +128,19 @@ export function takeGrant(relay: Relay, row: number, server: number): void {
     giveRow(relay, row);
     return;
   }
-  countQueueTime(relay, row);
   if (relay.servers[server * SERVER_WORDS + V_USABLE] !== 1) {
-    // Taken out of service while the grant was on its way: it has not touched the server.
+    // Taken out of service while the grant was on its way: the session has not touched the server, and keeps its place.
     releaseSlot(relay, row, server);
-    findServer(relay, row, AVOID_NONE);
+    seek(relay, row, AVOID_NONE, true);
     return;
   }
+  countQueueTime(relay, row);
   assign(relay, row, server, false);
 }
 
 /** The server it waited for, or all of them, may be gone: looks for another, or ends it. */
 export function reconsiderQueued(relay: Relay, row: number): void {
-  if (!leaveQueue(relay, row)) return;
-  countQueueTime(relay, row);
-  findServer(relay, row, AVOID_NONE);
+  if (leaveQueue(relay, row)) seek(relay, row, AVOID_NONE, true);
 }
 
 function countQueueTime(relay: Relay, row: number): void {

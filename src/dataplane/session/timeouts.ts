@@ -17,6 +17,7 @@ import {
   D_PIPE_LENGTH,
   DF_BLOCKED,
   DF_EOF,
+  DF_READABLE,
   DF_SHUT,
   S_BACKEND,
   S_CLIENT_ACTIVE_F64,
@@ -37,35 +38,56 @@ import { connectFailed, startConnect, turnAroundMs } from "./connect.ts";
 
 /** The session's place in the wheel came due. */
 export function onTimer(relay: Relay, row: number): void {
-  const base = rowBase(row);
-  const phaseStart = relay.sessionsF64[rowBaseF64(row) + S_PHASE_F64];
-  const backend = relay.sessions[base + S_BACKEND];
-  const proxy = backend * PROXY_WORDS;
-  switch (relay.sessions[base + S_STATE]) {
-    case SessionState.QUEUED: {
-      const timeout = relay.proxies[proxy + P_TIMEOUT_QUEUE] || relay.proxies[proxy + P_TIMEOUT_CONNECT];
-      if (timeout === 0) return;
-      if (relay.now >= phaseStart + timeout) closeSession(relay, row, EndCause.SERVER_TIMEOUT, EndPhase.QUEUE);
-      else lookAt(relay, row, phaseStart + timeout);
-      return;
-    }
-    case SessionState.CONNECTING: {
-      const timeout = relay.proxies[proxy + P_TIMEOUT_CONNECT];
-      if (timeout === 0) return;
-      if (relay.now >= phaseStart + timeout) connectFailed(relay, row, ETIMEDOUT);
-      else lookAt(relay, row, phaseStart + timeout);
-      return;
-    }
-    case SessionState.TURN_AROUND: {
-      const end = phaseStart + turnAroundMs(relay, backend);
-      if (relay.now >= end) startConnect(relay, row);
-      else lookAt(relay, row, end);
-      return;
-    }
-    case SessionState.ESTABLISHED:
-      watchIdle(relay, row);
-      return;
+  const state = relay.sessions[rowBase(row) + S_STATE];
+  if (state === SessionState.ESTABLISHED) {
+    watchIdle(relay, row);
+    return;
   }
+  const phase = phaseDeadline(relay, row, state);
+  const client = silentClientDeadline(relay, row, state);
+  if (relay.now < Math.min(phase, client)) watchWait(relay, row);
+  else if (client < phase) {
+    closeSession(
+      relay,
+      row,
+      EndCause.CLIENT_TIMEOUT,
+      state === SessionState.QUEUED ? EndPhase.QUEUE : EndPhase.CONNECT,
+    );
+  } else if (state === SessionState.QUEUED) closeSession(relay, row, EndCause.SERVER_TIMEOUT, EndPhase.QUEUE);
+  else if (state === SessionState.CONNECTING) connectFailed(relay, row, ETIMEDOUT);
+  else if (state === SessionState.TURN_AROUND) startConnect(relay, row);
+}
+
+/** Makes sure that a session without a connected server is looked at when its wait is over. */
+export function watchWait(relay: Relay, row: number): void {
+  const state = relay.sessions[rowBase(row) + S_STATE];
+  const deadline = Math.min(phaseDeadline(relay, row, state), silentClientDeadline(relay, row, state));
+  if (deadline !== Number.POSITIVE_INFINITY) lookAt(relay, row, deadline);
+}
+
+/** When the wait for the server is over, in ms of the relay's clock; infinite if it has no end. */
+function phaseDeadline(relay: Relay, row: number, state: number): number {
+  const { sessions, sessionsF64, proxies } = relay;
+  const backend = sessions[rowBase(row) + S_BACKEND];
+  const proxy = backend * PROXY_WORDS;
+  let timeout = 0;
+  if (state === SessionState.QUEUED) timeout = proxies[proxy + P_TIMEOUT_QUEUE] || proxies[proxy + P_TIMEOUT_CONNECT];
+  else if (state === SessionState.CONNECTING) timeout = proxies[proxy + P_TIMEOUT_CONNECT];
+  else if (state === SessionState.TURN_AROUND) timeout = turnAroundMs(relay, backend);
+  return timeout > 0 ? sessionsF64[rowBaseF64(row) + S_PHASE_F64] + timeout : Number.POSITIVE_INFINITY;
+}
+
+/**
+ * When a client that waits is overdue: one that has sent nothing, which HAProxy ends in a queue and in turn-around. One that
+ * has spoken waits for us, and its time is not counted; nor is that of an attempt to connect, which has a bound of its own.
+ */
+function silentClientDeadline(relay: Relay, row: number, state: number): number {
+  const { sessions, sessionsF64, proxies } = relay;
+  if (state !== SessionState.QUEUED && state !== SessionState.TURN_AROUND) return Number.POSITIVE_INFINITY;
+  const base = rowBase(row);
+  const timeout = proxies[sessions[base + S_FRONTEND] * PROXY_WORDS + P_TIMEOUT_CLIENT];
+  if (timeout === 0 || (sessions[base + S_UP + D_FLAGS] & DF_READABLE) !== 0) return Number.POSITIVE_INFINITY;
+  return sessionsF64[rowBaseF64(row) + S_CLIENT_ACTIVE_F64] + timeout;
 }
 
 /** Ends the session if one of its sides is overdue; else makes sure that it is looked at when one might be. */

@@ -1,7 +1,15 @@
-// What the control thread may order of a relay thread. Plain numbers, because all state stands in shared memory: an order
-// says where to look.
+// What the control thread and a relay thread say to each other. Plain numbers, because all state stands in shared memory: an
+// order says where to look.
 
-import type { Selector } from "../memory/selector.ts";
+import type { Selector } from "./selector.ts";
+import type { SharedBuffers } from "./shared-memory.ts";
+
+/** What the control thread gives a relay thread at its start. */
+export interface RelayWorkerData {
+  readonly thread: number;
+  readonly seed: number;
+  readonly buffers: SharedBuffers;
+}
 
 export type OrderBody =
   | {
