@@ -27,6 +27,7 @@ export const c = {
   getsockopt: bindFunction<(fd: N, level: N, name: N, value: N, length: N) => N>(
     "int getsockopt(int, int, int, intptr_t, intptr_t)",
   ),
+  ioctl: bindFunction<(fd: N, request: N, address: N) => N>("int ioctl(int, ulong, intptr_t)"),
   listen: bindFunction<(fd: N, backlog: N) => N>("int listen(int, int)"),
   /** Copies nothing: returns the address of its first argument, which is how a view's address is learned. */
   memmoveAddress: bindFunction<(to: ArrayBufferView, from: ArrayBufferView, length: N) => N>(
