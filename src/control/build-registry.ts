@@ -6,6 +6,7 @@ import type { Config, ServerConfig } from "../config/model.ts";
 import { ADMIN_MAINT, OperState, SERVER_WORDS, V_ADMIN, V_OPER } from "../memory/server-row.ts";
 import type { SharedMemory } from "../memory/shared-memory.ts";
 import { resolveServerAddress } from "./addresses.ts";
+import { hasEligibleServer } from "./backend-times.ts";
 import { freeServerRow, newServerEntry } from "./commit.ts";
 import type { MutableRegistry } from "./commit-context.ts";
 import { linkTrackers, startHealth } from "./health/health-entry.ts";
@@ -13,7 +14,7 @@ import { openFrontendListener } from "./listeners.ts";
 import { nameFirstLeader } from "./reconcile/fence.ts";
 import { createBackendPolicies } from "./reconcile/policy-state.ts";
 import type { ListenerEntry, ProxyEntry, ServerEntry } from "./registry.ts";
-import { hasEligibleServer, inheritedBits } from "./server-state.ts";
+import { inheritedBits } from "./server-state.ts";
 import { configuredAdmin, writeProxyRow, writeServerRow, writeServerState } from "./tables.ts";
 
 /** Proxies and servers, in tables and registry; listeners are opened by `openListeners`. */

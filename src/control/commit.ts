@@ -9,31 +9,29 @@ import { CB_SESSIONS, CF_CONNECTIONS } from "../memory/counters.ts";
 import { EndCause } from "../memory/end-state.ts";
 import { P_BACK_SESSIONS_MAX, P_FRONT_SESSIONS_MAX, P_QUEUE_MAX, PROXY_WORDS } from "../memory/proxy-row.ts";
 import {
-  ADMIN_MAINT,
   AdminState,
   OperState,
   SERVER_WORDS,
-  V_ADMIN,
-  V_ATTACHED,
   V_IN_USE,
-  V_QUEUE_LENGTH,
   V_QUEUE_MAX,
-  V_SERVED,
   V_SERVED_MAX,
   VF_DYNAMIC,
 } from "../memory/server-row.ts";
 import { generationOfSessionId, rowOfSessionId, S_GENERATION, SESSION_WORDS } from "../memory/session-row.ts";
 import { proxyCounters, type SharedMemory } from "../memory/shared-memory.ts";
 import { resolveServerAddress } from "./addresses.ts";
-import type { Change, Receipt, RefusalCode, ResolvedAddress } from "./change.ts";
+import type { Change, Receipt, ResolvedAddress } from "./change.ts";
 import { type CommitContext, done, refuse } from "./commit-context.ts";
 import { cutSelected, cutServer } from "./cut.ts";
 import { applyCheckResult, applyObservedErrors, enableCheck, setCheckTarget, setHealth } from "./health/changes.ts";
-import { createHealth, findTracked, link, unlink } from "./health/health-entry.ts";
+import { createHealth, findTracked, link } from "./health/health-entry.ts";
+import { beginEviction } from "./reconcile/begin-eviction.ts";
+import { cancelEviction } from "./reconcile/evict-server.ts";
 import { reconcile, reconcileServer } from "./reconcile/reconcile.ts";
 import type { ProxyEntry, ServerEntry } from "./registry.ts";
-import { changeAdmin, changeMaxconn, changeWeight, inheritAdmin, noteBackendTimes } from "./server-state.ts";
-import { removeFromChain, writeAddress, writeServerRow } from "./tables.ts";
+import { removeServer } from "./remove-server.ts";
+import { changeAdmin, changeMaxconn, changeWeight, inheritAdmin } from "./server-state.ts";
+import { writeAddress, writeServerRow } from "./tables.ts";
 
 /** The door itself: changes given to it are carried out in the order given, each after the one before has its receipt. */
 export function createCommit(context: CommitContext): (change: Change) => Promise<Receipt> {
@@ -77,6 +75,10 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
       return addServer(context, change);
     case "delete-server":
       return deleteServer(context, change.server);
+    case "evict-server":
+      return beginEviction(context, change.server, change.request);
+    case "cancel-eviction":
+      return cancelEviction(context, change.id);
     case "cut-server":
       return cutServer(context, change.server, EndCause.KILLED);
     case "cut-session":
@@ -172,33 +174,9 @@ export function freeServerRow(memory: SharedMemory): number {
 }
 
 async function deleteServer(context: CommitContext, server: ServerEntry): Promise<Receipt> {
-  const { memory, orders } = context;
-  const refusal = removalObstacle(memory, server);
-  if (refusal !== undefined) return refuse(refusal);
-  removeFromChain(memory, server);
-  unlink(server);
-  context.events.onServerDeleted(server);
-  const { backend } = server;
-  backend.servers.splice(backend.servers.indexOf(server), 1);
-  backend.policies.attention.delete(server);
-  server.isDeleted = true;
-  await orders.order({ kind: "server-changed", server: server.index, backend: backend.index });
-  noteBackendTimes(memory, backend);
-  await reconcileServer(context, server);
-  return done();
-}
-
-/** Why a server cannot be deleted now; undefined if it can. */
-export function removalObstacle(memory: SharedMemory, server: ServerEntry): RefusalCode | undefined {
-  if (server.health.trackers.length > 0) return "is-tracked";
-  const table = memory.serversI32;
-  const row = server.index * SERVER_WORDS;
-  if ((table[row + V_ADMIN] & ADMIN_MAINT) === 0) return "not-in-maintenance";
-  const held =
-    Atomics.load(table, row + V_ATTACHED) +
-    Atomics.load(table, row + V_SERVED) +
-    Atomics.load(table, row + V_QUEUE_LENGTH);
-  return held > 0 ? "has-sessions" : undefined;
+  const receipt = await removeServer(context, server);
+  if (receipt.done) await reconcileServer(context, server);
+  return receipt;
 }
 
 async function cutSession(context: CommitContext, id: number): Promise<Receipt> {

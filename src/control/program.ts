@@ -2,6 +2,7 @@
 
 import type { SharedMemory } from "../memory/shared-memory.ts";
 import type { Change, Receipt } from "./change.ts";
+import type { Evictions } from "./reconcile/eviction.ts";
 import type { Registry } from "./registry.ts";
 
 export interface Program {
@@ -18,6 +19,7 @@ export interface Program {
   readonly maxconn: number;
   readonly hardMaxconn: number;
   readonly fileLimit: number;
+  readonly evictions: Evictions;
   /** A soft stop is under way. */
   readonly stopping: boolean;
   /** Log messages and records that could not be delivered. */

@@ -16,6 +16,7 @@ import type { Change, Receipt } from "./change.ts";
 import { createCommit } from "./commit.ts";
 import type { CommitEvents, MutableRegistry } from "./commit-context.ts";
 import { HealthChecks } from "./health/health.ts";
+import { askKernel } from "./kernel-answer.ts";
 import { closeFrontendListeners } from "./listeners.ts";
 import { noServerMessage, proxyStoppedMessage } from "./log/server-messages.ts";
 import { stateChangeMessages } from "./log/state-log.ts";
@@ -25,6 +26,7 @@ import { TrafficLog } from "./log/traffic-log.ts";
 import { type ProcessSize, sizeProcess } from "./process-size.ts";
 import type { Program } from "./program.ts";
 import { ErrorWatch } from "./reconcile/error-watch.ts";
+import { Evictions } from "./reconcile/eviction.ts";
 import { ReconcileTimers } from "./reconcile/reconcile-timers.ts";
 import type { ProxyEntry } from "./registry.ts";
 import { RelayThreads } from "./workers.ts";
@@ -65,6 +67,7 @@ export class RunningProgram implements Program {
   readonly maxconn: number;
   readonly hardMaxconn: number;
   readonly fileLimit: number;
+  readonly evictions = new Evictions();
   stopping = false;
   readonly commit: (change: Change) => Promise<Receipt>;
   private readonly options: StartOptions;
@@ -110,6 +113,8 @@ export class RunningProgram implements Program {
       events: this.commitEvents(),
       nowMs: () => this.nowMs(),
       random: Math.random,
+      evictions: this.evictions,
+      askKernel: (server, destroyForeign) => askKernel(memory, server, destroyForeign),
       closeListeners: closeFrontendListeners,
     });
     this.checks = new HealthChecks(memory, registry, this.commit);

@@ -5,6 +5,7 @@ import { info } from "./answers.ts";
 import { clearCounters, clearCountersAll } from "./clear-counters.ts";
 import { echo, lowerToOperator, lowerToUser, prompt, quit, setSeverityOutput, setTimeoutCli } from "./connection.ts";
 import { delServer } from "./del-server.ts";
+import { evictCancel, evictHelp, evictServer, showEvictions } from "./evict.ts";
 import { candidates, unknownCommandText, usageLines } from "./find-operation.ts";
 import type { Answer, Operation } from "./operation.ts";
 import { disableAgent, disableHealth, enableAgent, enableHealth } from "./server-health.ts";
@@ -50,6 +51,9 @@ export const OPERATIONS: readonly Operation[] = [
   enableAgent,
   enableHealth,
   enableServer,
+  evictCancel,
+  evictHelp,
+  evictServer,
   getWeight,
   lowerToOperator,
   setMaxconnServer,
@@ -61,6 +65,7 @@ export const OPERATIONS: readonly Operation[] = [
   showCliLevel,
   showCliSockets,
   showEnv,
+  showEvictions,
   showInfo,
   showSchemaJson,
   showServersConn,

@@ -38,6 +38,8 @@ export interface Kernel {
   setKeepalive(fd: number): number;
   /** The pending error of a socket as a positive errno, 0 if none. */
   socketError(fd: number): number;
+  /** Bytes that were sent and that the peer has not acknowledged. */
+  unsentBytes(fd: number): number;
   /** The local port of an IP socket. */
   localPort(fd: number): number;
 

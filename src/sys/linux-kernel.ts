@@ -18,6 +18,7 @@ import {
   O_CLOEXEC,
   O_NONBLOCK,
   SHUT_WR,
+  SIOCOUTQ,
   SO_ERROR,
   SO_KEEPALIVE,
   SO_LINGER,
@@ -174,6 +175,10 @@ export class LinuxKernel implements Kernel {
     this.words[INTEGER_WORD] = 0;
     c.getsockopt(fd, SOL_SOCKET, SO_ERROR, this.base + INTEGER_WORD * 4, this.base + LENGTH_WORD * 4);
     return this.words[INTEGER_WORD];
+  }
+
+  unsentBytes(fd: number): number {
+    return c.ioctl(fd, SIOCOUTQ, this.base + INTEGER_WORD * 4) < 0 ? -errno() : this.words[INTEGER_WORD];
   }
 
   localPort(fd: number): number {

@@ -230,6 +230,11 @@ export class SimKernel implements Kernel {
     return this.world.socket(fd).socketError();
   }
 
+  unsentBytes(fd: number): number {
+    this.enter(`unsent ${fd}`);
+    return this.world.socket(fd).unacknowledged;
+  }
+
   localPort(fd: number): number {
     this.world.socket(fd);
     return 4000;
