@@ -39,6 +39,7 @@ const SETTLE_MS = 1000; // from the last session opened to the reading of memory
 const PATIENCE_MS = 60_000;
 const CHECKED_SERVERS = 10_000;
 const CHECKS_MAXCONN = 1000; // HAProxy refuses to start unless sessions and checks fit the file limit together
+const FEW_CONNECTIONS = 4;
 const CHECKS_WARMUP_MS = 3000; // all servers were checked once or twice by then
 
 const latency = (bounds) => [
@@ -180,6 +181,20 @@ export const MEASURES = [
   },
   healthChecks("checks", false, "plain TCP"),
   healthChecks("checks-http", true, "option httpchk"),
+  {
+    name: "checks-relay",
+    group: "checks",
+    title: `64 B round trips x ${FEW_CONNECTIONS} connections beside those checks (plain TCP), all on the same two cores`,
+    supports: (balancer) => balancer.kind !== "nginx",
+    figures: [
+      { key: "p99UsAlone", label: "p99 without checks", unit: "us" },
+      { key: "p99Us", label: "p99 with checks", unit: "us" },
+      { key: "p999UsAlone", label: "p99.9 without checks", unit: "us" },
+      { key: "p999Us", label: "p99.9 with checks", unit: "us" },
+      { key: "growth", label: "p99.9 with / without", unit: "x" },
+    ],
+    sample: relayBesideChecks,
+  },
 ];
 
 /**
@@ -289,5 +304,23 @@ async function threads(run, balancer) {
     balancerCores2: two.balancerCpuSeconds / two.seconds,
     loadCores1: one.loadCpuSeconds / one.seconds,
     loadCores2: two.loadCpuSeconds / two.seconds,
+  };
+}
+
+/** @type {Measure["sample"]} */
+async function relayBesideChecks(run, balancer) {
+  const values = { connections: FEW_CONNECTIONS, size: 64 };
+  const wish = { cores: run.cores.both, loadCores: run.cores.both, maxconn: CHECKS_MAXCONN };
+  const alone = await window(run, balancer, "pp", values, wish);
+  const checks = { servers: CHECKED_SERVERS, http: false };
+  const beside = await window(run, balancer, "pp", values, { ...wish, checks });
+  return {
+    perSecondAlone: alone.perSecond,
+    perSecond: beside.perSecond,
+    p99UsAlone: alone.p99Us,
+    p99Us: beside.p99Us,
+    p999UsAlone: alone.p999Us,
+    p999Us: beside.p999Us,
+    growth: beside.p999Us / alone.p999Us,
   };
 }

@@ -134,10 +134,10 @@ async function move(context: CommitContext, server: ServerEntry, next: ServerCon
   if (after.oper !== OperState.STOPPED) noteNotDown(context, server);
   else if (before.oper !== OperState.STOPPED) noteDown(context, server);
   if (after.oper === OperState.STARTING) server.backend.policies.attention.add(server);
-  await reconcileServer(context, server);
   if (isUsable && comesUp(before, after) && server.config.policy.onMarkedUpShutdownBackupSessions) {
     if (!server.config.backup && table[row + V_WEIGHT] > 0) await cutBackups(context, server.backend);
   }
+  await reconcileServer(context, server);
 }
 
 const comesUp = (before: ServerCondition, after: ServerCondition): boolean =>

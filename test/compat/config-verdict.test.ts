@@ -176,8 +176,6 @@ const SAME: readonly string[] = [
   "S track b/s1",
   "S track s1",
   "S track nowhere/s2",
-  "S on-marked-down shutdown-sessions after 5s",
-  "S cut-guard 50",
   "B server s2 127.0.0.1:1 track s1",
   "B server s2 127.0.0.1:1 check track s1",
   "B server s2 127.0.0.1:1 agent-check agent-port 1\n  server s3 127.0.0.1:1 track b/s2",
@@ -276,7 +274,6 @@ const SAME: readonly string[] = [
   "S slowstart fast",
   "S check observe layer4 error-limit 3 on-error mark-down",
   "S observe layer5",
-  "S error-limit 0",
   "S on-error panic",
   "B option allbackups",
   "B option httpchk\n  http-check disable-on-404",
@@ -338,6 +335,9 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["server-verify.cfg", "opens the certificate"],
   ["server-verifyhost.cfg", "opens the certificate"],
   ["checks-httpchk-host.cfg", "the host of 'option httpchk' is newer than HAProxy 2.6"],
+  ...["proxy-cut-guard.cfg", "server-cut-guard.cfg", "proxy-option-fence.cfg", "server-on-marked-down.cfg"].map(
+    (name) => [name, "ours"] as const,
+  ),
   ["server-init-state.cfg", "the word is newer than HAProxy 3.0"],
 ]);
 

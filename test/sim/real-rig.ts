@@ -45,6 +45,8 @@ export class RealRig {
   readonly backend: ProxyEntry;
   readonly upstreams: Upstream[] = [];
   readonly clients: RealPeer[] = [];
+  /** Servers' ends of connections that may have been cut. */
+  readonly wasCut = new Set<RealPeer>();
   readonly commit: (change: Change) => Promise<Receipt>;
   /** Records of ended sessions. */
   records = 0;

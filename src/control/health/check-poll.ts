@@ -86,6 +86,7 @@ export class CheckPoll {
   }
 
   readonly #pollNow = (): void => {
+    clearImmediate(this.#turn);
     clearTimeout(this.#timer);
     this.#turn = undefined;
     const soon = this.#soon;

@@ -154,9 +154,10 @@ export class PolledConnection implements CheckConnection {
   }
 }
 
-/** Addresses in the kernel's form: servers are few, and checked again and again. */
-const addresses = new Map<string, Uint8Array>();
+/** Addresses in the kernel's form, by host and port: servers are few, and checked again and again. */
+const addresses = new Map<string, Map<number, Uint8Array>>();
 const ADDRESSES_MAX = 32_768;
+let addressCount = 0;
 
 /** A target as the kernel takes it; undefined for a host name. Throws RangeError for a socket's path that is too long. */
 export function sockaddrOf(target: CheckTarget): Uint8Array | undefined {
@@ -164,13 +165,17 @@ export function sockaddrOf(target: CheckTarget): Uint8Array | undefined {
     const isAbstract = target.path.startsWith("\0");
     return unixSockaddr(isAbstract ? target.path.slice(1) : target.path, isAbstract);
   }
-  const key = `${target.host} ${target.port}`;
-  let address = addresses.get(key);
-  if (address === undefined) {
-    if (!isIpAddress(target.host)) return undefined;
-    address = ipSockaddr(target.host, target.port);
-    if (addresses.size >= ADDRESSES_MAX) addresses.clear();
-    addresses.set(key, address);
+  const { host, port } = target;
+  const known = addresses.get(host)?.get(port);
+  if (known !== undefined) return known;
+  if (!isIpAddress(host)) return undefined;
+  if (addressCount >= ADDRESSES_MAX) {
+    addresses.clear();
+    addressCount = 0;
   }
+  const address = ipSockaddr(host, port);
+  const ports = addresses.get(host) ?? new Map<number, Uint8Array>();
+  addresses.set(host, ports.set(port, address));
+  addressCount++;
   return address;
 }
