@@ -26,10 +26,10 @@ import { cutSelected, cutServer } from "./cut.ts";
 import { applyCheckResult, applyObservedErrors, enableCheck, setCheckTarget, setHealth } from "./health/changes.ts";
 import { createHealth, findTracked, link } from "./health/health-entry.ts";
 import { beginEviction } from "./reconcile/begin-eviction.ts";
-import { cancelEviction } from "./reconcile/evict-server.ts";
+import { cancelEviction, continueEviction } from "./reconcile/evict-server.ts";
 import { reconcile, reconcileServer } from "./reconcile/reconcile.ts";
 import type { ProxyEntry, ServerEntry } from "./registry.ts";
-import { removeServer } from "./remove-server.ts";
+import { removalObstacle, removeServer } from "./remove-server.ts";
 import { changeAdmin, changeMaxconn, changeWeight, inheritAdmin } from "./server-state.ts";
 import { writeAddress, writeServerRow } from "./tables.ts";
 
@@ -174,7 +174,10 @@ export function freeServerRow(memory: SharedMemory): number {
 }
 
 async function deleteServer(context: CommitContext, server: ServerEntry): Promise<Receipt> {
-  const receipt = await removeServer(context, server);
+  // An eviction that has not noticed yet that its last session is gone ends first, with its proof; it may delete the server itself.
+  if (removalObstacle(context.memory, server) === undefined) await continueEviction(context, server);
+  const isGone = !server.backend.servers.includes(server);
+  const receipt = isGone ? done() : await removeServer(context, server);
   if (receipt.done) await reconcileServer(context, server);
   return receipt;
 }

@@ -115,7 +115,7 @@ export class SimRig {
       events,
       nowMs: () => this.world.now,
       random: () => this.world.random.below(1000) / 1000,
-      evictions: new Evictions(),
+      evictions: this.evictions,
       askKernel: () => undefined,
       closeListeners: () => {},
     });
@@ -123,6 +123,7 @@ export class SimRig {
     this.registry = registry;
   }
 
+  readonly evictions = new Evictions();
   private readonly registry: ReturnType<typeof registryOf>;
 
   /** Puts a configured server in place. */
