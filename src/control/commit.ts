@@ -30,7 +30,7 @@ import { type CommitContext, done, refuse } from "./commit-context.ts";
 import { cutServer } from "./cut.ts";
 import { pauseFrontend, resumeFrontend, setFrontendMaxconn, setProcessMaxconn, shutdownFrontend } from "./frontends.ts";
 import { applyCheckResult, applyObservedErrors, enableCheck, setCheckTarget, setHealth } from "./health/changes.ts";
-import { createHealth, findTracked, link, unlink } from "./health/health-entry.ts";
+import { clearHealthCounters, createHealth, findTracked, link, unlink } from "./health/health-entry.ts";
 import { reconcile, reconcileServer } from "./reconcile/reconcile.ts";
 import type { ProxyEntry, ServerEntry } from "./registry.ts";
 import { loseAddress, NO_ADDRESS, routeOf, setAddress, setFqdn } from "./resolve/changes.ts";
@@ -263,7 +263,9 @@ async function clearCounters(context: CommitContext, all: boolean): Promise<Rece
     for (const server of proxy.servers) {
       const own = server.index * SERVER_WORDS;
       for (const word of [V_SERVED_MAX, V_QUEUE_MAX]) Atomics.store(memory.serversI32, own + word, 0);
+      if (all) clearHealthCounters(server.health);
     }
+    if (all) proxy.downTransitions = 0;
   }
   return done();
 }

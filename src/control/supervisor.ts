@@ -72,7 +72,6 @@ export class RunningProgram implements Program {
   bootMs = 0;
   readonly threads: number;
   readonly maxconn: number;
-  readonly hardMaxconn: number;
   readonly fileLimit: number;
   stopping = false;
   readonly commit: Commit;
@@ -108,7 +107,6 @@ export class RunningProgram implements Program {
     this.startWallMs = options.bootStartMs;
     this.threads = memory.threads;
     this.maxconn = size.maxconn;
-    this.hardMaxconn = size.hardMaxconn;
     this.fileLimit = size.fileLimit;
     this.relays = new RelayThreads(memory, {
       onRecords: (thread) => this.drain(thread),

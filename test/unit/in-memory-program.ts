@@ -69,7 +69,6 @@ export class InMemoryProgram implements Program {
   readonly bootMs = 5;
   readonly threads = THREADS;
   readonly maxconn = 1000;
-  readonly hardMaxconn = 2000;
   readonly fileLimit = 4096;
   stopping = false;
   /** What `show resolvers` has to show. */
