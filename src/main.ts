@@ -11,9 +11,11 @@ import { takeIdentity } from "./sys/process-identity.ts";
 import { checkConfig } from "./ways-in/check-command.ts";
 import { type CommandLine, parseCommandLine } from "./ways-in/cli.ts";
 import { runDemo } from "./ways-in/demo/demo.ts";
+import { runEvictCommand } from "./ways-in/evict-command.ts";
 import { runRuntimeCommand } from "./ways-in/run-command.ts";
 import { type RuntimeSocket, startRuntimeSocket } from "./ways-in/runtime-socket.ts";
 import { configLines, type Speaker, type StartupSeverity, startupLine } from "./ways-in/startup-lines.ts";
+import { terminal } from "./ways-in/terminal.ts";
 import { RELEASE_DATE, VERSION, versionText } from "./ways-in/version.ts";
 
 /** Exit codes of a process ended by a signal, as a shell shows them. */
@@ -58,6 +60,9 @@ async function main(): Promise<void> {
       process.stderr.write(outcome.stderr);
       return print(outcome.stdout, "stdout", outcome.exitCode);
     }
+    case "evict":
+      // The connection of an eviction that is left alone is still open.
+      return end(await runEvictCommand(command, process.env, terminal()));
     case "demo":
       process.exitCode = await runDemo({
         start: (config) => startService(config, { quiet: true }),

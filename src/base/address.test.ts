@@ -1,5 +1,14 @@
 import { expect, test } from "vitest";
-import { formatHost, formatSockaddr, ipSockaddr, isIpAddress, sockaddrPort, unixSockaddr } from "./address.ts";
+import {
+  formatHost,
+  formatSockaddr,
+  ipSockaddr,
+  isInNetwork,
+  isIpAddress,
+  parseNetwork,
+  sockaddrPort,
+  unixSockaddr,
+} from "./address.ts";
 
 const wordsOf = (bytes: Uint8Array): Int32Array => {
   const words = new Int32Array(8);
@@ -36,4 +45,36 @@ test("paths of unix sockets end with a zero, abstract names start with one", () 
   expect([...unixSockaddr("a", true).subarray(0, 5)]).toEqual([1, 0, 0, 97, 0]);
   expect(() => unixSockaddr("x".repeat(108), false)).toThrow(RangeError);
   expect(formatSockaddr(wordsOf(unixSockaddr("/a", false)), 0)).toBeUndefined();
+});
+
+test.each([
+  ["10.0.0.0/8", ["10.255.0.1", "::ffff:10.1.2.3"], ["11.0.0.1", "::ffff:11.0.0.1"]],
+  ["10.1.2.3/8", ["10.9.9.9"], ["9.1.2.3"]],
+  ["10.1.2.3", ["10.1.2.3"], ["10.1.2.2"]],
+  ["10.1.2.4/31", ["10.1.2.4", "10.1.2.5"], ["10.1.2.3", "10.1.2.6"]],
+  ["0.0.0.0/0", ["1.2.3.4", "255.255.255.255", "::ffff:1.2.3.4"], ["::1"]],
+  ["::ffff:10.0.0.0/104", ["10.1.1.1", "::ffff:10.1.1.1"], ["11.0.0.1"]],
+  ["2001:db8::/33", ["2001:db8:7fff::1"], ["2001:db8:8000::1", "32.1.13.184"]],
+  ["::1", ["::1"], ["::2", "0.0.0.1"]],
+  ["::/0", ["::1", "ffff::"], ["10.0.0.1", "::ffff:10.0.0.1"]],
+])("network %s", (text, members, others) => {
+  const network = parseNetwork(text)!;
+  const isMember = (host: string): boolean => isInNetwork(network, wordsOf(ipSockaddr(host, 1)), 0);
+  expect(members.filter((host) => !isMember(host))).toEqual([]);
+  expect(others.filter(isMember)).toEqual([]);
+  expect(isInNetwork(network, wordsOf(unixSockaddr("/a", false)), 0)).toBe(false);
+});
+
+test.each([
+  "",
+  "10.0.0.0/33",
+  "::/129",
+  "10.0.0.0/",
+  "10.0.0.0/8/8",
+  "10.0.0/8",
+  "localhost",
+  "10.0.0.0/-1",
+  "10.0.0.0/1e1",
+])("%j is no network", (text) => {
+  expect(parseNetwork(text)).toBeUndefined();
 });

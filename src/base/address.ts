@@ -70,3 +70,46 @@ export function sockaddrPort(words: Int32Array, at: number): number {
   const word = words[at] >>> 16;
   return ((word & 255) << 8) | (word >>> 8);
 }
+
+/** An IP network: its address and mask as the words of a sockaddr hold them (one word for IPv4, four for IPv6). */
+export interface Network {
+  readonly isIpv4: boolean;
+  readonly words: readonly number[];
+  readonly masks: readonly number[];
+}
+
+/** "10.0.0.0/8", "2001:db8::/32", or one address. Bits behind the prefix do not count. Undefined if it is none of these. */
+export function parseNetwork(text: string): Network | undefined {
+  const [host, prefix, ...rest] = text.split("/");
+  if (rest.length > 0 || !isIpAddress(host) || (prefix !== undefined && !/^\d{1,3}$/.test(prefix))) return undefined;
+  const parsed = ipaddr.parse(host);
+  const whole = parsed.toByteArray().length * 8;
+  const length = prefix === undefined ? whole : Number(prefix);
+  if (length > whole) return undefined;
+  // An IPv4 network written in IPv6's way means the clients of the IPv4 network.
+  const isMapped = parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress() && length >= MAPPED_BITS;
+  const bytes = isMapped ? parsed.toIPv4Address().toByteArray() : parsed.toByteArray();
+  const bits = isMapped ? length - MAPPED_BITS : length;
+  const mask = bytes.map((_, i) => (0xff00 >> Math.min(8, Math.max(0, bits - i * 8))) & 0xff);
+  return { isIpv4: bytes.length === 4, words: wordsOf(bytes), masks: wordsOf(mask) };
+}
+
+const MAPPED_BITS = 96;
+/** Bytes 8 to 11 of an IPv4 address in IPv6's form, as a word. */
+const MAPPED_WORD = 0xffff0000 | 0;
+
+const wordsOf = (bytes: readonly number[]): number[] => [...new Int32Array(Uint8Array.from(bytes).buffer)];
+
+/** True if the address of the sockaddr that begins at word `at` is in the network. */
+export function isInNetwork(network: Network, words: Int32Array, at: number): boolean {
+  const family = words[at] & 0xffff;
+  if (family === AF_INET) return network.isIpv4 && ((words[at + 1] ^ network.words[0]) & network.masks[0]) === 0;
+  if (family !== AF_INET6) return false;
+  // A client that came over IPv4 to an IPv6 socket.
+  if (words[at + 2] === 0 && words[at + 3] === 0 && words[at + 4] === MAPPED_WORD) {
+    return network.isIpv4 && ((words[at + 5] ^ network.words[0]) & network.masks[0]) === 0;
+  }
+  if (network.isIpv4) return false;
+  for (let i = 0; i < 4; i++) if (((words[at + 2 + i] ^ network.words[i]) & network.masks[i]) !== 0) return false;
+  return true;
+}

@@ -7,6 +7,7 @@ import type { Config, ServerConfig } from "../config/model.ts";
 import { ADMIN_MAINT, AdminState, OperState, SERVER_WORDS, V_ADMIN, V_OPER } from "../memory/server-row.ts";
 import type { SharedMemory } from "../memory/shared-memory.ts";
 import { initialServerAddress, NameLookup } from "./addresses.ts";
+import { hasEligibleServer } from "./backend-times.ts";
 import { freeServerRow, newServerEntry } from "./commit.ts";
 import type { MutableRegistry } from "./commit-context.ts";
 import { linkTrackers, startHealth } from "./health/health-entry.ts";
@@ -14,7 +15,7 @@ import { openFrontendListener } from "./listeners.ts";
 import { nameFirstLeader } from "./reconcile/fence.ts";
 import { createBackendPolicies } from "./reconcile/policy-state.ts";
 import type { ListenerEntry, ProxyEntry, ServerEntry } from "./registry.ts";
-import { hasEligibleServer, inheritedBits } from "./server-state.ts";
+import { inheritedBits } from "./server-state.ts";
 import { configuredAdmin, writeProxyRow, writeServerRow, writeServerState } from "./tables.ts";
 
 /** In the row of a server that has no address yet, and gets no session before it has. */

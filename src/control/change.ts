@@ -2,9 +2,11 @@
 // `commit` answers with a Receipt once every relay thread has acted on it.
 
 import type { Endpoint, ServerConfig } from "../config/model.ts";
+import type { Selector } from "../memory/selector.ts";
 import type { AgentReply } from "./health/agent-check.ts";
 import type { CheckResult } from "./health/result.ts";
 import type { CheckSource, Oper } from "./health/state-machine.ts";
+import type { Eviction, EvictionRequest } from "./reconcile/eviction.ts";
 import type { ListenerEntry, ProxyEntry, ServerEntry } from "./registry.ts";
 
 /** The one door for changes: each is carried out after the one before has its receipt. */
@@ -91,10 +93,19 @@ export type Change =
   | { readonly kind: "add-server"; readonly backend: ProxyEntry; readonly server: ServerConfig }
   /** Refused unless in maintenance and without any session. */
   | { readonly kind: "delete-server"; readonly server: ServerEntry }
+  /**
+   * Takes the server out of service and lets its sessions go as asked. The receipt comes when what is due at once is done; the
+   * eviction in it goes on by itself. One that is under way is replaced.
+   */
+  | { readonly kind: "evict-server"; readonly server: ServerEntry; readonly request: EvictionRequest }
+  /** Ends an eviction; the server stays out of service. */
+  | { readonly kind: "cancel-eviction"; readonly id: number }
   /** Ends every session of the server, in whatever state, before the receipt. */
   | { readonly kind: "cut-server"; readonly server: ServerEntry }
   /** Ends one session; `id` as shown in `show sess` (see memory/session-row.ts). */
   | { readonly kind: "cut-session"; readonly id: number }
+  /** Ends every session that is selected when the order is given, those included that a relay is accepting at that moment. */
+  | { readonly kind: "cut-selected"; readonly selector: Selector }
   /** Closes a frontend's listeners for good; its sessions go on. */
   | { readonly kind: "shutdown-frontend"; readonly proxy: ProxyEntry }
   /** Stops accepting and gives up its ports, until it is resumed; its sessions go on. */
@@ -126,7 +137,9 @@ export type RefusalCode =
   | "bad-track"
   | "check-not-configured"
   | "check-not-enabled"
-  | "tracking-server";
+  | "tracking-server"
+  | "no-such-eviction"
+  | "eviction-over";
 
 export type Receipt =
   | {
@@ -138,6 +151,8 @@ export type Receipt =
       readonly survivors: number;
       /** The new server's entry, for "add-server". */
       readonly server?: ServerEntry;
+      /** For "evict-server" and "cancel-eviction". */
+      readonly eviction?: Eviction;
       readonly listeners?: readonly ListenerEntry[];
     }
   | { readonly done: false; readonly code: RefusalCode; readonly detail: string };

@@ -3,8 +3,10 @@
 import type { SharedMemory } from "../memory/shared-memory.ts";
 import type { Receipt, RefusalCode } from "./change.ts";
 import type { CheckSource } from "./health/state-machine.ts";
+import type { KernelAnswer } from "./kernel-answer.ts";
 import type { ServerCondition } from "./log/server-messages.ts";
 import type { LogLevel } from "./log/syslog-frame.ts";
+import type { Evictions } from "./reconcile/eviction.ts";
 import type { ProxyEntry, Registry, ServerEntry } from "./registry.ts";
 import type { OrderSink } from "./workers.ts";
 
@@ -60,6 +62,9 @@ export interface CommitContext {
   readonly nowMs: () => number;
   /** 0 .. 1. */
   readonly random: () => number;
+  readonly evictions: Evictions;
+  /** What the kernel holds towards the server's address; foreign connections are ended if that is asked for. */
+  readonly askKernel: (server: ServerEntry, destroyForeign: boolean) => KernelAnswer | undefined;
   readonly listeners: ListenerActions;
 }
 

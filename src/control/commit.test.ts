@@ -3,6 +3,7 @@ import { InMemoryProgram } from "../../test/unit/in-memory-program.ts";
 import { AdminState, SERVER_WORDS, V_ADMIN } from "../memory/server-row.ts";
 import { createCommit } from "./commit.ts";
 import type { CommitEvents, MutableRegistry } from "./commit-context.ts";
+import { Evictions } from "./reconcile/eviction.ts";
 
 /** A door whose relays acknowledge when told to. */
 async function heldDoor() {
@@ -12,11 +13,15 @@ async function heldDoor() {
   const commit = createCommit({
     memory,
     registry: registry as MutableRegistry,
-    orders: { order: () => new Promise((resolve) => held.push(() => resolve({ matched: 0, ended: 0 }))) },
+    orders: {
+      order: () => new Promise((resolve) => held.push(() => resolve({ matched: 0, ended: 0, discardedBytes: 0 }))),
+    },
     // Whatever it is told of.
     events: new Proxy({} as CommitEvents, { get: () => nothing }),
     nowMs: () => performance.now(),
     random: () => 0,
+    evictions: new Evictions(),
+    askKernel: () => undefined,
     listeners: { close: nothing, pause: nothing, resume: () => true },
   });
   let count = 0;

@@ -9,33 +9,31 @@ import { W_CONNECTIONS_MAX } from "../memory/control-words.ts";
 import { EndCause } from "../memory/end-state.ts";
 import { P_BACK_SESSIONS_MAX, P_FRONT_SESSIONS_MAX, P_QUEUE_MAX, PROXY_WORDS } from "../memory/proxy-row.ts";
 import {
-  ADMIN_MAINT,
   AdminState,
   OperState,
   SERVER_WORDS,
-  V_ADMIN,
-  V_ATTACHED,
   V_IN_USE,
-  V_QUEUE_LENGTH,
   V_QUEUE_MAX,
-  V_SERVED,
   V_SERVED_MAX,
   VF_DYNAMIC,
 } from "../memory/server-row.ts";
 import { generationOfSessionId, rowOfSessionId, S_GENERATION, SESSION_WORDS } from "../memory/session-row.ts";
 import type { SharedMemory } from "../memory/shared-memory.ts";
 import { resolveServerAddress } from "./addresses.ts";
-import type { Change, Commit, Receipt, RefusalCode, ResolvedAddress } from "./change.ts";
+import type { Change, Commit, Receipt, ResolvedAddress } from "./change.ts";
 import { type CommitContext, done, refuse } from "./commit-context.ts";
-import { cutServer } from "./cut.ts";
+import { cutSelected, cutServer } from "./cut.ts";
 import { pauseFrontend, resumeFrontend, setFrontendMaxconn, setProcessMaxconn, shutdownFrontend } from "./frontends.ts";
 import { applyCheckResult, applyObservedErrors, enableCheck, setCheckTarget, setHealth } from "./health/changes.ts";
-import { createHealth, findTracked, link, unlink } from "./health/health-entry.ts";
+import { createHealth, findTracked, link } from "./health/health-entry.ts";
+import { beginEviction } from "./reconcile/begin-eviction.ts";
+import { cancelEviction, continueEviction } from "./reconcile/evict-server.ts";
 import { reconcile, reconcileServer } from "./reconcile/reconcile.ts";
 import type { ProxyEntry, ServerEntry } from "./registry.ts";
+import { removalObstacle, removeServer } from "./remove-server.ts";
 import { loseAddress, NO_ADDRESS, routeOf, setAddress, setFqdn } from "./resolve/changes.ts";
-import { changeAdmin, changeMaxconn, changeWeight, inheritAdmin, noteBackendTimes } from "./server-state.ts";
-import { removeFromChain, writeServerRow } from "./tables.ts";
+import { changeAdmin, changeMaxconn, changeWeight, inheritAdmin } from "./server-state.ts";
+import { writeServerRow } from "./tables.ts";
 
 /** The door itself: changes given to it are carried out in the order given, each after the one before has its receipt. */
 export function createCommit(context: CommitContext): Commit {
@@ -112,10 +110,16 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
       return addServer(context, change);
     case "delete-server":
       return deleteServer(context, change.server);
+    case "evict-server":
+      return beginEviction(context, change.server, change.request);
+    case "cancel-eviction":
+      return cancelEviction(context, change.id);
     case "cut-server":
       return cutServer(context, change.server, EndCause.KILLED);
     case "cut-session":
       return cutSession(context, change.id);
+    case "cut-selected":
+      return cutSelected(context, change.selector);
     case "shutdown-frontend":
       return shutdownFrontend(context, change.proxy);
     case "pause-frontend":
@@ -212,33 +216,12 @@ export function freeServerRow(memory: SharedMemory): number {
 }
 
 async function deleteServer(context: CommitContext, server: ServerEntry): Promise<Receipt> {
-  const { memory, orders } = context;
-  const refusal = removalObstacle(memory, server);
-  if (refusal !== undefined) return refuse(refusal);
-  removeFromChain(memory, server);
-  unlink(server);
-  context.events.onServerDeleted(server);
-  const { backend } = server;
-  backend.servers.splice(backend.servers.indexOf(server), 1);
-  backend.policies.attention.delete(server);
-  server.isDeleted = true;
-  await orders.order({ kind: "server-changed", server: server.index, backend: backend.index });
-  noteBackendTimes(memory, backend);
-  await reconcileServer(context, server);
-  return done();
-}
-
-/** Why a server cannot be deleted now; undefined if it can. */
-export function removalObstacle(memory: SharedMemory, server: ServerEntry): RefusalCode | undefined {
-  if (server.health.trackers.length > 0) return "is-tracked";
-  const table = memory.serversI32;
-  const row = server.index * SERVER_WORDS;
-  if ((table[row + V_ADMIN] & ADMIN_MAINT) === 0) return "not-in-maintenance";
-  const held =
-    Atomics.load(table, row + V_ATTACHED) +
-    Atomics.load(table, row + V_SERVED) +
-    Atomics.load(table, row + V_QUEUE_LENGTH);
-  return held > 0 ? "has-sessions" : undefined;
+  // An eviction that has not noticed yet that its last session is gone ends first, with its proof; it may delete the server itself.
+  if (removalObstacle(context.memory, server) === undefined) await continueEviction(context, server);
+  const isGone = server.isDeleted;
+  const receipt = isGone ? done() : await removeServer(context, server);
+  if (receipt.done) await reconcileServer(context, server);
+  return receipt;
 }
 
 async function cutSession(context: CommitContext, id: number): Promise<Receipt> {

@@ -2,54 +2,137 @@
 
 import { CT_ROWS_USED } from "../memory/counters.ts";
 import type { EndCause } from "../memory/end-state.ts";
+import { CutChoice, type CutManner } from "../memory/order.ts";
+import { bytesHeld, lastActiveMs, type Selector } from "../memory/selector.ts";
 import { SERVER_WORDS, V_CUT_CAUSE, V_CUT_GENERATION } from "../memory/server-row.ts";
-import { S_CUT_GENERATION, S_SERVER, S_STATE, SESSION_WORDS, SessionState } from "../memory/session-row.ts";
+import {
+  S_ACCEPT_F64,
+  S_CUT_GENERATION,
+  S_SERVER,
+  S_STATE,
+  SESSION_WORDS,
+  SessionState,
+} from "../memory/session-row.ts";
 import { type SharedMemory, threadCounters } from "../memory/shared-memory.ts";
 import type { Receipt } from "./change.ts";
 import type { CommitContext } from "./commit-context.ts";
 import type { ServerEntry } from "./registry.ts";
+import type { Acknowledgement } from "./workers.ts";
 
 /** A cut is repeated until nothing is left; in practice once. */
 const CUT_ROUNDS_MAX = 100;
 
+/** What a cut did. */
+export interface CutResult extends Omit<Acknowledgement, "matched"> {
+  readonly survivors: number;
+}
+
 /** Ends every session that chose `server` before now. On its answer none is left. */
 export async function cutServer(context: CommitContext, server: ServerEntry, cause: EndCause): Promise<Receipt> {
+  const { ended, survivors } = await cutAllOf(context, server, cause, false);
+  return { done: true, matched: ended + survivors, ended, survivors };
+}
+
+/** The same; `resetClients`: they are told by a reset. */
+export async function cutAllOf(
+  context: CommitContext,
+  server: ServerEntry,
+  cause: EndCause,
+  resetClients: boolean,
+): Promise<CutResult> {
   const { memory, orders } = context;
   Atomics.store(memory.serversI32, server.index * SERVER_WORDS + V_CUT_CAUSE, cause);
   Atomics.add(memory.serversI32, server.index * SERVER_WORDS + V_CUT_GENERATION, 1);
   let ended = 0;
+  let discardedBytes = 0;
   let survivors = 0;
   for (let round = 0; round < CUT_ROUNDS_MAX; round++) {
-    const answer = await orders.order({ kind: "cut-server", server: server.index });
+    const answer = await orders.order({ kind: "cut-server", server: server.index, resetClients });
     ended += answer.ended;
+    discardedBytes += answer.discardedBytes;
     survivors = countSurvivors(memory, server.index);
     if (survivors === 0) break;
   }
-  return { done: true, matched: ended + survivors, ended, survivors };
+  return { ended, discardedBytes, survivors };
 }
 
+/** At random, whatever they do, and clients are told in good order. */
+export const PLAINLY: CutManner = { choice: CutChoice.RANDOM, idleMs: 0, resetClients: false };
+
 /**
- * Ends so many of the server's sessions, each with the same chance, or all if there are no more. Unlike a cut it does not speak
- * of sessions to come, so the server is to be out of service. Resolves with how many ended.
+ * Ends so many of the server's sessions, chosen as `manner` says over all threads, or all if there are no more. Unlike a cut it does
+ * not speak of sessions to come, so the server is to be out of service. With `idleMs` fewer may end: a relay knows better than
+ * the table what is on its way.
  */
 export async function cutSome(
   context: CommitContext,
   server: ServerEntry,
   most: number,
   cause: EndCause,
-): Promise<number> {
+  manner: CutManner = PLAINLY,
+): Promise<Omit<Acknowledgement, "matched">> {
   const { memory, orders } = context;
   Atomics.store(memory.serversI32, server.index * SERVER_WORDS + V_CUT_CAUSE, cause);
-  const counts = Array.from({ length: memory.threads }, (_, thread) =>
-    countSessions(memory, thread, (base) => memory.sessions[base + S_SERVER] === server.index),
-  );
-  const shares = shareOut(counts, most, () => context.random());
+  const sinces = Array.from({ length: memory.threads }, (_, thread) => candidatesOf(context, server, thread, manner));
+  const shares =
+    manner.choice === CutChoice.RANDOM
+      ? shareOut(
+          sinces.map((since) => since.length),
+          most,
+          () => context.random(),
+        )
+      : shareFirst(sinces, most);
   const answers = await Promise.all(
-    shares.map(async (share, thread) =>
-      share === 0 ? 0 : (await orders.order({ kind: "cut-some", server: server.index, most: share }, thread)).ended,
+    shares.map((share, thread) =>
+      share === 0
+        ? { ended: 0, discardedBytes: 0 }
+        : orders.order({ kind: "cut-some", server: server.index, most: share, ...manner }, thread),
     ),
   );
-  return answers.reduce((sum, ended) => sum + ended, 0);
+  return {
+    ended: answers.reduce((sum, { ended }) => sum + ended, 0),
+    discardedBytes: answers.reduce((sum, { discardedBytes }) => sum + discardedBytes, 0),
+  };
+}
+
+/** Of a thread's sessions that may end now, when they were accepted, or for CutChoice.LONGEST_IDLE, when they were last active. */
+function candidatesOf(
+  context: CommitContext,
+  server: ServerEntry,
+  thread: number,
+  { choice, idleMs }: CutManner,
+): number[] {
+  const { sessions, sessionsF64 } = context.memory;
+  const nowMs = context.nowMs();
+  const since: number[] = [];
+  forSessions(context.memory, thread, (base) => {
+    if (sessions[base + S_SERVER] !== server.index) return;
+    const activeMs = lastActiveMs(sessionsF64, base / 2);
+    if (idleMs > 0 && (nowMs - activeMs < idleMs || bytesHeld(sessions, base) > 0)) return;
+    since.push(choice === CutChoice.LONGEST_IDLE ? activeMs : sessionsF64[base / 2 + S_ACCEPT_F64]);
+  });
+  return since;
+}
+
+/** How many of the `most` smallest each thread has. */
+export function shareFirst(sinces: readonly (readonly number[])[], most: number): number[] {
+  const all = sinces.flatMap((since, thread) => since.map((atMs) => ({ atMs, thread })));
+  all.sort((a, b) => a.atMs - b.atMs);
+  const shares = sinces.map(() => 0);
+  for (const { thread } of all.slice(0, most)) shares[thread]++;
+  return shares;
+}
+
+/**
+ * Ends every session that is selected, on all threads. Twice where there are several: a connection that one of them accepted and
+ * handed to another one that had obeyed already is found by the second round.
+ */
+export async function cutSelected({ memory, orders }: CommitContext, selector: Selector): Promise<Receipt> {
+  let ended = 0;
+  for (let round = 0; round < Math.min(2, memory.threads); round++) {
+    ended += (await orders.order({ kind: "cut-selected", selector })).ended;
+  }
+  return { done: true, matched: ended, ended, survivors: 0 };
 }
 
 /** Deals `most` out to threads that have so many sessions each, as a draw of single sessions would. */
@@ -84,14 +167,20 @@ function countSurvivors(memory: SharedMemory, server: number): number {
 
 /** A thread's live sessions of which `matches` says so, by the first word of their row. */
 function countSessions(memory: SharedMemory, thread: number, matches: (base: number) => boolean): number {
+  let count = 0;
+  forSessions(memory, thread, (base) => {
+    if (matches(base)) count++;
+  });
+  return count;
+}
+
+/** Hands over the first word of the row of each live session of a thread. */
+export function forSessions(memory: SharedMemory, thread: number, visit: (base: number) => void): void {
   const { sessions } = memory;
   const used = memory.countersF64[threadCounters(memory, thread) + CT_ROWS_USED];
   const first = thread * memory.rowsPerThread * SESSION_WORDS;
-  let count = 0;
   for (let base = first; base < first + used * SESSION_WORDS; base += SESSION_WORDS) {
-    if (!matches(base)) continue;
     const state = sessions[base + S_STATE];
-    if (state !== SessionState.FREE && state !== SessionState.ABANDONED) count++;
+    if (state !== SessionState.FREE && state !== SessionState.ABANDONED) visit(base);
   }
-  return count;
 }

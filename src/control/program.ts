@@ -2,6 +2,7 @@
 
 import type { SharedMemory } from "../memory/shared-memory.ts";
 import type { Change, Receipt } from "./change.ts";
+import type { Evictions } from "./reconcile/eviction.ts";
 import type { Registry } from "./registry.ts";
 import type { ResolversView } from "./resolve/names.ts";
 
@@ -19,6 +20,7 @@ export interface Program {
   readonly maxconn: number;
   readonly hardMaxconn: number;
   readonly fileLimit: number;
+  readonly evictions: Evictions;
   /** A soft stop is under way. */
   readonly stopping: boolean;
   /** Each `resolvers` section and what its nameservers did. */

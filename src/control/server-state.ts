@@ -17,6 +17,7 @@ import {
   V_WEIGHT,
 } from "../memory/server-row.ts";
 import type { SharedMemory } from "../memory/shared-memory.ts";
+import { noteBackendTimes } from "./backend-times.ts";
 import type { Receipt } from "./change.ts";
 import { type CommitContext, done } from "./commit-context.ts";
 import { cutServer } from "./cut.ts";
@@ -198,28 +199,4 @@ export async function changeMaxconn(context: CommitContext, server: ServerEntry,
   bumpEpoch(memory, backend);
   await orders.order({ kind: "server-changed", server: server.index, backend });
   return done();
-}
-
-/** Has load balancing a server to choose? */
-export const hasEligibleServer = (memory: SharedMemory, backend: ProxyEntry): boolean =>
-  backend.servers.some(({ index }) => {
-    const row = index * SERVER_WORDS;
-    return memory.serversI32[row + V_USABLE] === 1 && memory.serversI32[row + V_WEIGHT] > 0;
-  });
-
-/** A backend is down while load balancing has no server to choose. True if it just went down. */
-export function noteBackendTimes(memory: SharedMemory, backend: ProxyEntry): boolean {
-  const isUp = hasEligibleServer(memory, backend);
-  const now = Date.now();
-  if (isUp && backend.downSinceMs !== undefined) {
-    backend.downMs += now - backend.downSinceMs;
-    backend.downSinceMs = undefined;
-    backend.lastChangeMs = now;
-  } else if (!isUp && backend.downSinceMs === undefined) {
-    backend.downSinceMs = now;
-    backend.lastChangeMs = now;
-    backend.downTransitions++;
-    return true;
-  }
-  return false;
 }

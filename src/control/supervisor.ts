@@ -18,6 +18,7 @@ import type { Commit } from "./change.ts";
 import { createCommit } from "./commit.ts";
 import type { CommitEvents, MutableRegistry } from "./commit-context.ts";
 import { HealthChecks } from "./health/health.ts";
+import { askKernel } from "./kernel-answer.ts";
 import { closeFrontendListeners, pauseFrontendListeners, resumeFrontendListeners } from "./listeners.ts";
 import {
   addressMessage,
@@ -33,6 +34,7 @@ import { TrafficLog } from "./log/traffic-log.ts";
 import { type ProcessSize, sizeProcess } from "./process-size.ts";
 import type { Program } from "./program.ts";
 import { ErrorWatch } from "./reconcile/error-watch.ts";
+import { Evictions } from "./reconcile/eviction.ts";
 import { ReconcileTimers } from "./reconcile/reconcile-timers.ts";
 import type { ProxyEntry, ServerEntry } from "./registry.ts";
 import { Names, type ResolversView } from "./resolve/names.ts";
@@ -74,6 +76,7 @@ export class RunningProgram implements Program {
   readonly maxconn: number;
   readonly hardMaxconn: number;
   readonly fileLimit: number;
+  readonly evictions = new Evictions();
   stopping = false;
   readonly commit: Commit;
   private readonly options: StartOptions;
@@ -122,6 +125,8 @@ export class RunningProgram implements Program {
       listeners: { close: closeFrontendListeners, pause: pauseFrontendListeners, resume: resumeFrontendListeners },
       nowMs: () => this.nowMs(),
       random: Math.random,
+      evictions: this.evictions,
+      askKernel: (server, destroyForeign) => askKernel(memory, server, destroyForeign),
     });
     this.checks = new HealthChecks(memory, registry, this.commit);
     this.timers = new ReconcileTimers(this.commit, () => this.nowMs());

@@ -11,6 +11,8 @@ import { LinuxKernel } from "../sys/linux-kernel.ts";
 export interface Acknowledgement {
   readonly matched: number;
   readonly ended: number;
+  /** Bytes on their way in the sessions that it ended, which nobody will get. */
+  readonly discardedBytes: number;
 }
 
 /** Where orders go: the relay threads, or in tests whatever stands in for them. */
@@ -23,6 +25,7 @@ interface Pending {
   left: number;
   matched: number;
   ended: number;
+  discardedBytes: number;
   readonly resolve: (answer: Acknowledgement) => void;
 }
 
@@ -76,7 +79,7 @@ export class RelayThreads implements OrderSink {
     const order: Order = { ...body, sequence: ++this.sequence };
     const threads = thread === undefined ? [...this.workers.keys()] : [thread];
     return new Promise((resolve) => {
-      this.pending.set(order.sequence, { left: threads.length, matched: 0, ended: 0, resolve });
+      this.pending.set(order.sequence, { left: threads.length, matched: 0, ended: 0, discardedBytes: 0, resolve });
       for (const to of threads) {
         // The order has to be in the thread's port before the word says so.
         this.workers[to].postMessage(order);
@@ -123,9 +126,11 @@ export class RelayThreads implements OrderSink {
         if (pending === undefined) return;
         pending.matched += message.matched;
         pending.ended += message.ended;
+        pending.discardedBytes += message.discardedBytes;
         if (--pending.left > 0) return;
         this.pending.delete(message.sequence);
-        pending.resolve({ matched: pending.matched, ended: pending.ended });
+        const { matched, ended, discardedBytes } = pending;
+        pending.resolve({ matched, ended, discardedBytes });
       }
     }
   }

@@ -1,10 +1,11 @@
 // Carries out the control thread's orders, and acknowledges each when it is done: what an order ends has ended by then.
 
-import { nextRandom } from "../balance/random.ts";
 import { EndCause, EndPhase } from "../memory/end-state.ts";
 import type { Order } from "../memory/order.ts";
+import { isSelected, type Selector } from "../memory/selector.ts";
 import { SERVER_WORDS, V_CUT_CAUSE, V_CUT_GENERATION } from "../memory/server-row.ts";
 import { S_CUT_GENERATION, S_GENERATION, S_SERVER_NEXT, S_STATE, SessionState } from "../memory/session-row.ts";
+import { chooseSessions } from "./choose-sessions.ts";
 import { clearCounters } from "./clear-counters.ts";
 import { isCandidate, serveBackend, takeGrants, visitQueued } from "./queue.ts";
 import { candidatesOf, type Relay, type RelayListener, rowBase } from "./relay.ts";
@@ -19,8 +20,9 @@ export function applyOrders(relay: Relay): void {
   for (let order = relay.ports.takeOrder(); order !== undefined; order = relay.ports.takeOrder()) {
     // A session that was granted a server is on no list yet; first let it get there.
     takeGrants(relay, takeGrant);
+    relay.discardedBytes = 0;
     const ended = carryOut(relay, order);
-    relay.ports.acknowledge(order.sequence, ended, ended);
+    relay.ports.acknowledge(order.sequence, ended, ended, relay.discardedBytes);
   }
 }
 
@@ -40,11 +42,14 @@ function carryOut(relay: Relay, order: Order): number {
       serverChanged(relay, order.backend, order.server);
       return 0;
     case "cut-server":
-      return cutServer(relay, order.server);
+      return cutServer(relay, order.server, order.resetClients);
     case "cut-some":
-      return cutSome(relay, order.server, order.most);
+      return cutSome(relay, order);
     case "cut-session":
       return cutSession(relay, order.row, order.generation);
+    case "cut-selected":
+      takeHandedOver(relay);
+      return cutSelected(relay, order.selector);
     case "cut-all":
       takeHandedOver(relay);
       return cutAll(relay);
@@ -74,7 +79,7 @@ function serverChanged(relay: Relay, backend: number, server: number): void {
   takeGrants(relay, takeGrant);
 }
 
-function cutServer(relay: Relay, server: number): number {
+function cutServer(relay: Relay, server: number, resetClients: boolean): number {
   const generation = Atomics.load(relay.servers, server * SERVER_WORDS + V_CUT_GENERATION);
   const cause = relay.servers[server * SERVER_WORDS + V_CUT_CAUSE] as EndCause;
   let ended = 0;
@@ -83,7 +88,7 @@ function cutServer(relay: Relay, server: number): number {
     const base = rowBase(row);
     const next = relay.sessions[base + S_SERVER_NEXT];
     if (relay.sessions[base + S_CUT_GENERATION] !== generation) {
-      closeSession(relay, row, cause, EndPhase.CONNECT);
+      closeSession(relay, row, cause, EndPhase.CONNECT, resetClients);
       ended++;
     }
     row = next;
@@ -93,22 +98,11 @@ function cutServer(relay: Relay, server: number): number {
   return ended;
 }
 
-/** Ends `most` of the server's sessions, each with the same chance; all of them if there are no more. */
-function cutSome(relay: Relay, server: number, most: number): number {
-  const cause = relay.servers[server * SERVER_WORDS + V_CUT_CAUSE] as EndCause;
-  const chosen: number[] = [];
-  let seen = 0;
-  for (let row = relay.serverSessions[server]; row >= 0; row = relay.sessions[rowBase(row) + S_SERVER_NEXT]) {
-    seen++;
-    if (chosen.length < most) {
-      chosen.push(row);
-      continue;
-    }
-    relay.balance.random = nextRandom(relay.balance.random);
-    const place = (relay.balance.random >>> 0) % seen;
-    if (place < most) chosen[place] = row;
-  }
-  for (const row of chosen) closeSession(relay, row, cause, EndPhase.CONNECT);
+/** Ends `most` of the server's sessions that may end now; all of them if there are no more. */
+function cutSome(relay: Relay, order: Extract<Order, { kind: "cut-some" }>): number {
+  const cause = relay.servers[order.server * SERVER_WORDS + V_CUT_CAUSE] as EndCause;
+  const chosen = chooseSessions(relay, order);
+  for (const row of chosen) closeSession(relay, row, cause, EndPhase.CONNECT, order.resetClients);
   takeGrants(relay, takeGrant);
   return chosen.length;
 }
@@ -120,6 +114,30 @@ function cutSession(relay: Relay, row: number, generation: number): number {
   const isLive = state !== SessionState.FREE && state !== SessionState.ABANDONED;
   if (!isLive || relay.sessions[base + S_GENERATION] !== generation) return 0;
   // HAProxy logs every kill as KC, whatever the phase; Tw and Tc tell the phase.
+  closeSession(relay, row, EndCause.KILLED, EndPhase.CONNECT);
+  return 1;
+}
+
+/** Walks the named server's own list, else all rows of the thread. */
+function cutSelected(relay: Relay, selector: Selector): number {
+  let ended = 0;
+  if (selector.server >= 0) {
+    let row = relay.serverSessions[selector.server];
+    while (row >= 0) {
+      const next = relay.sessions[rowBase(row) + S_SERVER_NEXT];
+      ended += cutIfSelected(relay, row, selector);
+      row = next;
+    }
+  } else {
+    const end = relay.firstRow + relay.rowsUsed;
+    for (let row = relay.firstRow; row < end; row++) ended += cutIfSelected(relay, row, selector);
+  }
+  takeGrants(relay, takeGrant);
+  return ended;
+}
+
+function cutIfSelected(relay: Relay, row: number, selector: Selector): number {
+  if (!isSelected(selector, relay.sessions, relay.sessionsF64, rowBase(row), relay.now)) return 0;
   closeSession(relay, row, EndCause.KILLED, EndPhase.CONNECT);
   return 1;
 }

@@ -28,7 +28,7 @@ export interface RelayPorts {
   /** The next order, or undefined when there is none. */
   takeOrder(): Order | undefined;
   /** Tells that an order was carried out. */
-  acknowledge(sequence: number, matched: number, ended: number): void;
+  acknowledge(sequence: number, matched: number, ended: number, discardedBytes: number): void;
   /** Tells that records wait in the ring. */
   announceRecords(): void;
 }
@@ -83,6 +83,8 @@ export interface Relay {
   now: number;
   wallOffset: number;
   seenOrders: number;
+  /** Bytes that were on their way in sessions ended by the order that is being carried out. */
+  discardedBytes: number;
   /** What `admit` counted last: connections of the process, sessions of the frontend. */
   admittedConnections: number;
   admittedSessions: number;
@@ -154,6 +156,7 @@ export function createRelay(kernel: Kernel, memory: SharedMemory, ports: RelayPo
     now,
     wallOffset: kernel.wallMs() - now,
     seenOrders: 0,
+    discardedBytes: 0,
     admittedConnections: 0,
     admittedSessions: 0,
     listenersWaiting: false,

@@ -21,7 +21,8 @@ const relay = createRelay(
   memory,
   {
     takeOrder: () => receiveMessageOnPort(port)?.message as Order | undefined,
-    acknowledge: (sequence, matched, ended) => tell({ kind: "acknowledge", sequence, matched, ended }),
+    acknowledge: (sequence, matched, ended, discardedBytes) =>
+      tell({ kind: "acknowledge", sequence, matched, ended, discardedBytes }),
     announceRecords: () => tell({ kind: "records" }),
   },
   { thread, seed, onTimer },

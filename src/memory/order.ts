@@ -1,6 +1,7 @@
 // What the control thread and a relay thread say to each other. Plain numbers, because all state stands in shared memory: an
 // order says where to look.
 
+import type { Selector } from "./selector.ts";
 import type { SharedBuffers } from "./shared-memory.ts";
 
 /** What the control thread gives a relay thread at its start. */
@@ -8,6 +9,19 @@ export interface RelayWorkerData {
   readonly thread: number;
   readonly seed: number;
   readonly buffers: SharedBuffers;
+}
+
+/** Which sessions of a server end first. */
+export const CutChoice = { RANDOM: 0, OLDEST: 1, LONGEST_IDLE: 2 } as const;
+export type CutChoice = (typeof CutChoice)[keyof typeof CutChoice];
+
+/** How some of a server's sessions are ended. */
+export interface CutManner {
+  readonly choice: CutChoice;
+  /** Only sessions that have been quiet so long, with nothing on its way in any buffer; 0: any. */
+  readonly idleMs: number;
+  /** Clients are reset; else their connections end in good order. */
+  readonly resetClients: boolean;
 }
 
 export type OrderBody =
@@ -21,10 +35,12 @@ export type OrderBody =
   /** A server's state, weight, limit or place in its backend changed: sessions that wait for it are looked at again. */
   | { readonly kind: "server-changed"; readonly server: number; readonly backend: number }
   /** Ends all sessions of the server that are older than its cut generation, with its cut cause. */
-  | { readonly kind: "cut-server"; readonly server: number }
-  /** Ends so many of the server's sessions on this thread, chosen at random; all of them if there are no more. */
-  | { readonly kind: "cut-some"; readonly server: number; readonly most: number }
+  | { readonly kind: "cut-server"; readonly server: number; readonly resetClients: boolean }
+  /** Ends so many of the server's sessions on this thread; all of them if there are no more. */
+  | ({ readonly kind: "cut-some"; readonly server: number; readonly most: number } & CutManner)
   | { readonly kind: "cut-session"; readonly row: number; readonly generation: number }
+  /** Ends every session of the thread that is selected; one that was handed over to the thread by then is among them. */
+  | { readonly kind: "cut-selected"; readonly selector: Selector }
   /** Ends every session (the hard stop). */
   | { readonly kind: "cut-all" }
   /** A limit on new sessions changed: listeners that were given up because of it are looked at again. */
@@ -35,7 +51,14 @@ export type Order = OrderBody & { readonly sequence: number };
 
 /** What a relay thread tells the control thread. */
 export type RelayMessage =
-  | { readonly kind: "acknowledge"; readonly sequence: number; readonly matched: number; readonly ended: number }
+  | {
+      readonly kind: "acknowledge";
+      readonly sequence: number;
+      readonly matched: number;
+      readonly ended: number;
+      /** Bytes on their way in the sessions that the order ended, which nobody will get. */
+      readonly discardedBytes: number;
+    }
   | { readonly kind: "records" }
   | { readonly kind: "ready"; readonly wakeFd: number }
   | { readonly kind: "failed"; readonly text: string };

@@ -48,6 +48,8 @@ const TEXTS: Readonly<Record<RefusalCode, string | ((change: Change, detail: str
     `${isAboutAgent(change) ? "Agent" : "Health check"} was not configured on this server, cannot enable.`,
   "check-not-enabled": (change) =>
     `${isAboutAgent(change) ? "agent" : "health"} checks are not enabled on this server.`,
+  "no-such-eviction": (_, detail) => `No such eviction: ${detail} (use 'show evictions').`,
+  "eviction-over": (_, detail) => `Eviction ${detail} is over.`,
   "tracking-server": "cannot change health on a tracking server.",
 };
 

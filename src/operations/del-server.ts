@@ -1,9 +1,9 @@
 // `del server`, and what stands in its way: the same test answers `wait ... srv-removable`.
 
 import type { Change } from "../control/change.ts";
-import { removalObstacle } from "../control/commit.ts";
 import type { Program } from "../control/program.ts";
 import type { ServerEntry } from "../control/registry.ts";
+import { removalObstacle } from "../control/remove-server.ts";
 import { answerOf, failure, info, refusalText } from "./answers.ts";
 import type { Operation } from "./operation.ts";
 import { findTarget } from "./targets.ts";

@@ -38,6 +38,10 @@ export interface OperationContext {
   readonly connection: Connection;
   /** Aborted when nobody is left who could take the answer. A closed sending side alone is not that. */
   readonly signal: AbortSignal;
+  /** Where the command came from, where that is an IP address; undefined for a unix socket. */
+  readonly peer?: { readonly host: string; readonly port: number } | undefined;
+  /** Says something before the answer, at once. */
+  readonly tell?: (text: string) => Promise<unknown>;
 }
 
 export interface Operation {

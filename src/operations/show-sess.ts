@@ -1,56 +1,55 @@
 // `show sess`: the sessions, one line each, or in a large format. The table is read in parts with pauses between, so that neither
 // its size nor a slow reader holds up the control thread.
 
-import { parseTimeMs } from "../base/units.ts";
 import type { Program } from "../control/program.ts";
-import { findProxy, type ProxyEntry, type ServerEntry } from "../control/registry.ts";
 import { statsOf } from "../control/stats/program-stats.ts";
-import { SessionReader, usedRows } from "../control/stats/session-reader.ts";
-import { S_GENERATION, SESSION_WORDS } from "../memory/session-row.ts";
+import type { Selector } from "../memory/selector.ts";
 import { dump, failure, info } from "./answers.ts";
 import type { Answer, Operation } from "./operation.ts";
+import { SELECTOR_USAGE, SelectorWords } from "./selector-words.ts";
 import { controlLine, controlParagraph, sessionLine, sessionParagraph } from "./session-lines.ts";
-import { type SessionView, viewSession } from "./session-view.ts";
+import { visitSelected } from "./session-rows.ts";
+import { viewSession } from "./session-view.ts";
+import { parseTop, TOP_USAGE, topSessions } from "./show-sess-top.ts";
 import { parseSessionId } from "./shutdown.ts";
-import { type Found, findTarget } from "./targets.ts";
+import type { Found } from "./targets.ts";
 
 const USAGE = [
   "Usage: show sess [<id> | all | help] [<options>*]",
+  `       ${TOP_USAGE}`,
   "Shows the sessions, one line each.",
   "First word:",
-  "   <id>         only this session (0x...), in the large format",
-  "   all          all of them, in the large format",
-  "   help         show this text",
+  "   <id>              only this session (0x...), in the large format",
+  "   all               all of them, in the large format",
+  "   top               the first n by bytes passed on, age, idle time, or bytes a second now",
+  "   help              show this text",
   "Options:",
-  "   older <age>  only those that are older, in seconds by default",
-  "   susp         only those without a deadline ahead",
-  "   server <b/s> only those of this server",
-  "   backend <b>  only those of this backend",
-  "   frontend <f> only those of this frontend",
+  "   susp              only those without a deadline ahead",
+  ...SELECTOR_USAGE,
 ].join("\n");
-
-/** Rows that are looked at before the control thread does something else. */
-const ROWS_PER_PART = 256;
 
 interface Filter {
   readonly id?: number;
   readonly large: boolean;
-  readonly olderMs: number;
   readonly suspicious: boolean;
-  readonly server?: ServerEntry;
-  readonly backend?: ProxyEntry;
-  readonly frontend?: ProxyEntry;
+  readonly selector: Selector;
+  /** Filters that management connections do not meet. */
+  readonly isNarrow: boolean;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export const showSess: Operation = {
   words: ["show", "sess"],
-  args: "[help|<id>|all] [<option>]*",
+  args: "[help|<id>|all|top] <option>*",
   level: "operator",
   summary: "show the sessions, or one of them (help: the options)",
-  run({ program }, args): Answer {
+  run({ program, signal }, args): Answer {
     if (args[0] === "help") return info(USAGE);
+    if (args[0] === "top") {
+      const top = parseTop(program.registry, args.slice(1));
+      return top.error !== undefined ? failure(top.error) : dump(topSessions(program, top.found, signal));
+    }
     const filter = parseFilter(program, args);
     if (filter.error !== undefined) return failure(filter.error);
     return dump(sessionTexts(program, filter.found));
@@ -58,7 +57,8 @@ export const showSess: Operation = {
 };
 
 function parseFilter(program: Program, args: readonly string[]): Found<Filter> {
-  const filter: Mutable<Filter> = { large: false, olderMs: 0, suspicious: false };
+  const words = new SelectorWords(program.registry);
+  const filter: Mutable<Pick<Filter, "id" | "large" | "suspicious">> = { large: false, suspicious: false };
   let at = 0;
   const [first] = args;
   if (first === "all") {
@@ -70,104 +70,56 @@ function parseFilter(program: Program, args: readonly string[]): Found<Filter> {
     at = 1;
   }
   while (at < args.length) {
-    const error = parseOption(program, filter, args[at], args[at + 1]);
-    if (error !== undefined) return { error };
-    at += args[at] === "susp" || args[at] === "show-uri" ? 1 : 2;
+    const taken = words.take(args, at);
+    if (taken.error !== undefined) return taken;
+    if (taken.found === 0) {
+      if (args[at] === "susp") filter.suspicious = true;
+      else if (args[at] !== "show-uri") {
+        return { error: `Unsupported option '${args[at]}', try 'help' for more info.` };
+      }
+    }
+    at += Math.max(1, taken.found);
   }
-  return { found: filter };
+  const { selector } = words;
+  const { from, idleMs, bytesOver, phases } = selector;
+  const isNarrow = words.isNamed || from !== undefined || idleMs > 0 || bytesOver >= 0 || phases !== 0;
+  return { found: { ...filter, selector, isNarrow } };
 }
-
-function parseOption(
-  program: Program,
-  filter: Mutable<Filter>,
-  option: string,
-  name: string | undefined,
-): string | undefined {
-  const { registry } = program;
-  const isNamed = (filter.server ?? filter.backend ?? filter.frontend) !== undefined;
-  switch (option) {
-    case "susp":
-      filter.suspicious = true;
-      return undefined;
-    case "show-uri":
-      return undefined;
-    case "older": {
-      if (name === undefined) return "Expects a minimum age (in seconds by default).";
-      const age = parseTimeMs(name, "s");
-      if (!age.ok) return "Invalid age.";
-      filter.olderMs = age.value;
-      return undefined;
-    }
-    case "server": {
-      if (name === undefined) return "Missing server name (<backend>/<server>).";
-      if (isNamed) return ONLY_ONE;
-      const target = findTarget(registry, name);
-      filter.server = target.found;
-      return target.error;
-    }
-    case "backend":
-    case "frontend": {
-      if (name === undefined) return `Missing ${option} name.`;
-      if (isNamed) return ONLY_ONE;
-      filter[option] = findProxy(registry, name, option);
-      return filter[option] === undefined ? `No such ${option}.` : undefined;
-    }
-    default:
-      return `Unsupported option '${option}', try 'help' for more info.`;
-  }
-}
-
-const ONLY_ONE = "Only one of backend, frontend or server may be set.";
-
-function matches(session: SessionView, filter: Filter): boolean {
-  if (session.ageMs < filter.olderMs) return false;
-  if (filter.suspicious && session.expiryMs !== undefined && session.expiryMs > 0) return false;
-  if (filter.server !== undefined && session.server !== filter.server) return false;
-  if (filter.backend !== undefined && session.backend !== filter.backend) return false;
-  return filter.frontend === undefined || session.frontend === filter.frontend;
-}
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 async function* sessionTexts(program: Program, filter: Filter): AsyncGenerator<string> {
   const text = filter.large ? sessionParagraph : sessionLine;
   let shown = false;
-  for (let thread = 0; thread < program.threads; thread++) {
-    const reader = new SessionReader(program.memory);
-    const { from, to } = usedRows(program.memory, thread);
-    for (let row = from; row < to; ) {
-      const nowMs = program.nowMs();
-      const end = Math.min(to, row + ROWS_PER_PART);
-      let part = "";
-      for (; row < end; row++) {
-        if (!isTaken(program, row) || !reader.read(row)) continue;
-        if (filter.id !== undefined && reader.id !== filter.id) continue;
-        const session = viewSession(program, reader, thread, nowMs);
-        if (matches(session, filter)) part += text(session);
-      }
-      if (part !== "") {
-        shown = true;
-        yield part;
-      }
-      await nextTurn();
-    }
-  }
+  let part = "";
+  yield* visitSelected(
+    program,
+    filter.selector,
+    ({ reader, thread, nowMs }) => {
+      if (filter.id !== undefined && reader.id !== filter.id) return;
+      const session = viewSession(program, reader, thread, nowMs);
+      if (filter.suspicious && session.expiryMs !== undefined && session.expiryMs > 0) return;
+      part += text(session);
+    },
+    () => {
+      const whole = part;
+      part = "";
+      if (whole === "") return undefined;
+      shown = true;
+      return whole;
+    },
+  );
   const controls = controlTexts(program, filter);
   if (controls !== "") yield controls;
   else if (filter.id !== undefined && !shown) yield "Session not found.\n";
 }
 
-const isTaken = (program: Program, row: number): boolean =>
-  (program.memory.sessions[row * SESSION_WORDS + S_GENERATION] & 1) === 1;
-
-/** The management connections; no filter by name matches them, and all have a deadline ahead. */
+/** The management connections; of the filters only an age matches them, and all have a deadline ahead. */
 function controlTexts(program: Program, filter: Filter): string {
-  if ((filter.server ?? filter.backend ?? filter.frontend) !== undefined || filter.suspicious) return "";
+  if (filter.isNarrow || filter.suspicious) return "";
   const nowMs = program.nowMs();
   const text = filter.large ? controlParagraph : controlLine;
   return statsOf(program)
     .controlConnections.open.filter((connection) => filter.id === undefined || connection.id === filter.id)
-    .filter((connection) => nowMs - connection.sinceMs >= filter.olderMs)
+    .filter((connection) => nowMs - connection.sinceMs >= filter.selector.olderMs)
     .map((connection) => text(connection, nowMs))
     .join("");
 }

@@ -1,8 +1,9 @@
 // `shutdown session`, `shutdown sessions server`: answered when it is done, not when it is asked for.
 
 import type { Change } from "../control/change.ts";
-import { answerOf, failure } from "./answers.ts";
+import { answerOf, failure, info } from "./answers.ts";
 import type { Operation } from "./operation.ts";
+import { parseSelector } from "./selector-words.ts";
 import { findTarget } from "./targets.ts";
 
 /** "0x..." as in `show sess`; undefined where it is none. */
@@ -30,10 +31,27 @@ export const shutdownSessionsServer: Operation = {
   args: "<b>/<s>",
   level: "admin",
   summary: "end every session of a server before answering",
-  async run({ program }, args) {
+  async run(context, args) {
+    // With further filters it is no longer a cut of the server.
+    if (args.length > 1) return shutdownSessions.run(context, ["server", ...args]);
+    const { program } = context;
     const target = findTarget(program.registry, args[0]);
     if (target.error !== undefined) return failure(target.error);
     const change: Change = { kind: "cut-server", server: target.found };
     return answerOf(change, await program.commit(change));
+  },
+};
+
+export const shutdownSessions: Operation = {
+  words: ["shutdown", "sessions"],
+  args: "<filter>*",
+  level: "admin",
+  summary: "end the sessions that all filters match (show sess help: the filters)",
+  async run({ program }, args) {
+    const selector = parseSelector(program.registry, args);
+    if (selector.error !== undefined) return failure(selector.error);
+    const change: Change = { kind: "cut-selected", selector: selector.found };
+    const receipt = await program.commit(change);
+    return answerOf(change, receipt, info(`Sessions ended: ${receipt.done ? receipt.ended : 0}.`));
   },
 };

@@ -5,6 +5,7 @@ import { info } from "./answers.ts";
 import { clearCounters, clearCountersAll } from "./clear-counters.ts";
 import { echo, lowerToOperator, lowerToUser, prompt, quit, setSeverityOutput, setTimeoutCli } from "./connection.ts";
 import { delServer } from "./del-server.ts";
+import { evictCancel, evictHelp, evictServer, showEvictions } from "./evict.ts";
 import { candidates, unknownCommandText, usageLines } from "./find-operation.ts";
 import { setMaxconnFrontend, setMaxconnGlobal } from "./frontend-maxconn.ts";
 import { disableFrontend, enableFrontend, shutdownFrontend } from "./frontend-state.ts";
@@ -21,7 +22,7 @@ import { showSchemaJson } from "./show-schema.ts";
 import { showServersConn, showServersState } from "./show-servers.ts";
 import { showSess } from "./show-sess.ts";
 import { showStat } from "./show-stat.ts";
-import { shutdownSession, shutdownSessionsServer } from "./shutdown.ts";
+import { shutdownSession, shutdownSessions, shutdownSessionsServer } from "./shutdown.ts";
 import { wait } from "./wait.ts";
 
 const help: Operation = {
@@ -55,6 +56,9 @@ export const OPERATIONS: readonly Operation[] = [
   enableFrontend,
   enableHealth,
   enableServer,
+  evictCancel,
+  evictHelp,
+  evictServer,
   getWeight,
   lowerToOperator,
   setMaxconnFrontend,
@@ -68,6 +72,7 @@ export const OPERATIONS: readonly Operation[] = [
   showCliLevel,
   showCliSockets,
   showEnv,
+  showEvictions,
   showInfo,
   showResolvers,
   showSchemaJson,
@@ -78,6 +83,7 @@ export const OPERATIONS: readonly Operation[] = [
   showVersion,
   shutdownFrontend,
   shutdownSession,
+  shutdownSessions,
   shutdownSessionsServer,
   lowerToUser,
   wait,

@@ -48,6 +48,24 @@ describe("subcommands", () => {
     [["run", "show", "sess"], { kind: "runtime", command: "show sess", files: [] }],
     [["run", "--socket", "/s", "show info"], { kind: "runtime", command: "show info", socket: "/s", files: [] }],
     [["run", "-f", "a.cfg", "show info"], { kind: "runtime", command: "show info", files: ["a.cfg"] }],
+    [["evict", "b/s"], { kind: "evict", words: ["b/s"], dryRun: false, json: false, files: [] }],
+    [
+      "evict b/s --drain 30s --idle 200ms --over 10s --order oldest --deadline 60s --client rst --delete --json -s /s".split(
+        " ",
+      ),
+      {
+        kind: "evict",
+        words: "b/s drain 30s idle 200ms over 10s order oldest deadline 60s client rst delete".split(" "),
+        dryRun: false,
+        json: true,
+        socket: "/s",
+        files: [],
+      },
+    ],
+    [
+      ["evict", "b/s", "--dry-run", "-f", "a.cfg"],
+      { kind: "evict", words: ["b/s", "dry-run"], dryRun: true, json: false, files: ["a.cfg"] },
+    ],
     [["run", "show info", "-s", "/s"], { kind: "runtime", command: "show info", socket: "/s", files: [] }],
   ])("%j", (argv, expected) => {
     expect(parseCommandLine(argv)).toEqual(expected);

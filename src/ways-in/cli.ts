@@ -3,7 +3,9 @@
 
 import { Command, CommanderError } from "commander";
 import { nearestWord } from "../config/nearest.ts";
+import { addEvict, EVICT_WRONG_USE } from "./evict-options.ts";
 import { readFlags } from "./haproxy-flags.ts";
+import { FILE_OPTION, SOCKET_OPTION } from "./socket-options.ts";
 
 export type CommandLine =
   | {
@@ -36,10 +38,19 @@ export type CommandLine =
       readonly socket?: string;
       readonly files: readonly string[];
     }
+  | {
+      readonly kind: "evict";
+      /** Words of `evict server`, beginning with the server, without "json". */
+      readonly words: readonly string[];
+      readonly dryRun: boolean;
+      readonly json: boolean;
+      readonly socket?: string;
+      readonly files: readonly string[];
+    }
   | { readonly kind: "help"; readonly text: string; readonly exitCode: number }
   | { readonly kind: "error"; readonly text: string; readonly exitCode: number };
 
-const SUBCOMMANDS = ["demo", "check", "run", "help"];
+const SUBCOMMANDS = ["demo", "check", "run", "evict", "help"];
 
 const FLAGS_HELP = `
 Flags as in HAProxy:
@@ -126,7 +137,8 @@ function mainHelp(): string {
 
 function usageError(message: string, subcommand = ""): CommandLine {
   const help = subcommand === "" ? "headgate help" : `headgate help ${subcommand}`;
-  return { kind: "error", text: `headgate: ${message}\nSee '${help}'.\n`, exitCode: 1 };
+  const exitCode = subcommand === "evict" ? EVICT_WRONG_USE : 1;
+  return { kind: "error", text: `headgate: ${message}\nSee '${help}'.\n`, exitCode };
 }
 
 /** The commander program; `decide` gets what was chosen. */
@@ -150,12 +162,8 @@ function program(decide: (commandLine: CommandLine) => void): Command {
     .command("run")
     .description('send a Runtime API command, e.g. headgate run "show sess"')
     .argument("<command...>", "the command, as one word or several; ';' separates commands")
-    .option("-s, --socket <address>", "stats socket: a path, or host:port (else $HEADGATE_SOCKET)")
-    .option(
-      "-f <file>",
-      "take the first stats socket of this configuration (repeatable)",
-      (file, all: string[] | undefined) => [...(all ?? []), file],
-    )
+    .option(...SOCKET_OPTION)
+    .option(...FILE_OPTION)
     .addHelpText(
       "after",
       "\nWithout a socket named, ./headgate.sock is used where it exists.\nEnds with 1 if a command was refused, with 2 if nobody answered.",
@@ -168,5 +176,6 @@ function program(decide: (commandLine: CommandLine) => void): Command {
         ...(options.socket === undefined ? {} : { socket: options.socket }),
       }),
     );
+  addEvict(root, decide);
   return root;
 }

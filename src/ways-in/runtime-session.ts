@@ -150,7 +150,10 @@ export class RuntimeSession {
     const { signal } = this.#gone;
     const probing = setInterval(() => this.#probe(), PROBE_MS);
     try {
-      const context = { program: this.#program, connection: this.connection, signal };
+      const { remoteAddress: host, remotePort: port } = this.#socket;
+      const peer = host === undefined || port === undefined ? undefined : { host, port };
+      const tell = (text: string): Promise<boolean> => this.#write(text);
+      const context = { program: this.#program, connection: this.connection, signal, peer, tell };
       const run = () => operation.run(context, words.slice(operation.words.length));
       // What is shown has happened: a server that is down has no session left that it loses by that.
       return await (operation.words[0] === "show" ? this.#program.settled(run) : run());

@@ -137,6 +137,12 @@ const NOT_OURS: readonly Mask[] = [
 
 /** Documented in docs/reference/differences.md. */
 const OURS: readonly Mask[] = [
+  mask(
+    "filters of sessions that are to end are Headgate's own",
+    /^Which sessions\? .*$/gm,
+    "Unknown command",
+    "headgate",
+  ),
   mask("the thread that a session belongs to", / thread=\d+$/gm, "", "headgate"),
   mask("bytes are counted as they move, not at the end of the session", columns("b(?:in|out)"), "$1=N"),
 ];

@@ -62,7 +62,7 @@ it("carries out an order that comes in the middle of a batch before the next eve
     posted = true;
     rig.memory.serversI32[V_CUT_CAUSE] = EndCause.KILLED;
     rig.memory.serversI32[V_CUT_GENERATION]++;
-    rig.post({ kind: "cut-server", server: 0 });
+    rig.post({ kind: "cut-server", server: 0, resetClients: false });
   };
   rig.turn(0);
   // The first event was under way; the other two sessions had theirs in the same batch.
@@ -87,7 +87,7 @@ it("starts no further attempt for a session that was cut, even before the order 
     if (!call.startsWith("watch") || ++connects > 1) return;
     rig.memory.serversI32[V_CUT_CAUSE] = EndCause.KILLED;
     rig.memory.serversI32[V_CUT_GENERATION]++;
-    rig.post({ kind: "cut-server", server: 0 });
+    rig.post({ kind: "cut-server", server: 0, resetClients: false });
   };
   rig.advance(1);
   expect(rig.world.servers.length).toBe(3);

@@ -152,6 +152,11 @@ export class Connection implements Pollable {
     return n;
   }
 
+  /** Bytes that the relay has sent and that have not reached the peer. */
+  get unacknowledged(): number {
+    return this.dead ? 0 : this.sent - this.delivered;
+  }
+
   shutdownWrite(random: Random): void {
     this.relayFin = true;
     edge(this, random);

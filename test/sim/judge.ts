@@ -119,7 +119,7 @@ export class Judge {
       before = this.openConnections(server);
       Atomics.store(rig.memory.serversI32, server.index * SERVER_WORDS + V_CUT_CAUSE, EndCause.KILLED);
       Atomics.add(rig.memory.serversI32, server.index * SERVER_WORDS + V_CUT_GENERATION, 1);
-      sequence = rig.post({ kind: "cut-server", server: server.index });
+      sequence = rig.post({ kind: "cut-server", server: server.index, resetClients: false });
     };
     rig.interrupt = cut;
     for (let turns = 0; turns < 20 && sequence < 0 && rig.turnAny(); turns++) rig.world.network(false);

@@ -51,6 +51,8 @@ function checkEnded(rig: SimRig, server: ServerEntry): void {
   const { onMarkedDown } = server.config.policy;
   if (onMarkedDown === undefined || rig.memory.serversI32[row + V_OPER] !== OperState.STOPPED) return;
   if (!rig.wasMarkedDown.has(server)) return;
+  // While a server is evicted the operator says who ends; and who stayed when that was called off stays.
+  if (rig.evictions.all.some((eviction) => eviction.server === server && eviction.outcome !== "done")) return;
   const { down } = server.health.policy;
   if (down === undefined) {
     must(rig.memory.serversI32[row + V_ATTACHED] === 0, `${server.name} is down and was cut, and has sessions`);

@@ -5,6 +5,7 @@ import { resolveServerAddress } from "../../src/control/addresses.ts";
 import type { Change, Receipt } from "../../src/control/change.ts";
 import { createCommit } from "../../src/control/commit.ts";
 import type { CommitContext } from "../../src/control/commit-context.ts";
+import { Evictions } from "../../src/control/reconcile/eviction.ts";
 import type { ProxyEntry, ServerEntry } from "../../src/control/registry.ts";
 import { writeProxyRow, writeServerRow } from "../../src/control/tables.ts";
 import { runTurn } from "../../src/dataplane/loop.ts";
@@ -95,6 +96,8 @@ export class RealRig {
       listeners: { close() {}, pause() {}, resume: () => true },
       nowMs: () => performance.now(),
       random: Math.random,
+      evictions: new Evictions(),
+      askKernel: () => undefined,
     });
     for (let thread = 0; thread < threads; thread++) this.startRelay(thread, seed);
     this.order({ kind: "listen", listener: 0, fd: this.listener.fd, frontend: 0 });
@@ -129,7 +132,7 @@ export class RealRig {
     return entry;
   }
 
-  private order(body: OrderBody, thread?: number): { matched: number; ended: number } {
+  private order(body: OrderBody, thread?: number): { matched: number; ended: number; discardedBytes: number } {
     const threads = thread === undefined ? [...this.relays.keys()] : [thread];
     this.left = threads.length;
     this.ended = 0;
@@ -139,7 +142,7 @@ export class RealRig {
       kernel.wake(this.relays[to].relay.wakeFd);
     }
     this.runUntil(() => this.left === 0, `order ${body.kind} to be acknowledged`);
-    return { matched: this.ended, ended: this.ended };
+    return { matched: this.ended, ended: this.ended, discardedBytes: 0 };
   }
 
   /** Lets threads and peers run until something holds. */

@@ -4,10 +4,12 @@ import fc from "fast-check";
 import type { HealthPolicy } from "../../src/config/health-model.ts";
 import type { BalanceAlgorithm } from "../../src/config/model.ts";
 import type { Oper } from "../../src/control/health/state-machine.ts";
+import type { Eviction } from "../../src/control/reconcile/eviction.ts";
 import type { ServerEntry } from "../../src/control/registry.ts";
 import { AdminState, OperState } from "../../src/memory/server-row.ts";
 import * as S from "../../src/memory/session-row.ts";
 import type { Connection } from "./connection.ts";
+import { cancelEviction, checkEvictions, cutSelected, evict } from "./eviction-steps.ts";
 import { isLive } from "./invariants.ts";
 import { Judge, portOf } from "./judge.ts";
 import { serverConfig } from "./registry.ts";
@@ -127,6 +129,15 @@ const STEPS = {
     await scene.judge.cut(entry, true);
   },
   "cut session": cutSession,
+  evict: async (scene: Scene) => {
+    const entry = server(scene);
+    if (entry !== undefined) await evict(scene.rig, entry, scene.amount);
+  },
+  "cancel eviction": ({ rig }: Scene) => cancelEviction(rig),
+  "cut selected": async (scene: Scene) => {
+    const entry = server(scene);
+    if (entry !== undefined) await cutSelected(scene.rig, entry, scene.amount);
+  },
   add: addServer,
   delete: async (scene: Scene) => {
     const entry = server(scene);
@@ -276,6 +287,7 @@ export async function runScript(script: Script, threads: number): Promise<void> 
     })),
   });
   const judge = new Judge(rig);
+  const seenEvictions = new Set<Eviction>();
   const scene: Scene = { rig, judge, which: 0, amount: 0 };
   for (const [kind, which, amount] of script.steps) {
     scene.which = which;
@@ -283,6 +295,7 @@ export async function runScript(script: Script, threads: number): Promise<void> 
     await STEPS[kind](scene);
     judge.check();
     await rig.reconcileDue();
+    checkEvictions(rig, seenEvictions);
     judge.check();
     for (let turns = rig.world.random.below(4); turns > 0 && rig.turnAny(); turns--) judge.check();
   }

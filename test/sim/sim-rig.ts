@@ -5,6 +5,7 @@ import { resolveServerAddress } from "../../src/control/addresses.ts";
 import type { Change, Receipt } from "../../src/control/change.ts";
 import { createCommit } from "../../src/control/commit.ts";
 import type { CommitContext } from "../../src/control/commit-context.ts";
+import { Evictions } from "../../src/control/reconcile/eviction.ts";
 import type { ProxyEntry, ServerEntry } from "../../src/control/registry.ts";
 import { writeProxyRow, writeServerRow } from "../../src/control/tables.ts";
 import type { Acknowledgement, OrderSink } from "../../src/control/workers.ts";
@@ -120,11 +121,14 @@ export class SimRig {
       listeners: { close() {}, pause() {}, resume: () => true },
       nowMs: () => this.world.now,
       random: () => this.world.random.below(1000) / 1000,
+      evictions: this.evictions,
+      askKernel: () => undefined,
     });
     this.world.betweenCalls = (thread, call) => this.interleave(thread, call);
     this.registry = registry;
   }
 
+  readonly evictions = new Evictions();
   private readonly registry: ReturnType<typeof registryOf>;
 
   /** Puts a configured server in place. */
@@ -203,7 +207,7 @@ export class SimRig {
     }
     const { ended } = this.pending.get(sequence)!;
     this.pending.delete(sequence);
-    return { matched: ended, ended };
+    return { matched: ended, ended, discardedBytes: 0 };
   }
 
   private acknowledge(sequence: number, ended: number): void {

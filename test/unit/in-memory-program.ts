@@ -7,6 +7,7 @@ import { buildRegistry } from "../../src/control/build-registry.ts";
 import type { Change, Receipt } from "../../src/control/change.ts";
 import { createCommit } from "../../src/control/commit.ts";
 import type { Program } from "../../src/control/program.ts";
+import { Evictions } from "../../src/control/reconcile/eviction.ts";
 import type { ListenerEntry } from "../../src/control/registry.ts";
 import { CT_ROWS_USED } from "../../src/memory/counters.ts";
 import {
@@ -71,6 +72,7 @@ export class InMemoryProgram implements Program {
   readonly maxconn = 1000;
   readonly hardMaxconn = 2000;
   readonly fileLimit = 4096;
+  readonly evictions = new Evictions();
   stopping = false;
   /** What `show resolvers` has to show. */
   sections: ReturnType<Program["resolvers"]> = [];
@@ -93,7 +95,7 @@ export class InMemoryProgram implements Program {
       orders: {
         order: async ({ kind }) => {
           this.orders.push(kind);
-          return { matched: 0, ended: 0 };
+          return { matched: 0, ended: 0, discardedBytes: 0 };
         },
       },
       events: {
@@ -117,6 +119,8 @@ export class InMemoryProgram implements Program {
       listeners: { close: () => {}, pause: () => {}, resume: () => true },
       nowMs: () => performance.now(),
       random: Math.random,
+      evictions: this.evictions,
+      askKernel: () => undefined,
     });
     this.settled = commit.settled;
     this.commit = (change) => {

@@ -17,8 +17,8 @@ const NEVER = Number.POSITIVE_INFINITY;
 /** The server just went down: from now on its sessions are to end, as its words say. */
 export function noteDown(context: CommitContext, server: ServerEntry): void {
   const { onMarkedDown } = server.config.policy;
-  if (onMarkedDown === undefined) return;
   const { policy } = server.health;
+  if (onMarkedDown === undefined || policy.eviction !== undefined) return;
   policy.down = { sinceMs: context.nowMs(), pace: undefined, ended: 0 };
   policy.keptBecause = undefined;
   server.backend.policies.attention.add(server);
@@ -85,7 +85,7 @@ async function endAtPace(
   const step = paceStep(down.pace, nowMs, sessions);
   if (step.due === "all") return endAll(context, server, down);
   down.pace = step.pace;
-  if (step.due > 0) down.ended += await cutSome(context, server, step.due, EndCause.DOWN);
+  if (step.due > 0) down.ended += (await cutSome(context, server, step.due, EndCause.DOWN)).ended;
   return step.nextMs;
 }
 

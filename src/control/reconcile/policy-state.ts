@@ -2,6 +2,7 @@
 
 import type { ServerEntry } from "../registry.ts";
 import type { Pace } from "./cut-pace.ts";
+import type { Eviction } from "./eviction.ts";
 
 /** A server that is down, and whose sessions are to end; times of the monotonic clock. */
 export interface MarkedDown {
@@ -17,6 +18,8 @@ export interface PolicyState {
   startingSinceMs: number | undefined;
   /** Undefined while it is not down, and when all its sessions have ended. */
   down: MarkedDown | undefined;
+  /** Under way; until it ends, `on-marked-down` has no say. */
+  eviction: Eviction | undefined;
   /** Why `cut-guard` keeps its sessions; undefined: it does not. */
   keptBecause: string | undefined;
   /** Alarms of `observe`. */
@@ -26,6 +29,7 @@ export interface PolicyState {
 export const createPolicyState = (): PolicyState => ({
   startingSinceMs: undefined,
   down: undefined,
+  eviction: undefined,
   keptBecause: undefined,
   observedFailures: 0,
 });

@@ -1,9 +1,10 @@
-// The one place that decides again what has to happen in a backend by its policies: sessions of servers that are down, slow starts, the
+// The one place that decides again what has to happen in a backend by its policies: sessions of servers that are down, evictions, slow starts, the
 // fence. From what is so to what is to be done; called after every change of a server's state and when time has come. Control thread.
 
 import type { CommitContext } from "../commit-context.ts";
 import type { ProxyEntry, ServerEntry } from "../registry.ts";
 import { type BackendHealth, backendHealth } from "./cut-guard.ts";
+import { continueEviction } from "./evict-server.ts";
 import { settleLeader } from "./fence.ts";
 import { endSessions } from "./marked-down.ts";
 import { warmUp } from "./server-load.ts";
@@ -34,9 +35,11 @@ export async function reconcileServer(context: CommitContext, server: ServerEntr
 async function lookAt(context: CommitContext, server: ServerEntry, health: () => BackendHealth): Promise<number> {
   const warmMs = await warmUp(context, server);
   const cutMs = await endSessions(context, server, health);
-  const { startingSinceMs, down } = server.health.policy;
-  if (startingSinceMs === undefined && down === undefined) server.backend.policies.attention.delete(server);
-  return Math.min(warmMs, cutMs);
+  const evictMs = await continueEviction(context, server);
+  const { startingSinceMs, down, eviction } = server.health.policy;
+  if (startingSinceMs === undefined && down === undefined && eviction === undefined)
+    server.backend.policies.attention.delete(server);
+  return Math.min(warmMs, cutMs, evictMs);
 }
 
 /** States do not change while one change is carried out: counted once, and only if somebody asks. */

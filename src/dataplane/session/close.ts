@@ -40,6 +40,7 @@ import {
 import { EndCause, EndPhase } from "../../memory/end-state.ts";
 import { P_BACK_SESSIONS, P_FLAGS, PF_DONTLOGNULL, PF_RECORD, PROXY_WORDS } from "../../memory/proxy-row.ts";
 import { RecordKind } from "../../memory/record-row.ts";
+import { bytesHeld } from "../../memory/selector.ts";
 import {
   D_BUFFER,
   D_FLAGS,
@@ -91,14 +92,15 @@ type Manner = typeof ORDERLY | typeof ABORTIVE;
 const isCutCause = (cause: EndCause): boolean =>
   cause === EndCause.KILLED || cause === EndCause.DOWN || cause === EndCause.UP;
 
-/** Ends a session in the manner that its cause asks for. */
-export function closeSession(relay: Relay, row: number, cause: EndCause, phase: EndPhase): void {
+/** Ends a session in the manner that its cause asks for. `resetClient`: one that is cut is not told in good order. */
+export function closeSession(relay: Relay, row: number, cause: EndCause, phase: EndPhase, resetClient = false): void {
   const base = rowBase(row);
   if (isCutCause(cause)) {
+    countDiscarded(relay, base);
     // The server gets no further byte, not even one that waits in our send queue; the client gets what is on its way,
     // then an orderly end.
-    drainClient(relay, base);
-    end(relay, row, cause, phase, ORDERLY, ABORTIVE);
+    if (!resetClient) drainClient(relay, base);
+    end(relay, row, cause, phase, resetClient ? ABORTIVE : ORDERLY, ABORTIVE);
     return;
   }
   // Bytes that the server has not taken by now are not to reach it after the session is gone: neither those that wait here,
@@ -122,6 +124,11 @@ export function closeReset(relay: Relay, base: number, cause: EndCause): void {
   );
 }
 
+/** What a cut throws away: bytes that were read and not passed on, and those that the server has not acknowledged. */
+function countDiscarded(relay: Relay, base: number): void {
+  relay.discardedBytes += bytesHeld(relay.sessions, base) + unacknowledgedBytes(relay, base);
+}
+
 /** Reads what the client has sent already, because closing a socket with unread bytes resets it. Bounded. */
 function drainClient(relay: Relay, base: number): void {
   const fd = relay.sessions[base + S_CLIENT_FD];
@@ -130,6 +137,7 @@ function drainClient(relay: Relay, base: number): void {
     const n = relay.kernel.receive(fd, relay.readAddress as number, READ_BYTES);
     if (n <= 0) return;
     total += n;
+    relay.discardedBytes += n;
     if (n < READ_BYTES) return;
   }
 }

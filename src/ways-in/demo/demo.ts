@@ -9,7 +9,7 @@ import { renderDiagnostic } from "../../config/diagnostics.ts";
 import { loadConfigText } from "../../config/load.ts";
 import type { Config } from "../../config/model.ts";
 import type { Program } from "../../control/program.ts";
-import { DEFAULT_SOCKET } from "../run-command.ts";
+import { DEFAULT_SOCKET } from "../stats-socket-client.ts";
 import { DemoClients } from "./clients.ts";
 import { addressesOf, type DemoAddresses, demoConfig } from "./demo-config.ts";
 import { DemoEvents } from "./events.ts";

@@ -1,0 +1,57 @@
+// The beginning of an eviction: no new session from here on, and the sessions that are there are counted. Control thread, only called
+// by `commit`.
+
+import { AdminState, SERVER_WORDS, V_QUEUE_LENGTH } from "../../memory/server-row.ts";
+import { phaseOf, SessionPhase } from "../../memory/session-phase.ts";
+import { S_SERVER } from "../../memory/session-row.ts";
+import type { Receipt } from "../change.ts";
+import type { CommitContext } from "../commit-context.ts";
+import { forSessions } from "../cut.ts";
+import type { ServerEntry } from "../registry.ts";
+import { changeAdmin } from "../server-state.ts";
+import { continueEviction, endEviction, say } from "./evict-server.ts";
+import { attachedTo, type Eviction, type EvictionRequest, sessionsCut } from "./eviction.ts";
+
+/** Begins an eviction in place of one that may be under way, and does what is due at once. The receipt has it as `eviction`. */
+export async function beginEviction(
+  context: CommitContext,
+  server: ServerEntry,
+  request: EvictionRequest,
+): Promise<Receipt> {
+  const { memory } = context;
+  const { policy } = server.health;
+  const before = policy.eviction;
+  const eviction = context.evictions.begin(server, request, context.nowMs());
+  if (before !== undefined) endEviction(context, before, "replaced", `eviction ${eviction.id} took its place`);
+  policy.eviction = eviction;
+  // The operator's word counts for more than the config's `on-marked-down`.
+  policy.down = undefined;
+  eviction.byState.queued = Atomics.load(memory.serversI32, server.index * SERVER_WORDS + V_QUEUE_LENGTH);
+  await changeAdmin(context, server, AdminState.FORCED_MAINT, AdminState.FORCED_DRAIN);
+  // From now on no session is given to the server: the number only goes down.
+  countByState(context, eviction);
+  say(context, server, `eviction ${eviction.id} begins with ${attachedTo(memory, server)} sessions`);
+  eviction.hasBegun = true;
+  server.backend.policies.attention.add(server);
+  const nextMs = await continueEviction(context, server);
+  if (nextMs < Number.POSITIVE_INFINITY) context.events.onReconcileAt(server.backend, nextMs);
+  const { matched, survivors } = eviction;
+  return { done: true, matched, ended: sessionsCut(eviction), survivors, eviction };
+}
+
+function countByState(context: CommitContext, eviction: Eviction): void {
+  const { memory } = context;
+  const { byState, server } = eviction;
+  for (let thread = 0; thread < memory.threads; thread++) {
+    forSessions(memory, thread, (base) => {
+      if (memory.sessions[base + S_SERVER] !== server.index) return;
+      const phase = phaseOf(memory.sessions, base);
+      if (phase === SessionPhase.CONNECTING) byState.connecting++;
+      else if (phase === SessionPhase.TURN_AROUND) byState.turnAround++;
+      else if (phase === SessionPhase.HALF_CLOSED) byState.halfClosed++;
+      else if (phase === SessionPhase.ESTABLISHED) byState.established++;
+    });
+  }
+  eviction.matched =
+    byState.queued + byState.connecting + byState.turnAround + byState.established + byState.halfClosed;
+}

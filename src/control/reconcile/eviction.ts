@@ -1,0 +1,145 @@
+// An eviction: what was asked, how far it is, and how it ended. Written by `evict-server.ts` only; operations read it. Control thread.
+
+import { SERVER_WORDS, V_ATTACHED } from "../../memory/server-row.ts";
+import type { SharedMemory } from "../../memory/shared-memory.ts";
+import type { KernelAnswer } from "../kernel-answer.ts";
+import type { ServerEntry } from "../registry.ts";
+import type { Pace } from "./cut-pace.ts";
+
+export type EvictionOrder = "idle" | "oldest" | "random";
+
+export interface EvictionRequest {
+  /** So long nobody is cut; 0: not at all. */
+  readonly drainMs: number;
+  /** Only sessions that have been quiet so long are cut before the deadline; 0: any. */
+  readonly idleMs: number;
+  /** Cuts are spread over so long; or so many a second. At most one of the two; 0: neither. */
+  readonly overMs: number;
+  readonly ratePerSecond: number;
+  /** Who goes first at a pace. */
+  readonly order: EvictionOrder;
+  /** From the order on; undefined: none. */
+  readonly deadlineMs: number | undefined;
+  readonly resetClients: boolean;
+  readonly deleteServer: boolean;
+  readonly destroyForeign: boolean;
+}
+
+export const EVICT_NOW: EvictionRequest = {
+  drainMs: 0,
+  idleMs: 0,
+  overMs: 0,
+  ratePerSecond: 0,
+  order: "random",
+  deadlineMs: undefined,
+  resetClients: false,
+  deleteServer: false,
+  destroyForeign: false,
+};
+
+/** Sessions by what they were doing when the eviction began. Those that only waited for the server were sent to others. */
+export interface CountByState {
+  queued: number;
+  connecting: number;
+  turnAround: number;
+  established: number;
+  halfClosed: number;
+}
+
+export type EvictionOutcome = "running" | "done" | "cancelled" | "replaced";
+
+export interface Eviction {
+  readonly id: number;
+  readonly server: ServerEntry;
+  readonly request: EvictionRequest;
+  readonly startedWallMs: number;
+  /** By the relays' clock. */
+  readonly startedMs: number;
+  /** Its sessions have been counted, and may be cut. */
+  hasBegun: boolean;
+  outcome: EvictionOutcome;
+  /** Why it ended, where that does not go without saying. */
+  reason: string;
+  /** Sessions of the server when it began, and those that waited for it. */
+  matched: number;
+  readonly byState: CountByState;
+  cutIdle: number;
+  cutPaced: number;
+  cutAtDeadline: number;
+  discardedBytes: number;
+  /** From the order to the last session's end; undefined while there are some. */
+  lastCloseMs: number | undefined;
+  /** From the order to the end of the eviction. */
+  endedMs: number | undefined;
+  pace: Pace | undefined;
+  notBeforeMs: number;
+  /** Sessions left when it ended. */
+  survivors: number;
+  kernel: KernelAnswer | undefined;
+  /** Undefined: it was not to be deleted, or not yet. Else whether it was. */
+  deleted: boolean | undefined;
+}
+
+/** Sessions on the server right now. */
+export const attachedTo = (memory: SharedMemory, { index }: ServerEntry): number =>
+  Atomics.load(memory.serversI32, index * SERVER_WORDS + V_ATTACHED);
+
+/** Sessions that are left: now, or when it ended. */
+export const sessionsLeft = (memory: SharedMemory, eviction: Eviction): number =>
+  eviction.outcome === "running" ? attachedTo(memory, eviction.server) : eviction.survivors;
+
+/** Sessions cut so far. */
+export const sessionsCut = ({ cutIdle, cutPaced, cutAtDeadline }: Eviction): number =>
+  cutIdle + cutPaced + cutAtDeadline;
+
+/** Sessions that ended without being cut. */
+export const endedThemselves = (memory: SharedMemory, eviction: Eviction): number =>
+  Math.max(0, eviction.matched - eviction.byState.queued - sessionsCut(eviction) - sessionsLeft(memory, eviction));
+
+/** Evictions kept after they ended. */
+const KEPT = 100;
+
+/** All evictions of the process that are remembered. */
+export class Evictions {
+  #last = 0;
+  #all: Eviction[] = [];
+
+  /** In order of their numbers. */
+  get all(): readonly Eviction[] {
+    return this.#all;
+  }
+
+  byId(id: number): Eviction | undefined {
+    return this.#all.find((eviction) => eviction.id === id);
+  }
+
+  begin(server: ServerEntry, request: EvictionRequest, nowMs: number): Eviction {
+    const eviction: Eviction = {
+      id: ++this.#last,
+      server,
+      request,
+      startedWallMs: Date.now(),
+      startedMs: nowMs,
+      hasBegun: false,
+      outcome: "running",
+      reason: "",
+      matched: 0,
+      byState: { queued: 0, connecting: 0, turnAround: 0, established: 0, halfClosed: 0 },
+      cutIdle: 0,
+      cutPaced: 0,
+      cutAtDeadline: 0,
+      discardedBytes: 0,
+      lastCloseMs: undefined,
+      endedMs: undefined,
+      pace: undefined,
+      notBeforeMs: 0,
+      survivors: 0,
+      kernel: undefined,
+      deleted: undefined,
+    };
+    const ended = this.#all.filter((other) => other.outcome !== "running");
+    if (ended.length >= KEPT) this.#all.splice(this.#all.indexOf(ended[0]!), 1);
+    this.#all.push(eviction);
+    return eviction;
+  }
+}

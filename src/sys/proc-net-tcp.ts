@@ -1,0 +1,72 @@
+// /proc/net/tcp and /proc/net/tcp6: the kernel's table of TCP sockets as text, for hosts where netlink is refused. Control thread.
+
+import { readFileSync } from "node:fs";
+import ipaddr from "ipaddr.js";
+import type { TcpConnection } from "./sock-diag.ts";
+
+/** By the kernel's numbers. */
+export const TCP_STATES = [
+  "",
+  "ESTABLISHED",
+  "SYN_SENT",
+  "SYN_RECV",
+  "FIN_WAIT1",
+  "FIN_WAIT2",
+  "TIME_WAIT",
+  "CLOSE",
+  "CLOSE_WAIT",
+  "LAST_ACK",
+  "LISTEN",
+  "CLOSING",
+  "NEW_SYN_RECV",
+] as const;
+export type TcpState = (typeof TCP_STATES)[number];
+
+/** An address in text; one of IPv4 in IPv6's form as IPv4. */
+export function bytesToHost(bytes: Uint8Array): string {
+  const address = ipaddr.fromByteArray([...bytes]);
+  if (address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress()) return address.toIPv4Address().toString();
+  return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
+}
+
+/** The table's rows that have `port` at either end. A file that cannot be read counts as empty. */
+export const procConnections = (port: number): TcpConnection[] =>
+  ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((path) => rowsOf(path, port));
+
+function rowsOf(path: string, port: number): TcpConnection[] {
+  let text: string;
+  try {
+    text = readFileSync(path, "latin1");
+  } catch {
+    return [];
+  }
+  const wanted = `:${port.toString(16).toUpperCase().padStart(4, "0")} `;
+  const found: TcpConnection[] = [];
+  for (const line of text.split("\n").slice(1)) {
+    if (!line.includes(wanted)) continue;
+    const [, local, remote, state, queues, , , , , inode] = line.trim().split(/\s+/);
+    const [localHost, localPort] = endOf(local);
+    const [remoteHost, remotePort] = endOf(remote);
+    const [unsent, unread] = (queues ?? "").split(":");
+    found.push({
+      localHost,
+      localPort,
+      remoteHost,
+      remotePort,
+      state: TCP_STATES[Number.parseInt(state ?? "", 16)] ?? "",
+      inode: Number(inode),
+      unsentBytes: Number.parseInt(unsent ?? "", 16),
+      unreadBytes: Number.parseInt(unread ?? "", 16),
+      identity: undefined,
+    });
+  }
+  return found;
+}
+
+/** "0100007F:1F90": words of the address as the host stores them, then the port. */
+function endOf(text: string | undefined): readonly [host: string, port: number] {
+  const [address, port] = (text ?? "").split(":");
+  const words = (address ?? "").match(/.{8}/g) ?? [];
+  const bytes = words.flatMap((word) => (word.match(/../g) ?? []).reverse().map((byte) => Number.parseInt(byte, 16)));
+  return [bytesToHost(Uint8Array.from(bytes)), Number.parseInt(port ?? "", 16)];
+}
