@@ -25,7 +25,7 @@ import { type CommitContext, done, refuse } from "./commit-context.ts";
 import { cutSelected, cutServer } from "./cut.ts";
 import { pauseFrontend, resumeFrontend, setFrontendMaxconn, setProcessMaxconn, shutdownFrontend } from "./frontends.ts";
 import { applyCheckResult, applyObservedErrors, enableCheck, setCheckTarget, setHealth } from "./health/changes.ts";
-import { createHealth, findTracked, link } from "./health/health-entry.ts";
+import { clearHealthCounters, createHealth, findTracked, link } from "./health/health-entry.ts";
 import { beginEviction } from "./reconcile/begin-eviction.ts";
 import { cancelEviction, continueEviction } from "./reconcile/evict-server.ts";
 import { reconcile, reconcileServer } from "./reconcile/reconcile.ts";
@@ -246,7 +246,9 @@ async function clearCounters(context: CommitContext, all: boolean): Promise<Rece
     for (const server of proxy.servers) {
       const own = server.index * SERVER_WORDS;
       for (const word of [V_SERVED_MAX, V_QUEUE_MAX]) Atomics.store(memory.serversI32, own + word, 0);
+      if (all) clearHealthCounters(server.health);
     }
+    if (all) proxy.downTransitions = 0;
   }
   return done();
 }

@@ -7,8 +7,6 @@ import { raiseFileLimit } from "../sys/process-limits.ts";
 
 export interface ProcessSize {
   readonly maxconn: number;
-  /** Sessions that the file limit allows. */
-  readonly hardMaxconn: number;
   readonly fileLimit: number;
 }
 
@@ -23,19 +21,19 @@ export function sizeProcess(config: Config, threads: number, commandLineMaxconn?
   const asked = commandLineMaxconn ?? config.global.maxconn;
   const needed = asked === undefined ? WANTED_FDS : asked * 2 + others;
   const fileLimit = raiseFileLimit(needed);
-  const hardMaxconn = Math.min(SESSIONS_MAX / threads, Math.floor((fileLimit - others) / 2));
-  if (asked !== undefined && asked > hardMaxconn) {
+  const possible = Math.min(SESSIONS_MAX / threads, Math.floor((fileLimit - others) / 2));
+  if (asked !== undefined && asked > possible) {
     throw new AppError(
       "maxconn-too-high",
       `maxconn ${asked} needs ${needed} file descriptors (2 for each session and ${others} others), but the limit is ${fileLimit}.`,
-      `raise the limit (ulimit -n ${needed}, or LimitNOFILE=${needed} in the systemd unit), or set maxconn to ${Math.max(1, hardMaxconn)} or less`,
+      `raise the limit (ulimit -n ${needed}, or LimitNOFILE=${needed} in the systemd unit), or set maxconn to ${Math.max(1, possible)} or less`,
     );
   }
-  if (hardMaxconn < 1) {
+  if (possible < 1) {
     throw new AppError(
       "file-limit-too-low",
       `the limit of ${fileLimit} file descriptors leaves none for sessions (${others} others are needed).`,
     );
   }
-  return { maxconn: asked ?? hardMaxconn, hardMaxconn, fileLimit };
+  return { maxconn: asked ?? possible, fileLimit };
 }

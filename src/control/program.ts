@@ -16,9 +16,8 @@ export interface Program {
   readonly startWallMs: number;
   readonly bootMs: number;
   readonly threads: number;
-  /** Process-wide limit at the start, which is how many rows there are, and the one the file limit allows. */
+  /** Process-wide limit at the start, which is how many rows there are, and the most that it can be set to. */
   readonly maxconn: number;
-  readonly hardMaxconn: number;
   readonly fileLimit: number;
   readonly evictions: Evictions;
   /** A soft stop is under way. */

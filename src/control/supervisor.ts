@@ -74,7 +74,6 @@ export class RunningProgram implements Program {
   bootMs = 0;
   readonly threads: number;
   readonly maxconn: number;
-  readonly hardMaxconn: number;
   readonly fileLimit: number;
   readonly evictions = new Evictions();
   stopping = false;
@@ -111,7 +110,6 @@ export class RunningProgram implements Program {
     this.startWallMs = options.bootStartMs;
     this.threads = memory.threads;
     this.maxconn = size.maxconn;
-    this.hardMaxconn = size.hardMaxconn;
     this.fileLimit = size.fileLimit;
     this.relays = new RelayThreads(memory, {
       onRecords: (thread) => this.drain(thread),

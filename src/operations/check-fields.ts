@@ -15,17 +15,17 @@ function columnsOf(
   seen: CheckState,
   note = "",
 ): Values {
-  const { last, inProgress } = check;
+  const { last, inProgress, isAwaited } = check;
   const shown = isRunning(check.counter);
   const status = last?.status ?? "INI";
   const show = (value: string | number, when = true): string | number => (shown && when ? value : "");
   return {
     [`${prefix}_status`]: show(`${inProgress ? "* " : ""}${status}`),
-    [`${prefix}_code`]: show(last?.code ?? 0, hasCode(status)),
+    [`${prefix}_code`]: show(isAwaited ? 0 : (last?.code ?? 0), hasCode(status)),
     [`${prefix}_duration`]: show(Math.max(0, last?.durationMs ?? 0), prefix === "agent" || last !== undefined),
     [`${prefix}_desc`]: show(statusWords(status)),
-    // A check that starts has no text yet.
-    [lastColumn]: show([inProgress ? "" : (last?.description ?? ""), note].filter((text) => text !== "").join("; ")),
+    // A check that starts has neither code nor text yet.
+    [lastColumn]: show([isAwaited ? "" : (last?.description ?? ""), note].filter((text) => text !== "").join("; ")),
     [`${prefix}_rise`]: show(seen.counter.rise),
     [`${prefix}_fall`]: show(seen.counter.fall),
     [`${prefix}_health`]: show(seen.counter.health),
@@ -71,7 +71,7 @@ function stateBits(check: CheckState): number {
 export function checkStateColumns(server: ServerEntry): readonly number[] {
   const { check, agent } = server.health;
   const status = check.last?.status ?? "INI";
-  const result = check.inProgress ? CHECK_RESULT.unknown : CHECK_RESULT[resultKindOf(status)];
+  const result = check.isAwaited ? CHECK_RESULT.unknown : CHECK_RESULT[resultKindOf(status)];
   const agentBits = stateBits(agent) | (agent.counter.configured ? AGENT : 0);
   return [CHECK_STATUS[status], result, check.counter.health, stateBits(check), agentBits];
 }

@@ -108,8 +108,8 @@ add(
   "Hard_maxconn",
   "CLPV",
   "u32",
-  "limit of client connections that the file limit allows",
-  (now) => now.program.hardMaxconn,
+  "limit of client connections at the start: the most that it can be set to",
+  (now) => now.program.maxconn,
 );
 add("CurrConns", "MGPV", "u32", "client connections", (now) => Atomics.load(now.program.memory.words, W_CONNECTIONS));
 add(

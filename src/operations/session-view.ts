@@ -23,6 +23,7 @@ import {
   DF_BLOCKED,
   DF_EOF,
   DF_SHUT,
+  QueueState,
   S_ACCEPT_F64,
   S_ACCEPT_WALL_F64,
   S_BACKEND,
@@ -38,6 +39,8 @@ import {
   S_FRONTEND,
   S_LISTENER,
   S_PHASE_F64,
+  S_QUEUE_SERVER,
+  S_QUEUE_STATE,
   S_RETRIES,
   S_SERVER,
   S_SERVER_ACTIVE_F64,
@@ -120,6 +123,9 @@ export function viewSession(program: Program, reader: SessionReader, thread: num
   const left = (timeoutMs: number, sinceMs: number): number | undefined =>
     timeoutMs > 0 ? Math.max(0, timeoutMs - (nowMs - sinceMs)) : undefined;
   const front = words[S_FRONTEND];
+  // One that waits for a certain server is shown with it.
+  const waitedFor = words[S_QUEUE_STATE] === QueueState.NONE ? -1 : words[S_QUEUE_SERVER];
+  const server = words[S_SERVER] < 0 ? waitedFor : words[S_SERVER];
   const back = words[S_BACKEND];
   const tunnelMs = isEstablished ? timeout(back, P_TIMEOUT_TUNNEL) : 0;
   const clientFinMs = (down & DF_SHUT) !== 0 ? timeout(front, P_TIMEOUT_CLIENT_FIN) : 0;
@@ -165,7 +171,7 @@ export function viewSession(program: Program, reader: SessionReader, thread: num
     listener,
     frontend: registry.proxiesByIndex[front],
     backend: back < 0 ? undefined : registry.proxiesByIndex[back],
-    server: words[S_SERVER] < 0 ? undefined : registry.serversByIndex[words[S_SERVER]],
+    server: server < 0 ? undefined : registry.serversByIndex[server],
     acceptWallMs: f64[S_ACCEPT_WALL_F64],
     ageMs: Math.max(0, nowMs - f64[S_ACCEPT_F64]),
     calls: f64[S_CALLS_F64],

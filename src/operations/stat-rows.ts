@@ -144,7 +144,7 @@ export function backendRow(program: Program, proxy: ProxyEntry, counted: boolean
   const values = {
     ...common(proxy, "B", "BACKEND", 0),
     ...bytes(blocks.sum(CB_BYTES_IN), blocks.sum(CB_BYTES_OUT)),
-    qcur: Atomics.load(proxiesI32, row + P_QUEUE_LENGTH) + queuedAtServers(memory.serversI32, proxy),
+    qcur: Atomics.load(proxiesI32, row + P_QUEUE_LENGTH),
     qmax: proxiesI32[row + P_QUEUE_MAX],
     scur: Atomics.load(proxiesI32, row + P_BACK_SESSIONS),
     smax: proxiesI32[row + P_BACK_SESSIONS_MAX],
@@ -178,12 +178,6 @@ export function backendRow(program: Program, proxy: ProxyEntry, counted: boolean
     ttime_max: Math.round(blocks.max(CB_TOTAL_MS_MAX)),
   };
   return { kind: "B", iid: proxy.id, sid: 0, values };
-}
-
-function queuedAtServers(serversI32: Int32Array, proxy: ProxyEntry): number {
-  let queued = 0;
-  for (const server of proxy.servers) queued += Atomics.load(serversI32, server.index * SERVER_WORDS + V_QUEUE_LENGTH);
-  return queued;
 }
 
 /** Only of a server that starts slowly. */

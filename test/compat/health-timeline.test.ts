@@ -3,58 +3,17 @@
 // state before it has been read.
 
 import { spawnSync } from "node:child_process";
-import { createServer, type Server, type Socket } from "node:net";
 import { beforeAll, describe, expect, it } from "vitest";
 import { LogReceiver } from "../harness/log-receiver.ts";
 import { FRONTEND_ADDRESS, loopbackAddress } from "../harness/ports.ts";
 import { Program } from "../harness/program.ts";
 import { seededRandom } from "../harness/random-stream.ts";
 import { statRow } from "../harness/show.ts";
-import { waitFor } from "../harness/wait-for.ts";
+import { type Answer, HeldChecks } from "./held-checks.ts";
 
 const found = spawnSync("haproxy", ["-v"], { encoding: "utf8" }).stdout ?? "";
 const version = /version (\d+\.\d+)/.exec(found)?.[1];
 const whyNot = version === "2.6" ? "" : ` (skipped: needs HAProxy 2.6 on PATH, there is ${version ?? "none"})`;
-
-/** Answers: U passes (200), D fails (503), R resets the connection. */
-type Answer = "U" | "D" | "R";
-
-/** Answers checks only when told to. */
-class HeldChecks {
-  readonly #server: Server;
-  readonly #waiting: Socket[] = [];
-  port = 0;
-
-  private constructor() {
-    this.#server = createServer((socket) => {
-      socket.on("error", () => {});
-      socket.once("data", () => this.#waiting.push(socket));
-    });
-  }
-
-  static async start(address: string): Promise<HeldChecks> {
-    const held = new HeldChecks();
-    await new Promise<void>((resolve) => held.#server.listen({ host: address, port: 0 }, resolve));
-    const bound = held.#server.address();
-    held.port = typeof bound === "object" && bound ? bound.port : 0;
-    return held;
-  }
-
-  async arrival(): Promise<void> {
-    await waitFor(() => this.#waiting.length > 0, "a check");
-  }
-
-  answer(answer: Answer): void {
-    const socket = this.#waiting.shift()!;
-    if (answer === "R") socket.resetAndDestroy();
-    else socket.end(`HTTP/1.0 ${answer === "U" ? "200 OK" : "503 No"}\r\n\r\n`);
-  }
-
-  async close(): Promise<void> {
-    for (const socket of this.#waiting) socket.destroy();
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
-  }
-}
 
 interface Timeline {
   readonly name: string;

@@ -33,7 +33,7 @@ const TWO_PROCESSES: readonly Mask[] = [
   mask("two programs", infoLines("Name", "Version", "Release_date", "Build info"), "$1: N"),
   mask("two programs", /^\d+\.\d+\.\d+\S*$/gm, "VERSION"),
   mask("the process's own", infoLines("Pid", "Tasks", "Run_queue", "Idle_pct"), "$1: N"),
-  mask("HAProxy lowers the file limit to what it needs", infoLines("Ulimit-n", "Maxsock", "Hard_maxconn"), "$1: N"),
+  mask("HAProxy lowers the file limit to what it needs", infoLines("Ulimit-n", "Maxsock"), "$1: N"),
   mask("HAProxy's pools; Headgate says what is resident", infoLines("Pool(?:Alloc|Used)_(?:MB|bytes)"), "$1: N"),
   mask("bytes of answers count in HAProxy", infoLines("TotalBytesOut", "BytesOutRate"), "$1: N"),
   mask("the test's own polls", infoLines("CumConns", "CumReq"), "$1: N"),
@@ -76,6 +76,7 @@ const NEWER_TABLES: readonly Mask[] = [
   mask("3.x calls it a rate", /^(@ Backend\S+ 33 rate Metric\/)(?:Gauge|Rate)/gm, "$1X"),
   mask("3.x knows no health where there is no check", /^(\d+ \S+ \d+ \S+ \S+ \d+ \d+ \d+ \d+ N 1 0) [02] /gm, "$1 N "),
   mask("3.x shows the weight of a new server at once", /^(be\/n1 weight)=\d+$/gm, "$1=N"),
+  mask("`clear counters all` clears it since 3.x", /^(be\/BACKEND chkdown)=[04]$/gm, "$1=N"),
   mask("2.6 has a limit of idle connections for new servers", /^\S+ src_ilim=0\n/gm, "", "haproxy"),
 ];
 

@@ -68,7 +68,7 @@ export class Daemons {
     const child = spawn(command, args, {
       ...this.#account,
       cwd: folder,
-      env: this.#environment(folder),
+      env: this.#environment(),
       stdio: ["ignore", log, log],
     });
     closeSync(log);
@@ -82,7 +82,7 @@ export class Daemons {
       execFile(
         command,
         args,
-        { ...this.#account, cwd: folder, env: this.#environment(folder), timeout: boundMs, killSignal: "SIGKILL" },
+        { ...this.#account, cwd: folder, env: this.#environment(), timeout: boundMs, killSignal: "SIGKILL" },
         (error, stdout, stderr) => {
           const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
           resolve({ code, output: stdout + stderr });
@@ -91,9 +91,8 @@ export class Daemons {
     });
   }
 
-  #environment(folder: string): NodeJS.ProcessEnv {
-    // A mariadbd that starts removes whatever temporary tables it finds: each has a folder of its own for them.
-    return { PATH: `${process.env.PATH}:/usr/sbin:/sbin`, HOME: this.directory, LC_ALL: "C", TMPDIR: folder };
+  #environment(): NodeJS.ProcessEnv {
+    return { PATH: `${process.env.PATH}:/usr/sbin:/sbin`, HOME: this.directory, LC_ALL: "C", TMPDIR: this.directory };
   }
 
   /** The end of what a daemon printed. */

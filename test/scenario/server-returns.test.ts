@@ -31,16 +31,16 @@ describe.each([1, 2])("slowstart, %i thread(s)", (threads) => {
     expect(await stage.row("a"), "not at the start").toMatchObject({ weight: "16", throttle: "", slim: "50" });
     await stage.health("a", "down");
     await stage.health("a", "up");
-    expect(await stage.row("a")).toMatchObject({ weight: "1", uweight: "16", throttle: "7", slim: "50", act: "1" });
+    expect(await stage.row("a")).toMatchObject({ weight: "1", uweight: "16", throttle: "6", slim: "50", act: "1" });
     expect(await stage.row("BACKEND")).toMatchObject({ weight: "2", uweight: "17" });
     expect((await stage.program.serversState())[0]).toMatchObject({ srv_op_state: "1", srv_uweight: "16" });
     await open(stage, 4);
     expect([a.connections.length, b.connections.length]).toEqual([1, 3]);
     // What the operator says holds in proportion, and maintenance begins anew.
     await stage.program.runtime("set server be/a weight 160");
-    expect(await stage.row("a")).toMatchObject({ weight: "10", uweight: "160", throttle: "7" });
+    expect(await stage.row("a")).toMatchObject({ weight: "10", uweight: "160", throttle: "6" });
     await stage.program.runtime("disable server be/a; enable server be/a");
-    expect(await stage.row("a")).toMatchObject({ weight: "10", throttle: "7" });
+    expect(await stage.row("a")).toMatchObject({ weight: "10", throttle: "6" });
   });
 
   it("goes up by itself to the full share, and lets waiting sessions in", async () => {

@@ -70,7 +70,6 @@ export class InMemoryProgram implements Program {
   readonly bootMs = 5;
   readonly threads = THREADS;
   readonly maxconn = 1000;
-  readonly hardMaxconn = 2000;
   readonly fileLimit = 4096;
   readonly evictions = new Evictions();
   stopping = false;

@@ -49,6 +49,7 @@ async function count(
   const check = server.health[source];
   const before = check.last?.status;
   check.last = result;
+  check.isAwaited = false;
   // What was on its way when maintenance began says nothing about the server after it.
   if (check.counter.paused) return done();
   const verdict = verdictOf(source, result);

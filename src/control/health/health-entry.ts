@@ -25,6 +25,8 @@ export interface CheckState {
   last: CheckResult | undefined;
   /** One is on its way. */
   inProgress: boolean;
+  /** Nothing has been found since that one began: what is known is of an earlier one. */
+  isAwaited: boolean;
   /** The next one comes after `fastinter`, because `observe` raised an alarm. */
   hurries: boolean;
   /** Failed ones that counted. */
@@ -52,6 +54,7 @@ const checkState = (counter: CheckCounter): CheckState => ({
   counter,
   last: undefined,
   inProgress: false,
+  isAwaited: false,
   hurries: false,
   failures: 0,
   host: undefined,
@@ -80,6 +83,14 @@ export function createHealth(config: ServerConfig, dynamic: boolean, unresolved 
     policy: createPolicyState(),
     downTransitions: 0,
   };
+}
+
+/** What `clear counters all` sets to 0; states, and the time that a server was down, stay. */
+export function clearHealthCounters(health: HealthEntry): void {
+  health.check.failures = 0;
+  health.agent.failures = 0;
+  health.policy.observedFailures = 0;
+  health.downTransitions = 0;
 }
 
 /** The state before the first check: of `init-state`, or up unless in maintenance. Moves the counter accordingly. */

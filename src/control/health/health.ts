@@ -86,6 +86,7 @@ export class HealthChecks {
     const check = server.health[source];
     const { health } = server.config;
     check.inProgress = true;
+    check.isAwaited = true;
     const end = async (change: Change): Promise<void> => {
       await this.commit(change);
       // The pace of the next one depends on what this one did.
@@ -94,6 +95,7 @@ export class HealthChecks {
     };
     const cancelled = (): void => {
       check.inProgress = false;
+      check.isAwaited = false;
     };
     if (source === "check" && health !== undefined) {
       const target = checkTarget(overridden(health, check), addressOf(server));

@@ -1,6 +1,6 @@
 // The log lines of one server's change of state, with what its backend looks like after it. Control thread.
 
-import { SERVER_WORDS, V_FLAGS, V_QUEUE_LENGTH, V_USABLE, VF_BACKUP } from "../../memory/server-row.ts";
+import { SERVER_WORDS, V_FLAGS, V_QUEUE_LENGTH, V_USABLE, V_WEIGHT, VF_BACKUP } from "../../memory/server-row.ts";
 import type { SharedMemory } from "../../memory/shared-memory.ts";
 import type { ServerStateChange } from "../commit-context.ts";
 import type { ServerEntry } from "../registry.ts";
@@ -13,7 +13,11 @@ export function stateChangeMessages(
 ): LogMessage[] {
   const table = memory.serversI32;
   const isBackup = (other: ServerEntry): boolean => (table[other.index * SERVER_WORDS + V_FLAGS] & VF_BACKUP) !== 0;
-  const usable = server.backend.servers.filter((other) => table[other.index * SERVER_WORDS + V_USABLE] === 1);
+  // A server of weight 0 is not counted, as in `act` and `bck` of `show stat`.
+  const usable = server.backend.servers.filter(({ index }) => {
+    const row = index * SERVER_WORDS;
+    return table[row + V_USABLE] === 1 && table[row + V_WEIGHT] > 0;
+  });
   const names = {
     backend: server.backend.name,
     server: server.name,

@@ -1,7 +1,7 @@
 // Writes what a server counts for in load balancing and how many sessions it may have, while it starts slowly and afterwards.
 // Control thread, only called by `commit`.
 
-import { OperState, SERVER_WORDS, V_MAXCONN, V_OPER, V_WEIGHT } from "../../memory/server-row.ts";
+import { OperState, SERVER_WORDS, V_ADMIN, V_MAXCONN, V_OPER, V_SERVED, V_WEIGHT } from "../../memory/server-row.ts";
 import type { SharedMemory } from "../../memory/shared-memory.ts";
 import type { CommitContext } from "../commit-context.ts";
 import type { ServerEntry } from "../registry.ts";
@@ -41,5 +41,20 @@ export async function warmUp(context: CommitContext, server: ServerEntry): Promi
   settleLoad(memory, server, nowMs);
   bumpEpoch(memory, server.backend.index);
   await context.orders.order({ kind: "server-changed", server: server.index, backend: server.backend.index });
+  if (isOver) announceFullLoad(context, server);
   return isOver ? Number.POSITIVE_INFINITY : nowMs + stepMs(slowStartMs);
+}
+
+/** The log says "is UP" of it a second time, as HAProxy's. */
+function announceFullLoad(context: CommitContext, server: ServerEntry): void {
+  const table = context.memory.serversI32;
+  const row = server.index * SERVER_WORDS;
+  const admin = table[row + V_ADMIN];
+  context.events.onServerState(server, {
+    before: { admin, oper: OperState.STARTING },
+    after: { admin, oper: OperState.RUNNING },
+    note: "",
+    sessions: Atomics.load(table, row + V_SERVED),
+    requeued: 0,
+  });
 }

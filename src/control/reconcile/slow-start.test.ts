@@ -30,7 +30,7 @@ describe("slow start", () => {
   it("shows what HAProxy shows: weights rounded up, throttle in percent", () => {
     const at = (elapsed: number) => loadAt(10, 0, elapsed, 1000, true).loadWeight;
     expect([0, 500, 999, 1000].map((elapsed) => shownWeight(at(elapsed)))).toEqual([1, 6, 10, 10]);
-    expect([0, 500, 999].map((elapsed) => throttlePercent(at(elapsed), 10))).toEqual([7, 57, 100]);
+    expect([0, 500, 999].map((elapsed) => throttlePercent(at(elapsed), 10))).toEqual([6, 56, 100]);
   });
 
   it("takes twenty steps, but none shorter than 50 ms", () => {

@@ -45,6 +45,6 @@ export const stepMs = (slowStartMs: number): number => Math.max(STEP_LEAST_MS, s
 /** `weight` in `show stat`. */
 export const shownWeight = (loadWeight: number): number => Math.ceil(loadWeight / LOAD_WEIGHT_SCALE);
 
-/** `throttle` in `show stat`, percent. `weight` is not 0. */
+/** `throttle` in `show stat`, percent, rounded as HAProxy does. `weight` is not 0. */
 export const throttlePercent = (loadWeight: number, weight: number): number =>
-  Math.ceil((100 * loadWeight) / (LOAD_WEIGHT_SCALE * weight));
+  Math.floor((100 * loadWeight + LOAD_WEIGHT_SCALE - 1) / (LOAD_WEIGHT_SCALE * weight));

@@ -184,7 +184,7 @@ function startSession(relay: Relay, listener: number, frontend: number, row: num
   counters[own + CF_CONNECTIONS]++;
   counters[own + CF_SESSIONS]++;
   if ((flags & PF_CLIENT_KEEPALIVE) !== 0) kernel.setKeepalive(fd);
-  if ((flags & PF_RECORD_ACCEPT) !== 0) writeRecord(relay, row, RecordKind.ACCEPTED);
+  if ((flags & PF_RECORD_ACCEPT) !== 0) writeRecord(relay, row, RecordKind.ACCEPTED, -1);
   const watched = kernel.watch(relay.poll, fd, row * 2, sessions[base + S_GENERATION]);
   if (watched < 0) {
     countResourceError(relay, -watched);

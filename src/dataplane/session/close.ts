@@ -25,6 +25,7 @@ import {
   CS_BYTES_IN,
   CS_BYTES_OUT,
   CS_CLIENT_ABORTS,
+  CS_CONNECT_FAILED,
   CS_CONNECT_MS_AVG,
   CS_CONNECT_MS_MAX,
   CS_CUT,
@@ -64,6 +65,7 @@ import {
   S_LISTENER,
   S_PHASE_F64,
   S_QUEUE_MS_F64,
+  S_QUEUE_SERVER,
   S_QUEUE_STATE,
   S_SERVER,
   S_SERVER_FD,
@@ -153,11 +155,15 @@ function end(relay: Relay, row: number, cause: EndCause, phase: EndPhase, client
   sessionsF64[baseF64 + S_END_F64] = relay.now;
   relay.wheel.remove(row - relay.firstRow);
 
+  const serverIndex = sessions[base + S_SERVER];
+  // Who waited for one known server is that server's, as in HAProxy.
+  let named = serverIndex;
   let grantOnItsWay = false;
   if (sessions[base + S_QUEUE_STATE] !== QueueState.NONE) {
-    if (phase === EndPhase.QUEUE && cause === EndCause.SERVER_TIMEOUT) {
+    if ((phase === EndPhase.QUEUE && cause === EndCause.SERVER_TIMEOUT) || cause === EndCause.CLIENT) {
       sessionsF64[baseF64 + S_QUEUE_MS_F64] = relay.now - sessionsF64[baseF64 + S_PHASE_F64];
     }
+    if (named < 0) named = sessions[base + S_QUEUE_SERVER];
     grantOnItsWay = !leaveQueue(relay, row);
   }
 
@@ -167,10 +173,9 @@ function end(relay: Relay, row: number, cause: EndCause, phase: EndPhase, client
 
   const frontend = sessions[base + S_FRONTEND];
   const flags = proxies[frontend * PROXY_WORDS + P_FLAGS];
-  if ((flags & PF_RECORD) !== 0 && !isNull(relay, flags, baseF64)) writeRecord(relay, row, RecordKind.ENDED);
-  settleCounters(relay, base, baseF64, cause);
+  if ((flags & PF_RECORD) !== 0 && !isNull(relay, flags, baseF64)) writeRecord(relay, row, RecordKind.ENDED, named);
+  settleCounters(relay, base, baseF64, cause, named);
 
-  const serverIndex = sessions[base + S_SERVER];
   if (serverIndex >= 0) detachServer(relay, row, false);
   if ((sessions[base + S_FLAGS] & SF_IN_BACKEND) !== 0) {
     Atomics.sub(proxies, sessions[base + S_BACKEND] * PROXY_WORDS + P_BACK_SESSIONS, 1);
@@ -225,7 +230,8 @@ function isNull(relay: Relay, flags: number, baseF64: number): boolean {
 /** HAProxy's sliding average over about the last 1,024 sessions. */
 const WINDOW = 1024;
 
-function settleCounters(relay: Relay, base: number, baseF64: number, cause: EndCause): void {
+/** `server`: the one it had, or waited for; -1 for none. */
+function settleCounters(relay: Relay, base: number, baseF64: number, cause: EndCause, server: number): void {
   const { counters, sessions, sessionsF64, memory, thread } = relay;
   const up = sessionsF64[baseF64 + S_BYTES_UP_F64];
   const down = sessionsF64[baseF64 + S_BYTES_DOWN_F64];
@@ -237,7 +243,6 @@ function settleCounters(relay: Relay, base: number, baseF64: number, cause: EndC
   const backend = sessions[base + S_BACKEND];
   if (backend < 0) return;
   const back = proxyCounters(memory, thread, backend);
-  const server = sessions[base + S_SERVER];
   const own = server < 0 ? -1 : serverCounters(memory, thread, server);
   counters[back + CB_BYTES_IN] += up;
   counters[back + CB_BYTES_OUT] += down;
@@ -245,7 +250,11 @@ function settleCounters(relay: Relay, base: number, baseF64: number, cause: EndC
   if (own >= 0) {
     counters[own + CS_BYTES_IN] += up;
     counters[own + CS_BYTES_OUT] += down;
-  } else if (byServer) counters[back + CB_CONNECT_FAILED]++;
+  }
+  if (byServer && sessions[base + S_SERVER] < 0) {
+    counters[back + CB_CONNECT_FAILED]++;
+    if (own >= 0) counters[own + CS_CONNECT_FAILED]++;
+  }
   if (cause === EndCause.CLIENT || cause === EndCause.CLIENT_TIMEOUT) {
     counters[back + CB_CLIENT_ABORTS]++;
     if (own >= 0) counters[own + CS_CLIENT_ABORTS]++;

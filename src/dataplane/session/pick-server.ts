@@ -105,6 +105,7 @@ function seek(relay: Relay, row: number, avoid: number, returns: boolean): void 
   }
   // With a hash the server is known, and only it will do; else any server of the backend.
   const bound = relay.proxies[proxy + P_BALANCE] === BalanceCode.source ? server : -1;
+  if (bound >= 0) countAssigned(relay, backend, bound);
   waitInLine(relay, row, backend, bound, returns);
 }
 
@@ -161,9 +162,12 @@ function assign(relay: Relay, row: number, server: number, chosen: boolean): voi
   counters[ofServer + CS_SESSIONS]++;
   counters[ofServer + CS_LAST_SESSION_WALL] = wall;
   counters[ofBackend + CB_LAST_SESSION_WALL] = wall;
-  if (chosen) {
-    counters[ofServer + CS_ASSIGNED]++;
-    counters[ofBackend + CB_ASSIGNED]++;
-  }
+  if (chosen) countAssigned(relay, relay.servers[server * SERVER_WORDS + V_BACKEND], server);
   startConnect(relay, row);
+}
+
+function countAssigned(relay: Relay, backend: number, server: number): void {
+  const { counters, memory, thread } = relay;
+  counters[serverCounters(memory, thread, server) + CS_ASSIGNED]++;
+  counters[proxyCounters(memory, thread, backend) + CB_ASSIGNED]++;
 }

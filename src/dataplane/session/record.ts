@@ -15,11 +15,22 @@ import {
   R_THREAD,
 } from "../../memory/record-row.ts";
 import { SERVER_WORDS, V_SERVED } from "../../memory/server-row.ts";
-import { S_BACKEND, S_FRONTEND, S_SERVER, SESSION_WORDS } from "../../memory/session-row.ts";
+import {
+  S_BACKEND,
+  S_FLAGS,
+  S_FRONTEND,
+  S_SERVER,
+  SESSION_WORDS,
+  SF_IN_BACKEND,
+  SF_SERVED,
+} from "../../memory/session-row.ts";
 import { type Relay, rowBase } from "../relay.ts";
 
-/** Writes a record of the row as it is now; called while the session still counts everywhere. */
-export function writeRecord(relay: Relay, row: number, kind: number): void {
+/**
+ * Writes a record of the row as it is now; called while the session still counts everywhere.
+ * @param server the server that it names, -1 for none
+ */
+export function writeRecord(relay: Relay, row: number, kind: number, server: number): void {
   const { memory, sessions, proxies } = relay;
   const at = nextRecord(memory, relay.thread);
   if (at < 0) {
@@ -30,14 +41,18 @@ export function writeRecord(relay: Relay, row: number, kind: number): void {
   const base = rowBase(row);
   for (let i = 0; i < SESSION_WORDS; i++) ring[at + i] = sessions[base + i];
   const backend = sessions[base + S_BACKEND];
-  const server = sessions[base + S_SERVER];
+  ring[at + S_SERVER] = server;
   ring[at + R_KIND] = kind;
   ring[at + R_ROW] = row;
   ring[at + R_THREAD] = relay.thread;
   ring[at + R_PROCESS_CONNECTIONS] = relay.words[W_CONNECTIONS];
   ring[at + R_FRONT_SESSIONS] = proxies[sessions[base + S_FRONTEND] * PROXY_WORDS + P_FRONT_SESSIONS];
-  ring[at + R_BACK_SESSIONS] = backend < 0 ? 0 : proxies[backend * PROXY_WORDS + P_BACK_SESSIONS];
-  ring[at + R_SERVER_SESSIONS] = server < 0 ? 0 : relay.servers[server * SERVER_WORDS + V_SERVED];
+  // Of the backend and of the server, HAProxy counts the others only.
+  const flags = sessions[base + S_FLAGS];
+  const inBackend = (flags & SF_IN_BACKEND) === 0 ? 0 : 1;
+  const served = (flags & SF_SERVED) === 0 ? 0 : 1;
+  ring[at + R_BACK_SESSIONS] = backend < 0 ? 0 : proxies[backend * PROXY_WORDS + P_BACK_SESSIONS] - inBackend;
+  ring[at + R_SERVER_SESSIONS] = server < 0 ? 0 : relay.servers[server * SERVER_WORDS + V_SERVED] - served;
   publishRecord(memory, relay.thread);
   const wanted = relay.ownWords + WT_RECORDS_WANTED;
   if (Atomics.load(relay.words, wanted) === 1 && Atomics.exchange(relay.words, wanted, 0) === 1) {
