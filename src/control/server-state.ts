@@ -29,6 +29,7 @@ import {
   type Oper,
 } from "./health/state-machine.ts";
 import type { ServerCondition } from "./log/server-messages.ts";
+import { noteReturn } from "./reconcile/evict-server.ts";
 import { noteDown, noteNotDown } from "./reconcile/marked-down.ts";
 import { reconcileServer } from "./reconcile/reconcile.ts";
 import { settleLoad, startsSlowly } from "./reconcile/server-load.ts";
@@ -121,6 +122,7 @@ async function move(context: CommitContext, server: ServerEntry, next: ServerCon
   const after: ServerCondition = slowly ? { ...next, oper: OperState.STARTING } : next;
   const sessions = Atomics.load(table, row + V_SERVED);
   const requeued = Atomics.load(table, row + V_QUEUE_LENGTH);
+  if ((before.admin & ADMIN_MAINT) !== 0 && (after.admin & ADMIN_MAINT) === 0) noteReturn(context, server);
   writeServerState(memory, server.index, after.admin, after.oper);
   settleLoad(memory, server, context.nowMs());
   noteServerTimes(server, before.oper, after.oper);
