@@ -9,8 +9,9 @@ import type { CommitContext } from "../commit-context.ts";
 import { forSessions } from "../cut.ts";
 import type { ServerEntry } from "../registry.ts";
 import { changeAdmin } from "../server-state.ts";
-import { continueEviction, endEviction, say } from "./evict-server.ts";
-import { attachedTo, type Eviction, type EvictionRequest, sessionsCut } from "./eviction.ts";
+import { continueEviction } from "./evict-server.ts";
+import { attachedTo, type EvictionRequest, type ServerEviction, sessionsCut } from "./eviction.ts";
+import { endEviction, say } from "./let-go.ts";
 
 /** Begins an eviction in place of one that may be under way, and does what is due at once. The receipt has it as `eviction`. */
 export async function beginEviction(
@@ -39,7 +40,7 @@ export async function beginEviction(
   return { done: true, matched, ended: sessionsCut(eviction), survivors, eviction };
 }
 
-function countByState(context: CommitContext, eviction: Eviction): void {
+function countByState(context: CommitContext, eviction: ServerEviction): void {
   const { memory } = context;
   const { byState, server } = eviction;
   for (let thread = 0; thread < memory.threads; thread++) {
