@@ -1,7 +1,7 @@
 // Evictions: a server is taken out of service, its sessions are let go as was asked, and the kernel says whether anything is left.
 // Decided anew at each look from what is so; whoever comes late is included. Control thread, only called by `commit`.
 
-import { EndCause } from "../../memory/end-state.ts";
+import { CutReason } from "../../memory/cut-reason.ts";
 import { CutChoice } from "../../memory/order.ts";
 import type { Receipt } from "../change.ts";
 import { type CommitContext, refuse } from "../commit-context.ts";
@@ -61,10 +61,11 @@ export async function continueEviction(context: CommitContext, server: ServerEnt
       return step.nextMs;
     case "some": {
       if (step.most > 0) {
-        const { ended, discardedBytes } = await cutSome(context, server, step.most, EndCause.KILLED, {
+        const { ended, discardedBytes } = await cutSome(context, server, step.most, {
           choice: CHOICES[request.order],
           idleMs: step.who === "quiet" ? request.idleMs : 0,
           resetClients: request.resetClients,
+          reason: CutReason.EVICTION,
         });
         eviction[step.who === "quiet" ? "cutIdle" : "cutPaced"] += ended;
         noteEnd(context, eviction, { ended, discardedBytes });
@@ -84,7 +85,7 @@ export async function continueEviction(context: CommitContext, server: ServerEnt
 
 /** Cuts what is left, and what may come. */
 async function cutRest(context: CommitContext, eviction: Eviction): Promise<CutResult> {
-  const result = await cutAllOf(context, eviction.server, EndCause.KILLED, eviction.request.resetClients);
+  const result = await cutAllOf(context, eviction.server, CutReason.EVICTION, eviction.request.resetClients);
   noteEnd(context, eviction, result);
   eviction.lastCloseMs ??= elapsed(context, eviction);
   return result;
