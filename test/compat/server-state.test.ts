@@ -59,7 +59,7 @@ async function start(executable: string | undefined, file: string) {
   // How long ago, in seconds, may differ by what the start took; a check that was begun at once is not a state.
   const states = rows.map((line) => {
     const fields = line.split(" ");
-    fields[9] = Number(fields[9]) >= 50 ? "as in the file" : "since the start";
+    fields[9] = Number(fields[9]) >= 40 ? "as in the file" : "since the start";
     return fields.join(" ");
   });
   const said = program.stderr
