@@ -6,7 +6,7 @@ import { SERVERS_MAX, SHOW_WAIT_MS } from "../base/limits.ts";
 import type { ServerConfig } from "../config/model.ts";
 import { isServiceName } from "../config/resolvers-model.ts";
 import { W_CONNECTIONS_MAX } from "../memory/control-words.ts";
-import { EndCause } from "../memory/end-state.ts";
+import { CutReason } from "../memory/cut-reason.ts";
 import { P_BACK_SESSIONS_MAX, P_FRONT_SESSIONS_MAX, P_QUEUE_MAX, PROXY_WORDS } from "../memory/proxy-row.ts";
 import {
   AdminState,
@@ -116,7 +116,7 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
     case "cancel-eviction":
       return cancelEviction(context, change.id);
     case "cut-server":
-      return cutServer(context, change.server, EndCause.KILLED);
+      return cutServer(context, change.server, CutReason.OPERATOR);
     case "cut-session":
       return cutSession(context, change.id);
     case "cut-selected":
