@@ -32,8 +32,8 @@ export function cancelEviction(context: CommitContext, id: number): Receipt {
   };
 }
 
-/** The server is about to leave maintenance: before it is given new sessions, which are none of the eviction's. */
-export function noteReturn(context: CommitContext, server: ServerEntry): void {
+/** A server is about to return to service: its eviction ends first, so that its receipt speaks of no session that comes now. */
+export function endOnReturn(context: CommitContext, server: ServerEntry): void {
   const { eviction } = server.health.policy;
   if (eviction !== undefined) endEviction(context, eviction, "cancelled", "the server left maintenance");
 }

@@ -123,13 +123,14 @@ export const endedThemselves = (memory: SharedMemory, eviction: Eviction): numbe
 /** Evictions kept after they ended. */
 const KEPT = 100;
 
-export const noneByState = (): CountByState => ({
-  queued: 0,
-  connecting: 0,
-  turnAround: 0,
-  established: 0,
-  halfClosed: 0,
-});
+/** What is kept of an eviction of a server that is under way, for the time after a restart. */
+export interface SavedEviction
+  extends Pick<
+    EvictionState,
+    "id" | "request" | "startedWallMs" | "matched" | "cutIdle" | "cutPaced" | "cutAtDeadline" | "discardedBytes"
+  > {
+  readonly byState: Readonly<CountByState>;
+}
 
 /** All evictions of the process that are remembered. */
 export class Evictions {
@@ -146,9 +147,10 @@ export class Evictions {
   }
 
   begin(server: ServerEntry, request: EvictionRequest, nowMs: number): ServerEviction {
-    return this.#keep({ ...this.#newState(request, nowMs), server });
+    return this.#add({ ...newState(++this.#last, request, Date.now(), nowMs), server });
   }
 
+  /** Those that are counted in `byState`. */
   beginOfSessions(
     population: Population,
     filter: string,
@@ -156,45 +158,55 @@ export class Evictions {
     byState: CountByState,
     nowMs: number,
   ): SessionsEviction {
-    return this.#keep({
-      ...this.#newState(request, nowMs),
-      population,
-      filter,
-      byState,
-      matched: population.ids.length,
-      hasBegun: true,
-    });
+    const state = newState(++this.#last, request, Date.now(), nowMs);
+    return this.#add({ ...state, population, filter, byState, matched: population.ids.length, hasBegun: true });
   }
 
-  #newState(request: EvictionRequest, nowMs: number): EvictionState {
-    return {
-      id: ++this.#last,
-      request,
-      startedWallMs: Date.now(),
-      startedMs: nowMs,
-      hasBegun: false,
-      outcome: "running",
-      reason: "",
-      matched: 0,
-      byState: noneByState(),
-      cutIdle: 0,
-      cutPaced: 0,
-      cutAtDeadline: 0,
-      discardedBytes: 0,
-      lastCloseMs: undefined,
-      endedMs: undefined,
-      pace: undefined,
-      notBeforeMs: 0,
-      survivors: 0,
-      kernel: undefined,
-      deleted: undefined,
-    };
+  /** One of before a restart, under its number. */
+  resume(server: ServerEntry, saved: SavedEviction, nowMs: number): ServerEviction {
+    const { id, request, startedWallMs, byState, matched, cutIdle, cutPaced, cutAtDeadline, discardedBytes } = saved;
+    this.#last = Math.max(this.#last, id);
+    const startedMs = nowMs - Math.max(0, Date.now() - startedWallMs);
+    const eviction = { ...newState(id, request, startedWallMs, startedMs), server };
+    Object.assign(eviction.byState, byState);
+    return this.#add(Object.assign(eviction, { matched, cutIdle, cutPaced, cutAtDeadline, discardedBytes }));
   }
 
-  #keep<E extends Eviction>(eviction: E): E {
+  #add<E extends Eviction>(eviction: E): E {
     const ended = this.#all.filter((other) => other.outcome !== "running");
     if (ended.length >= KEPT) this.#all.splice(this.#all.indexOf(ended[0]!), 1);
     this.#all.push(eviction);
     return eviction;
   }
 }
+
+export const noneByState = (): CountByState => ({
+  queued: 0,
+  connecting: 0,
+  turnAround: 0,
+  established: 0,
+  halfClosed: 0,
+});
+
+const newState = (id: number, request: EvictionRequest, startedWallMs: number, startedMs: number): EvictionState => ({
+  id,
+  request,
+  startedWallMs,
+  startedMs,
+  hasBegun: false,
+  outcome: "running",
+  reason: "",
+  matched: 0,
+  byState: noneByState(),
+  cutIdle: 0,
+  cutPaced: 0,
+  cutAtDeadline: 0,
+  discardedBytes: 0,
+  lastCloseMs: undefined,
+  endedMs: undefined,
+  pace: undefined,
+  notBeforeMs: 0,
+  survivors: 0,
+  kernel: undefined,
+  deleted: undefined,
+});
