@@ -31,6 +31,8 @@ export interface RelayPorts {
   acknowledge(sequence: number, matched: number, ended: number, discardedBytes: number): void;
   /** Tells that records wait in the ring. */
   announceRecords(): void;
+  /** Tells that nothing holds the server any more, as V_EMPTY_WANTED asked. */
+  announceEmptied(server: number): void;
 }
 
 export interface Relay {
