@@ -127,7 +127,7 @@ describe("flags", () => {
     ["%{-M}ID|%{+Q}o%{-M}ID|%{-Q}s", /^\|""\|s1$/],
     ["%{+Q}o %f %{-Q}b %s", /^"fe" be "s1"$/],
     [`%{+E}[str('a"b\\c]')] %{+Q,+E}[str(])]`, /^a\\"b\\\\c\\] "\\]"$/],
-    ["%{+json}s %{+json}cp %{+json}cause %{+json}rc", /^"s1" 46426 "eviction" 2$/],
+    ["%{+json}s %{+json}cp %{+json,+X}cp %{+json}cause %{+json}rc", /^"s1" 46426 "B55A" "eviction" 2$/],
   ])("%s", (format, expected) => {
     expect(line(format)).toMatch(expected);
   });

@@ -81,6 +81,9 @@ function valueWriter(item: ValueItem): TextOf {
     const kind = LOG_VALUE_KINDS.get(item.of);
     return textWriter(reader.read, item, item.isExpression === true || (kind !== "date" && kind !== "plain"));
   }
+  if (item.json && item.hex && reader.kind === "number" && reader.hexDigits !== undefined && !item.isExpression) {
+    return jsonHex(reader.read, reader.hexDigits);
+  }
   if (item.json) return jsonNumber(reader.read, item.type ?? (reader.kind === "boolean" ? "bool" : "sint"));
   if (item.isExpression || reader.kind === "boolean") {
     return textWriter((v) => numberText(reader.read(v)), item, true);
@@ -144,5 +147,13 @@ function jsonNumber(read: NumberOf, type: "str" | "sint" | "bool"): TextOf {
     if (!Number.isFinite(value)) return "null";
     if (type === "bool") return value === 0 ? "false" : "true";
     return type === "str" ? `"${value}"` : `${value}`;
+  };
+}
+
+/** JSON has no hexadecimal numbers. */
+function jsonHex(read: NumberOf, digits: number): TextOf {
+  return (v) => {
+    const value = read(v);
+    return Number.isNaN(value) ? "null" : `"${hexOf(value, digits)}"`;
   };
 }
