@@ -18,6 +18,7 @@ import { LOG_GLOBAL_KEYWORDS } from "./keywords/log-lines.ts";
 import { PROXY_KEYWORDS } from "./keywords/proxy.ts";
 import { RESOLUTION_SERVER_KEYWORDS } from "./keywords/resolution.ts";
 import { RESOLVERS_KEYWORDS } from "./keywords/resolvers.ts";
+import { RESTART_GLOBAL_KEYWORDS, RESTART_PROXY_KEYWORDS } from "./keywords/restart.ts";
 import { SERVER_KEYWORDS } from "./keywords/server.ts";
 import { JSONLOG_FORMAT, TCPLOG_CLF_FORMAT } from "./log-format/ready-made.ts";
 import { HTTP_VARIABLES, LOG_EXPRESSIONS, LOG_VARIABLES } from "./log-format/variables.ts";
@@ -83,7 +84,13 @@ export function renderReference(): string {
     "## The text",
     LEXICAL,
     "## global",
-    table([...GLOBAL_KEYWORDS, ...LOG_GLOBAL_KEYWORDS, ...CHECK_GLOBAL_KEYWORDS, ...INERT_GLOBAL_KEYWORDS]),
+    table([
+      ...GLOBAL_KEYWORDS,
+      ...LOG_GLOBAL_KEYWORDS,
+      ...CHECK_GLOBAL_KEYWORDS,
+      ...RESTART_GLOBAL_KEYWORDS,
+      ...INERT_GLOBAL_KEYWORDS,
+    ]),
     "Words of a `stats socket` line:",
     table(STATS_SOCKET_KEYWORDS),
     "## defaults, frontend, listen, backend",
@@ -91,7 +98,7 @@ export function renderReference(): string {
       "ignored with a warning. `defaults [<name>] [from <defaults>]`, `frontend <name> [from <defaults>]`: a section begins with what the " +
       "named defaults say, else the last ones above it. A section in mode http is kept where it serves `stats` or the metrics and " +
       "nothing else, and refused otherwise.",
-    proxyTable([...PROXY_KEYWORDS, ...CHECK_PROXY_KEYWORDS, ...INERT_PROXY_KEYWORDS]),
+    proxyTable([...PROXY_KEYWORDS, ...CHECK_PROXY_KEYWORDS, ...RESTART_PROXY_KEYWORDS, ...INERT_PROXY_KEYWORDS]),
     "## Log formats",
     LOG_FORMATS,
     logVariables(),

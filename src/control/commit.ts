@@ -33,6 +33,7 @@ import type { ProxyEntry, ServerEntry } from "./registry.ts";
 import { removalObstacle, removeServer } from "./remove-server.ts";
 import { loseAddress, NO_ADDRESS, routeOf, setAddress, setFqdn } from "./resolve/changes.ts";
 import { changeAdmin, changeMaxconn, changeWeight, inheritAdmin } from "./server-state.ts";
+import { restoreState } from "./state/restore-state.ts";
 import { writeServerRow } from "./tables.ts";
 
 /** The door itself: changes given to it are carried out in the order given, each after the one before has its receipt. */
@@ -130,6 +131,8 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
       return setFrontendMaxconn(context, change.proxy, change.maxconn);
     case "set-process-maxconn":
       return setProcessMaxconn(context, change.maxconn);
+    case "restore-state":
+      return restoreState(context, change.state, change.tell);
     case "clear-counters":
       return clearCounters(context, change.all);
   }

@@ -3,7 +3,6 @@
 
 import { CutReason } from "../../memory/cut-reason.ts";
 import { CutChoice } from "../../memory/order.ts";
-import { ADMIN_MAINT, SERVER_WORDS, V_ADMIN } from "../../memory/server-row.ts";
 import type { Receipt } from "../change.ts";
 import { type CommitContext, refuse } from "../commit-context.ts";
 import { type CutResult, cutAllOf, cutSome } from "../cut.ts";
@@ -37,16 +36,18 @@ export function cancelEviction(context: CommitContext, id: number): Receipt {
   };
 }
 
+/** A server is about to return to service: its eviction ends first, so that its receipt speaks of no session that comes now. */
+export function endOnReturn(context: CommitContext, server: ServerEntry): void {
+  const { eviction } = server.health.policy;
+  if (eviction !== undefined) endEviction(context, eviction, "cancelled", "the server left maintenance");
+}
+
 /** Does what is due to the sessions of a server that is being evicted; when to come again. */
 export async function continueEviction(context: CommitContext, server: ServerEntry): Promise<number> {
   const { memory } = context;
   const { eviction } = server.health.policy;
   if (eviction === undefined || !eviction.hasBegun) return NEVER;
   const { request } = eviction;
-  if ((memory.serversI32[server.index * SERVER_WORDS + V_ADMIN] & ADMIN_MAINT) === 0) {
-    endEviction(context, eviction, "cancelled", "the server left maintenance");
-    return NEVER;
-  }
   const nowMs = context.nowMs();
   const sessions = attachedTo(memory, server);
   if (sessions === 0) {
