@@ -84,6 +84,7 @@ describe("subcommands", () => {
 
   test.each([
     ["demonstrate", /^headgate: unknown command 'demonstrate'; a configuration is named with -f FILE\n/],
+    ["help runn", /^headgate: unknown command 'runn'; did you mean 'run'\?\nSee 'headgate help'\.\n$/],
     ["dmeo", /^headgate: unknown command 'dmeo'; did you mean 'demo'\?\n/],
     ["check", /^headgate: missing required argument 'file'\nSee 'headgate help check'\.\n$/],
     ["run", /^headgate: missing required argument 'command'\nSee 'headgate help run'\.\n$/],
