@@ -147,7 +147,7 @@ async function noteCarrier(
   json: boolean,
 ): Promise<void> {
   if (peer === undefined || tell === undefined) return;
-  const carrier = carrierOf(program.memory, server, peer.host, peer.port);
+  const carrier = await carrierOf(program.memory, server, peer.host, peer.port);
   if (carrier === undefined) return;
   const text =
     `This command came through session ${shownId(carrier)} of ${server.backend.name}/${server.name}, which ends with the others: ` +
