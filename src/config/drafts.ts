@@ -53,6 +53,9 @@ export interface GlobalDraft {
   uid?: number;
   gid?: number;
   chroot?: string;
+  stateFile?: string;
+  serverStateFile?: string;
+  serverStateBase?: string;
   readonly statsSockets: StatsSocket[];
   readonly logs: LogTarget[];
 }
@@ -161,6 +164,9 @@ export interface ProxyDraft {
   fence: boolean;
   allBackups: boolean;
   cutGuardPercent?: number;
+  serverStateSource: "global" | "local" | "none";
+  /** undefined: the section's own name. */
+  serverStateFileName?: string;
   /** Lines of a stats section, as written. */
   statsLines: (readonly string[])[];
 }
@@ -218,6 +224,8 @@ export function newProxyDraft(header: ProxyHeader, base: ProxyDraft | undefined)
     fence: base?.fence ?? false,
     allBackups: base?.allBackups ?? false,
     cutGuardPercent: base?.cutGuardPercent,
+    serverStateSource: base?.serverStateSource ?? "none",
+    serverStateFileName: base?.serverStateFileName,
     statsLines: [...(base?.statsLines ?? [])],
     ...header,
   };

@@ -17,6 +17,7 @@ import {
 import { PROXY_KEYWORDS } from "./keywords/proxy.ts";
 import { RESOLUTION_SERVER_KEYWORDS } from "./keywords/resolution.ts";
 import { RESOLVERS_KEYWORDS } from "./keywords/resolvers.ts";
+import { RESTART_GLOBAL_KEYWORDS, RESTART_PROXY_KEYWORDS } from "./keywords/restart.ts";
 import { SERVER_KEYWORDS } from "./keywords/server.ts";
 
 /** What a table needs to know of a keyword, whatever it writes to. */
@@ -80,7 +81,7 @@ export function renderReference(): string {
     "## The text",
     LEXICAL,
     "## global",
-    table([...GLOBAL_KEYWORDS, ...CHECK_GLOBAL_KEYWORDS, ...INERT_GLOBAL_KEYWORDS]),
+    table([...GLOBAL_KEYWORDS, ...CHECK_GLOBAL_KEYWORDS, ...RESTART_GLOBAL_KEYWORDS, ...INERT_GLOBAL_KEYWORDS]),
     "Words of a `stats socket` line:",
     table(STATS_SOCKET_KEYWORDS),
     "## defaults, frontend, listen, backend",
@@ -88,7 +89,7 @@ export function renderReference(): string {
       "ignored with a warning. `defaults [<name>] [from <defaults>]`, `frontend <name> [from <defaults>]`: a section begins with what the " +
       "named defaults say, else the last ones above it. A section in mode http is kept where it serves `stats` or the metrics and " +
       "nothing else, and refused otherwise.",
-    proxyTable([...PROXY_KEYWORDS, ...CHECK_PROXY_KEYWORDS, ...INERT_PROXY_KEYWORDS]),
+    proxyTable([...PROXY_KEYWORDS, ...CHECK_PROXY_KEYWORDS, ...RESTART_PROXY_KEYWORDS, ...INERT_PROXY_KEYWORDS]),
     "## bind lines",
     table(BIND_KEYWORDS),
     "## server and default-server lines",

@@ -13,6 +13,7 @@ import { indexKeywords, type ProxyKeyword } from "./keyword.ts";
 import { readLogTarget } from "./log.ts";
 import { OPTION_KEYWORDS } from "./options.ts";
 import { POLICY_PROXY_KEYWORDS } from "./policies.ts";
+import { RESTART_PROXY_KEYWORDS } from "./restart.ts";
 import { TIMEOUT_KEYWORDS } from "./timeouts.ts";
 
 const MAX_COUNT = 2_147_483_647;
@@ -294,5 +295,6 @@ export const PROXY_TABLE: ReadonlyMap<string, ProxyKeyword<ProxyDraft>> = indexK
   PROXY_KEYWORDS,
   CHECK_PROXY_KEYWORDS,
   POLICY_PROXY_KEYWORDS,
+  RESTART_PROXY_KEYWORDS,
   INERT_PROXY_KEYWORDS,
 );
