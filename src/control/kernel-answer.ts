@@ -8,7 +8,7 @@ import { errorName } from "../sys/libc.ts";
 import { destroyConnection, listConnections, type TcpConnection } from "../sys/sock-diag.ts";
 import { ownDescriptors, ownersOf, socketInode } from "../sys/socket-owners.ts";
 import { forSessions } from "./cut.ts";
-import type { ServerEntry } from "./registry.ts";
+import type { Registry, ServerEntry } from "./registry.ts";
 
 export interface ForeignConnection {
   readonly local: string;
@@ -111,30 +111,41 @@ function descriptorsOf(memory: SharedMemory, matches: (base: number) => boolean)
   return found;
 }
 
+/** The two ends of a management connection, as this process sees it. */
+export interface ManagementPeer {
+  readonly host: string;
+  readonly port: number;
+  readonly local: { readonly host: string; readonly port: number };
+}
+
+const unmapped = (host: string): string => host.replace(/^::ffff:/, "");
+
 /**
- * The session of the server that carries a management connection whose other end is `host`:`port`, if there is one: what the stats
- * socket sees as its client is the near end of the balancer's own connection to the server.
+ * The session that carries a management connection, if there is one: what the stats socket sees as its client is the near end of the
+ * balancer's own connection to a server, which is the stats socket.
  */
 export async function carrierOf(
   memory: SharedMemory,
-  server: ServerEntry,
-  host: string,
-  port: number,
+  registry: Registry,
+  peer: ManagementPeer,
 ): Promise<number | undefined> {
-  if (!isIpAddress(server.host) || server.port === 0) return undefined;
-  const carrier = (await listConnections(server.host, server.port)).find(
-    ({ localHost, localPort }) => localPort === port && localHost === host.replace(/^::ffff:/, ""),
+  const { host, port, local } = peer;
+  if (!registry.serversByIndex.some((server) => server?.port === local.port || server?.mapsPort)) return undefined;
+  const carrier = (await listConnections(unmapped(local.host), local.port)).find(
+    ({ localHost, localPort }) => localPort === port && localHost === unmapped(host),
   );
   if (carrier === undefined || carrier.inode === 0) return undefined;
-  const isOfServer = (base: number): boolean => memory.sessions[base + S_SERVER] === server.index;
   let descriptor = -1;
-  await inParts(descriptorsOf(memory, isOfServer), (fd) => {
-    if (descriptor < 0 && socketInode(fd) === carrier.inode) descriptor = fd;
-  });
+  await inParts(
+    descriptorsOf(memory, () => true),
+    (fd) => {
+      if (descriptor < 0 && socketInode(fd) === carrier.inode) descriptor = fd;
+    },
+  );
   let id: number | undefined;
   for (let thread = 0; thread < memory.threads; thread++) {
     forSessions(memory, thread, (base) => {
-      if (descriptor < 0 || !isOfServer(base) || memory.sessions[base + S_SERVER_FD] !== descriptor) return;
+      if (descriptor < 0 || memory.sessions[base + S_SERVER_FD] !== descriptor) return;
       id = sessionIdOf(base / SESSION_WORDS, memory.sessions[base + S_GENERATION]);
     });
   }

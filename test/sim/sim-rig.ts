@@ -224,6 +224,7 @@ export class SimRig {
       if (rounds > TURNS_MAX) throw new Error("there is no end to what policies have to do");
       this.reconcileAtMs = Number.POSITIVE_INFINITY;
       await this.commit({ kind: "reconcile", backend: this.backend });
+      await this.commit({ kind: "continue-evictions" });
     }
   }
 
