@@ -54,6 +54,9 @@ export interface GlobalDraft {
   uid?: number;
   gid?: number;
   chroot?: string;
+  stateFile?: string;
+  serverStateFile?: string;
+  serverStateBase?: string;
   readonly statsSockets: StatsSocket[];
   readonly logs: LogTarget[];
 }
@@ -163,6 +166,9 @@ export interface ProxyDraft {
   allBackups: boolean;
   cutGuardPercent?: number;
   onRemoved?: RemovalPolicy;
+  serverStateSource: "global" | "local" | "none";
+  /** undefined: the section's own name. */
+  serverStateFileName?: string;
   /** Lines of a stats section, as written. */
   statsLines: (readonly string[])[];
 }
@@ -221,6 +227,8 @@ export function newProxyDraft(header: ProxyHeader, base: ProxyDraft | undefined)
     allBackups: base?.allBackups ?? false,
     cutGuardPercent: base?.cutGuardPercent,
     onRemoved: base?.onRemoved,
+    serverStateSource: base?.serverStateSource ?? "none",
+    serverStateFileName: base?.serverStateFileName,
     statsLines: [...(base?.statsLines ?? [])],
     ...header,
   };

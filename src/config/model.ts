@@ -68,6 +68,8 @@ export interface GlobalConfig {
   readonly uid?: number;
   readonly gid?: number;
   readonly chroot?: string;
+  /** Where operators' changes outlive the process. */
+  readonly stateFile?: string;
 }
 
 export type BalanceAlgorithm = "roundrobin" | "leastconn" | "source" | "first" | "random";
@@ -186,6 +188,8 @@ export interface ProxyConfig {
   readonly fence?: boolean;
   /** `option allbackups`: all usable backups take over, not only the first. Absent: off. */
   readonly allBackups?: boolean;
+  /** `load-server-state-from-file`: the file its servers' states come from at start, and whether it is the global one. */
+  readonly serverState?: { readonly from: "global" | "local"; readonly file: string };
   /** `option log-health-checks`. */
   readonly logHealthChecks: boolean;
   /** For the sessions that came in by it, if a reload removes it. Servers have their own policy. Absent: they are kept. */

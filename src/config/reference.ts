@@ -19,6 +19,7 @@ import { POLICY_PROXY_KEYWORDS } from "./keywords/policies.ts";
 import { PROXY_KEYWORDS } from "./keywords/proxy.ts";
 import { RESOLUTION_SERVER_KEYWORDS } from "./keywords/resolution.ts";
 import { RESOLVERS_KEYWORDS } from "./keywords/resolvers.ts";
+import { RESTART_GLOBAL_KEYWORDS, RESTART_PROXY_KEYWORDS } from "./keywords/restart.ts";
 import { SERVER_KEYWORDS } from "./keywords/server.ts";
 
 /** What a table needs to know of a keyword, whatever it writes to. */
@@ -82,7 +83,7 @@ export function renderReference(): string {
     "## The text",
     LEXICAL,
     "## global",
-    table([...GLOBAL_KEYWORDS, ...CHECK_GLOBAL_KEYWORDS, ...INERT_GLOBAL_KEYWORDS]),
+    table([...GLOBAL_KEYWORDS, ...CHECK_GLOBAL_KEYWORDS, ...RESTART_GLOBAL_KEYWORDS, ...INERT_GLOBAL_KEYWORDS]),
     "Words of a `stats socket` line:",
     table(STATS_SOCKET_KEYWORDS),
     "## defaults, frontend, listen, backend",
@@ -95,6 +96,7 @@ export function renderReference(): string {
       ...CHECK_PROXY_KEYWORDS,
       ...POLICY_PROXY_KEYWORDS,
       ...REMOVAL_PROXY_KEYWORDS,
+      ...RESTART_PROXY_KEYWORDS,
       ...INERT_PROXY_KEYWORDS,
     ]),
     "## bind lines",

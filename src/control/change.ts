@@ -8,6 +8,7 @@ import type { CheckResult } from "./health/result.ts";
 import type { CheckSource, Oper } from "./health/state-machine.ts";
 import type { Eviction, EvictionRequest } from "./reconcile/eviction.ts";
 import type { ListenerEntry, ProxyEntry, ServerEntry } from "./registry.ts";
+import type { StartState } from "./state/restore-state.ts";
 
 /** The one door for changes: each is carried out after the one before has its receipt. */
 export interface Commit {
@@ -115,6 +116,8 @@ export type Change =
   | { readonly kind: "set-frontend-maxconn"; readonly proxy: ProxyEntry; readonly maxconn: number }
   /** From 1 to what the process was started with. */
   | { readonly kind: "set-process-maxconn"; readonly maxconn: number }
+  /** What was in force before the start is so again; before anything is accepted. `tell` hears of what could not be. */
+  | { readonly kind: "restore-state"; readonly state: StartState; readonly tell: (text: string) => void }
   /** Clears maxima, or with `all` every counter (gauges stay). */
   | { readonly kind: "clear-counters"; readonly all: boolean };
 

@@ -54,11 +54,8 @@ export class RelayThreads implements OrderSink {
   /** Resolves when every thread runs its loop. */
   async start(): Promise<void> {
     const buffers = shareableBuffers(this.memory);
-    // The built program has the worker beside this file; under a TypeScript runner it is the source.
-    const entry = new URL(
-      import.meta.url.endsWith(".ts") ? "../dataplane/worker.ts" : "../dataplane/worker.js",
-      import.meta.url,
-    );
+    // The built program is two files beside each other; under a TypeScript runner this is one of the sources.
+    const entry = new URL(import.meta.url.endsWith(".ts") ? "../dataplane/worker.ts" : "./worker.js", import.meta.url);
     const ready: Promise<void>[] = [];
     for (let thread = 0; thread < this.memory.threads; thread++) {
       const workerData: RelayWorkerData = { thread, seed: (Date.now() ^ (thread * 0x9e3779b1)) | 1, buffers };

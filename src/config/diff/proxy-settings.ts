@@ -72,6 +72,8 @@ const PROXY: SettingTable<ProxyConfig> = {
   timeouts: nested(TIMEOUTS),
   fence: flag("option fence"),
   allBackups: flag("option allbackups"),
+  // Read at the start only.
+  serverState: setting("load-server-state-from-file", ({ from, file }) => `${from} (${file})`),
   logHealthChecks: flag("option log-health-checks"),
   onRemoved: setting("on-removed", removalText),
   place: null,
@@ -212,10 +214,11 @@ const GLOBAL: SettingTable<GlobalConfig> = {
   uid: setting("user"),
   gid: setting("group"),
   chroot: setting("chroot"),
+  stateFile: setting("state-file"),
 };
 
 /** What a process settles once, at its start. */
-const AT_START: ReadonlySet<string> = new Set(["nbthread", "pidfile", "user", "group", "chroot"]);
+const AT_START: ReadonlySet<string> = new Set(["nbthread", "pidfile", "user", "group", "chroot", "state-file"]);
 
 /** The changes of `global`, and whether a running process can take them in. */
 export function compareGlobals(old: GlobalConfig, now: GlobalConfig): readonly GlobalChange[] {

@@ -1,9 +1,8 @@
 // Evictions: a server is taken out of service, its sessions are let go as was asked, and the kernel says whether anything is left.
 // Decided anew at each look from what is so; whoever comes late is included. Control thread, only called by `commit`.
 
-import { EndCause } from "../../memory/end-state.ts";
+import { CutReason } from "../../memory/cut-reason.ts";
 import { CutChoice } from "../../memory/order.ts";
-import { ADMIN_MAINT, SERVER_WORDS, V_ADMIN } from "../../memory/server-row.ts";
 import type { Receipt } from "../change.ts";
 import { type CommitContext, refuse } from "../commit-context.ts";
 import { type CutResult, cutAllOf, cutSome } from "../cut.ts";
@@ -37,16 +36,18 @@ export function cancelEviction(context: CommitContext, id: number): Receipt {
   };
 }
 
+/** A server is about to return to service: its eviction ends first, so that its receipt speaks of no session that comes now. */
+export function endOnReturn(context: CommitContext, server: ServerEntry): void {
+  const { eviction } = server.health.policy;
+  if (eviction !== undefined) endEviction(context, eviction, "cancelled", "the server left maintenance");
+}
+
 /** Does what is due to the sessions of a server that is being evicted; when to come again. */
 export async function continueEviction(context: CommitContext, server: ServerEntry): Promise<number> {
   const { memory } = context;
   const { eviction } = server.health.policy;
   if (eviction === undefined || !eviction.hasBegun) return NEVER;
   const { request } = eviction;
-  if ((memory.serversI32[server.index * SERVER_WORDS + V_ADMIN] & ADMIN_MAINT) === 0) {
-    endEviction(context, eviction, "cancelled", "the server left maintenance");
-    return NEVER;
-  }
   const nowMs = context.nowMs();
   const sessions = attachedTo(memory, server);
   if (sessions === 0) {
@@ -60,10 +61,11 @@ export async function continueEviction(context: CommitContext, server: ServerEnt
       return step.nextMs;
     case "some": {
       if (step.most > 0) {
-        const { ended, discardedBytes } = await cutSome(context, server, step.most, EndCause.KILLED, {
+        const { ended, discardedBytes } = await cutSome(context, server, step.most, {
           choice: CHOICES[request.order],
           idleMs: step.who === "quiet" ? request.idleMs : 0,
           resetClients: request.resetClients,
+          reason: CutReason.EVICTION,
         });
         eviction[step.who === "quiet" ? "cutIdle" : "cutPaced"] += ended;
         noteEnd(context, eviction, { ended, discardedBytes });
@@ -83,7 +85,7 @@ export async function continueEviction(context: CommitContext, server: ServerEnt
 
 /** Cuts what is left, and what may come. */
 async function cutRest(context: CommitContext, eviction: Eviction): Promise<CutResult> {
-  const result = await cutAllOf(context, eviction.server, EndCause.KILLED, eviction.request.resetClients);
+  const result = await cutAllOf(context, eviction.server, CutReason.EVICTION, eviction.request.resetClients);
   noteEnd(context, eviction, result);
   eviction.lastCloseMs ??= elapsed(context, eviction);
   return result;

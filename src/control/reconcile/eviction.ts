@@ -99,6 +99,15 @@ export const endedThemselves = (memory: SharedMemory, eviction: Eviction): numbe
 /** Evictions kept after they ended. */
 const KEPT = 100;
 
+/** What is kept of an eviction that is under way, for the time after a restart. */
+export interface SavedEviction
+  extends Pick<
+    Eviction,
+    "id" | "request" | "startedWallMs" | "matched" | "cutIdle" | "cutPaced" | "cutAtDeadline" | "discardedBytes"
+  > {
+  readonly byState: Readonly<CountByState>;
+}
+
 /** All evictions of the process that are remembered. */
 export class Evictions {
   #last = 0;
@@ -114,32 +123,54 @@ export class Evictions {
   }
 
   begin(server: ServerEntry, request: EvictionRequest, nowMs: number): Eviction {
-    const eviction: Eviction = {
-      id: ++this.#last,
-      server,
-      request,
-      startedWallMs: Date.now(),
-      startedMs: nowMs,
-      hasBegun: false,
-      outcome: "running",
-      reason: "",
-      matched: 0,
-      byState: { queued: 0, connecting: 0, turnAround: 0, established: 0, halfClosed: 0 },
-      cutIdle: 0,
-      cutPaced: 0,
-      cutAtDeadline: 0,
-      discardedBytes: 0,
-      lastCloseMs: undefined,
-      endedMs: undefined,
-      pace: undefined,
-      notBeforeMs: 0,
-      survivors: 0,
-      kernel: undefined,
-      deleted: undefined,
-    };
+    const id = ++this.#last;
+    return this.#add(newEviction(id, server, request, Date.now(), nowMs));
+  }
+
+  /** One of before a restart, under its number. */
+  resume(server: ServerEntry, saved: SavedEviction, nowMs: number): Eviction {
+    const { id, request, startedWallMs, byState, matched, cutIdle, cutPaced, cutAtDeadline, discardedBytes } = saved;
+    this.#last = Math.max(this.#last, id);
+    const startedMs = nowMs - Math.max(0, Date.now() - startedWallMs);
+    const eviction = newEviction(id, server, request, startedWallMs, startedMs);
+    Object.assign(eviction.byState, byState);
+    return this.#add(Object.assign(eviction, { matched, cutIdle, cutPaced, cutAtDeadline, discardedBytes }));
+  }
+
+  #add(eviction: Eviction): Eviction {
     const ended = this.#all.filter((other) => other.outcome !== "running");
     if (ended.length >= KEPT) this.#all.splice(this.#all.indexOf(ended[0]!), 1);
     this.#all.push(eviction);
     return eviction;
   }
 }
+
+const newEviction = (
+  id: number,
+  server: ServerEntry,
+  request: EvictionRequest,
+  startedWallMs: number,
+  startedMs: number,
+): Eviction => ({
+  id,
+  server,
+  request,
+  startedWallMs,
+  startedMs,
+  hasBegun: false,
+  outcome: "running",
+  reason: "",
+  matched: 0,
+  byState: { queued: 0, connecting: 0, turnAround: 0, established: 0, halfClosed: 0 },
+  cutIdle: 0,
+  cutPaced: 0,
+  cutAtDeadline: 0,
+  discardedBytes: 0,
+  lastCloseMs: undefined,
+  endedMs: undefined,
+  pace: undefined,
+  notBeforeMs: 0,
+  survivors: 0,
+  kernel: undefined,
+  deleted: undefined,
+});
