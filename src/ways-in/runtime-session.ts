@@ -10,12 +10,16 @@ import { findOperation } from "../operations/find-operation.ts";
 import { type Answer, type Connection, mayRun, type Severity } from "../operations/operation.ts";
 import { OPERATIONS, unknownCommand } from "../operations/table.ts";
 import { payloadAnnouncement, splitLine } from "./command-line.ts";
+import { giveSockets } from "./give-sockets.ts";
 import { LineBuffer } from "./line-buffer.ts";
 
 const TOO_MANY_WORDS = failure(`Too many arguments. Commands must have at most ${COMMAND_WORDS_MAX} arguments.`);
 const LINE_TOO_LONG =
   "The command line is too big for the buffer size. Please change 'tune.bufsize' in the configuration to use a bigger command.\n";
 const PAYLOAD_TOO_LONG = `The payload is too big: at most ${COMMAND_PAYLOAD_BYTES_MAX} bytes are taken.\n`;
+
+/** Hidden, as in HAProxy: no command for people. */
+const GET_SOCKETS = "_getsocks";
 
 /** Input that may wait while a command runs; beyond it the client is not read. */
 const INPUT_BYTES_MAX = 65_536;
@@ -31,6 +35,8 @@ export interface RuntimeSessionOptions {
   readonly timeoutMs: number;
   /** Called for each command. */
   readonly onCommand: () => void;
+  /** The descriptors that `_getsocks` hands over; absent: it is refused. */
+  readonly listeningSockets?: () => readonly number[];
 }
 
 export class RuntimeSession {
@@ -38,6 +44,7 @@ export class RuntimeSession {
   readonly #program: Program;
   readonly #socket: Socket;
   readonly #onCommand: () => void;
+  readonly #listeningSockets: (() => readonly number[]) | undefined;
   readonly #input = new LineBuffer();
   readonly #gone = new AbortController();
   /** The client closed its sending side: nothing more will arrive. */
@@ -52,6 +59,7 @@ export class RuntimeSession {
     this.#program = program;
     this.#socket = socket;
     this.#onCommand = options.onCommand;
+    this.#listeningSockets = options.listeningSockets;
     this.connection = {
       level: options.level,
       mode: "once",
@@ -144,6 +152,7 @@ export class RuntimeSession {
     if (words === undefined) return TOO_MANY_WORDS;
     if (words.length === 0) return { text: "" };
     this.#onCommand();
+    if (words[0] === GET_SOCKETS) return this.#giveSockets();
     const operation = findOperation(OPERATIONS, words);
     if (operation === undefined) return unknownCommand(words);
     if (!mayRun(this.connection.level, operation)) return PERMISSION_DENIED;
@@ -160,6 +169,13 @@ export class RuntimeSession {
     } finally {
       clearInterval(probing);
     }
+  }
+
+  /** Hands the listening sockets over, and closes; as in HAProxy no word is said where that is not allowed. */
+  async #giveSockets(): Promise<Answer> {
+    if (this.#listeningSockets !== undefined) await giveSockets(this.#socket, this.#listeningSockets());
+    this.connection.closing = true;
+    return { text: "" };
   }
 
   /**
