@@ -2,7 +2,8 @@
 
 import { readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { AppError } from "./base/errors.ts";
+import { AppError, systemReason } from "./base/errors.ts";
+import { CONTROL_CONNECTIONS_MAX } from "./base/limits.ts";
 import { loadConfig } from "./config/load.ts";
 import type { Config, StatsSocket } from "./config/model.ts";
 import { listeningSockets, pauseAll, resumeAll } from "./control/hand-over/all-frontends.ts";
@@ -91,7 +92,7 @@ function changeDirectory(directory: string | undefined): boolean {
     process.chdir(directory);
     return true;
   } catch (error) {
-    print(startupLine("ALERT", `cannot change to directory ${directory} : ${(error as Error).message}`), "stderr", 1);
+    print(startupLine("ALERT", `cannot change to directory ${directory} : ${systemReason(error)}`), "stderr", 1);
     return false;
   }
 }
@@ -250,7 +251,8 @@ function openRuntimeSocket(
 ): Promise<RuntimeSocket> {
   return startRuntimeSocket(program, socket, {
     statsTimeoutMs: config.global.statsTimeoutMs,
-    maxConnections: 10,
+    maxConnections: CONTROL_CONNECTIONS_MAX,
+    log: (text) => void process.stderr.write(startupLine("ALERT", text)),
     ...(listenFrom?.inherited === undefined ? {} : { inherited: listenFrom.inherited }),
     listeningSockets: () => {
       noteHandedOver();

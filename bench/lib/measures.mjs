@@ -203,7 +203,7 @@ export const MEASURES = [
  * @param {Run} run
  * @param {import("./balancers.mjs").Balancer} balancer
  * @param {{upstream?: "echo" | "discard" | "http", checks?: import("./configs.mjs").Settings["checks"], threads?: number, splice?: boolean, maxconn?: number, cores?: string, loadCores?: string}} wish
- * @param {(at: {port: number, socket: string, pids: () => number[], upstreamPid: number}) => Promise<T>} work
+ * @param {(at: {port: number, socket: string, pids: () => number[], upstreamPid: number, upstreamPort: number}) => Promise<T>} work
  * @returns {Promise<T>}
  */
 export async function withBalancer(run, balancer, wish, work) {
@@ -214,7 +214,7 @@ export async function withBalancer(run, balancer, wish, work) {
     const wished = { upstreamPort: upstream.port, maxconn, threads, splice, cores, ...(checks ? { checks } : {}) };
     const started = await startBalancer(balancer, wished);
     try {
-      return await work({ ...started, upstreamPid: upstream.pid });
+      return await work({ ...started, upstreamPid: upstream.pid, upstreamPort: upstream.port });
     } finally {
       await started.stop();
     }

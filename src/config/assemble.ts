@@ -58,7 +58,7 @@ function serversOf(entries: readonly ServerEntry[], checks: BackendChecks): read
 
 function globalOf({ global }: Drafts): GlobalConfig {
   const { maxconn, nbthread, statsSockets, statsTimeoutMs, hardStopAfterMs, logs, spreadChecksPercent } = global;
-  const { pidFile, uid, gid, chroot, stateFile } = global;
+  const { logTag, pidFile, uid, gid, chroot, stateFile } = global;
   return withoutUndefined({
     maxconn,
     nbthread,
@@ -66,6 +66,7 @@ function globalOf({ global }: Drafts): GlobalConfig {
     statsTimeoutMs,
     hardStopAfterMs,
     logs,
+    logTag,
     spreadChecksPercent,
     pidFile,
     uid,
@@ -126,6 +127,9 @@ function proxyOf(draft: ProxyDraft, id: number, global: GlobalDraft): ProxyConfi
     defaultBackend: hasFrontend ? draft.defaultBackend?.name : undefined,
     clientTcpKeepalive: hasFrontend && draft.clientTcpKeepalive,
     tcplog: hasFrontend && draft.tcplog,
+    logFormat: hasFrontend ? draft.logFormat : undefined,
+    logFormatSd: hasFrontend ? draft.logFormatSd : undefined,
+    logTag: draft.logTag,
     dontlognull: hasFrontend && draft.dontlognull,
     logs: logsOf(draft.logs, global.logs),
     servers: serversOf(draft.servers, checks),

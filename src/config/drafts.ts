@@ -4,6 +4,7 @@
 import { HEALTH_DEFAULTS, type HealthWords } from "./checks/health-words.ts";
 import { type ChecksDraft, inheritChecks, NO_CHECKS } from "./checks/rules.ts";
 import type { SourceLine, Span } from "./diagnostics.ts";
+import type { LogFormat } from "./log-format/log-format.ts";
 import type {
   Balance,
   BindConfig,
@@ -58,6 +59,7 @@ export interface GlobalDraft {
   serverStateBase?: string;
   readonly statsSockets: StatsSocket[];
   readonly logs: LogTarget[];
+  logTag?: string;
 }
 
 export interface ResolversDraft {
@@ -147,6 +149,11 @@ export interface ProxyDraft {
   defaultBackend?: NameRef;
   clientTcpKeepalive: boolean;
   tcplog: boolean;
+  logFormat: LogFormat | undefined;
+  logFormatSd?: LogFormat;
+  logTag?: string;
+  /** The word of this section that said what lines look like. */
+  logLine?: string;
   dontlognull: boolean;
   logs: LogEntry[];
   readonly servers: ServerEntry[];
@@ -208,6 +215,9 @@ export function newProxyDraft(header: ProxyHeader, base: ProxyDraft | undefined)
     defaultBackend: base?.defaultBackend,
     clientTcpKeepalive: base?.clientTcpKeepalive ?? false,
     tcplog: base?.tcplog ?? false,
+    logFormat: base?.logFormat,
+    logFormatSd: base?.logFormatSd,
+    logTag: base?.logTag,
     dontlognull: base?.dontlognull ?? false,
     logs: [...(base?.logs ?? [])],
     servers: [],

@@ -8,7 +8,7 @@ import { errorName } from "../sys/libc.ts";
 import { destroyConnection, listConnections, type TcpConnection } from "../sys/sock-diag.ts";
 import { ownersOf, socketsOf } from "../sys/socket-owners.ts";
 import { forSessions } from "./cut.ts";
-import type { ServerEntry } from "./registry.ts";
+import type { Registry, ServerEntry } from "./registry.ts";
 
 export interface ForeignConnection {
   readonly local: string;
@@ -82,22 +82,31 @@ function descriptorsOfOthers(memory: SharedMemory, server: ServerEntry): Set<num
   return found;
 }
 
+/** The two ends of a management connection, as this process sees it. */
+export interface ManagementPeer {
+  readonly host: string;
+  readonly port: number;
+  readonly local: { readonly host: string; readonly port: number };
+}
+
+const unmapped = (host: string): string => host.replace(/^::ffff:/, "");
+
 /**
- * The session of the server that carries a management connection whose other end is `host`:`port`, if there is one: what the stats
- * socket sees as its client is the near end of the balancer's own connection to the server.
+ * The session that carries a management connection, if there is one: what the stats socket sees as its client is the near end of the
+ * balancer's own connection to a server, which is the stats socket.
  */
-export function carrierOf(memory: SharedMemory, server: ServerEntry, host: string, port: number): number | undefined {
-  if (!isIpAddress(server.host) || server.port === 0) return undefined;
-  const carrier = listConnections(server.host, server.port).find(
-    ({ localHost, localPort }) => localPort === port && localHost === host.replace(/^::ffff:/, ""),
+export function carrierOf(memory: SharedMemory, registry: Registry, peer: ManagementPeer): number | undefined {
+  const { host, port, local } = peer;
+  if (!registry.serversByIndex.some((server) => server?.port === local.port || server?.mapsPort)) return undefined;
+  const carrier = listConnections(unmapped(local.host), local.port).find(
+    ({ localHost, localPort }) => localPort === port && localHost === unmapped(host),
   );
   const descriptor = carrier === undefined ? undefined : socketsOf("self").get(carrier.inode);
   if (descriptor === undefined) return undefined;
   let id: number | undefined;
   for (let thread = 0; thread < memory.threads; thread++) {
     forSessions(memory, thread, (base) => {
-      if (memory.sessions[base + S_SERVER] !== server.index || memory.sessions[base + S_SERVER_FD] !== descriptor)
-        return;
+      if (memory.sessions[base + S_SERVER_FD] !== descriptor) return;
       id = sessionIdOf(base / SESSION_WORDS, memory.sessions[base + S_GENERATION]);
     });
   }

@@ -21,6 +21,7 @@ export interface RuntimeSocketOptions {
   readonly statsTimeoutMs: number;
   /** Connections served at once, over all stats sockets. */
   readonly maxConnections: number;
+  /** Told of what went wrong with the socket, and of defects that a command met. */
   readonly log?: (text: string) => void;
   /** Sockets of the process before, one of which may be this one's. */
   readonly inherited?: InheritedSockets;
