@@ -10,6 +10,7 @@ import { listeningSockets, pauseAll, resumeAll } from "./control/hand-over/all-f
 import { noteHandedOver } from "./control/hand-over/handed-over.ts";
 import { fetchSockets } from "./control/hand-over/inherited-sockets.ts";
 import type { ListenFrom } from "./control/listeners.ts";
+import { ServiceManager } from "./control/service-manager.ts";
 import { type RunningProgram, startProgram } from "./control/supervisor.ts";
 import { c } from "./sys/libc.ts";
 import { takeIdentity } from "./sys/process-identity.ts";
@@ -105,6 +106,7 @@ async function runProxy(command: RunCommand): Promise<void> {
   const { global } = loaded.config;
   const pidFile = command.pidFile ?? global.pidFile;
   const actOn = holdSignals();
+  const manager = ServiceManager.connect(process.env);
   let service: Service;
   try {
     service = await startBeside(loaded.config, command, () => {
@@ -117,7 +119,10 @@ async function runProxy(command: RunCommand): Promise<void> {
     process.stderr.write(startupLine("ALERT", (error as Error).message) + hint);
     return end(1);
   }
+  manager.ready();
+  manager.watch(service.program);
   const finish = once(async (exitCode: number, graceMs: number) => {
+    manager.stopping();
     await closeService(service, graceMs);
     if (pidFile !== undefined) removeFile(pidFile);
     end(exitCode);
@@ -126,7 +131,11 @@ async function runProxy(command: RunCommand): Promise<void> {
   actOn({
     SIGTERM: () => finish(EXIT_SIGTERM, 0),
     SIGINT: () => finish(EXIT_SIGINT, 0),
-    SIGUSR1: () => service.program.softStop().then(() => finish(0, ANSWER_GRACE_MS)),
+    SIGUSR1: () => {
+      const isOver = service.program.softStop();
+      manager.tell(service.program);
+      return isOver.then(() => finish(0, ANSWER_GRACE_MS));
+    },
     SIGTTOU: () => pauseAll(service.program),
     SIGTTIN: () => resumeAll(service.program),
     // A terminal that goes away must not take the balancer with it; reload is not there yet.
