@@ -2,7 +2,8 @@
 
 import { readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { AppError } from "./base/errors.ts";
+import { AppError, systemReason } from "./base/errors.ts";
+import { CONTROL_CONNECTIONS_MAX } from "./base/limits.ts";
 import { loadConfig } from "./config/load.ts";
 import type { Config, StatsSocket } from "./config/model.ts";
 import { type RunningProgram, startProgram } from "./control/supervisor.ts";
@@ -87,7 +88,7 @@ function changeDirectory(directory: string | undefined): boolean {
     process.chdir(directory);
     return true;
   } catch (error) {
-    print(startupLine("ALERT", `cannot change to directory ${directory} : ${(error as Error).message}`), "stderr", 1);
+    print(startupLine("ALERT", `cannot change to directory ${directory} : ${systemReason(error)}`), "stderr", 1);
     return false;
   }
 }
@@ -192,7 +193,9 @@ async function startService(
 }
 
 function openRuntimeSocket(program: RunningProgram, socket: StatsSocket, config: Config): Promise<RuntimeSocket> {
-  return startRuntimeSocket(program, socket, { statsTimeoutMs: config.global.statsTimeoutMs, maxConnections: 10 });
+  const { statsTimeoutMs } = config.global;
+  const log = (text: string): void => void process.stderr.write(startupLine("ALERT", text));
+  return startRuntimeSocket(program, socket, { statsTimeoutMs, maxConnections: CONTROL_CONNECTIONS_MAX, log });
 }
 
 async function closeService(service: Service, graceMs = 0): Promise<void> {

@@ -3,6 +3,8 @@
 
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { systemReason } from "../base/errors.ts";
+import { CONFIG_FILE_BYTES_MAX } from "../base/limits.ts";
 import { readSystemAccounts } from "./accounts.ts";
 import { assemble } from "./assemble.ts";
 import { buildDrafts } from "./build.ts";
@@ -15,9 +17,6 @@ import { readSections, type SourceFile } from "./sections.ts";
 import { validate } from "./validate.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
-
-/** Largest configuration file read. */
-const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
 /**
  * Loads files, and of directories the *.cfg files in the order of their names, as one configuration. `config` is undefined
@@ -86,15 +85,15 @@ function readPath(path: string, diagnostics: DiagnosticList): readonly SourceFil
     }
     return names.flatMap((name) => readPath(join(path, name), diagnostics));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    diagnostics.error("unreadable", `cannot read '${path}': ${reason}`, wholeFile(path));
+    diagnostics.error("unreadable", `cannot read '${path}': ${systemReason(error)}`, wholeFile(path));
     return [];
   }
 }
 
 function readFile(path: string): SourceFile {
   const bytes = readFileSync(path);
-  if (bytes.length > MAX_FILE_BYTES) throw new Error(`it has ${bytes.length} bytes; the most is ${MAX_FILE_BYTES}`);
+  if (bytes.length > CONFIG_FILE_BYTES_MAX)
+    throw new Error(`it has ${bytes.length} bytes; the most is ${CONFIG_FILE_BYTES_MAX}`);
   return { name: path, text: bytes.toString("utf8") };
 }
 

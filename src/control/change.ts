@@ -99,7 +99,19 @@ export type Change =
    * eviction in it goes on by itself. One that is under way is replaced.
    */
   | { readonly kind: "evict-server"; readonly server: ServerEntry; readonly request: EvictionRequest }
-  /** Ends an eviction; the server stays out of service. */
+  /**
+   * Lets the sessions go that are selected now, `filter` in words; no server is taken out of service. The receipt comes when what is due
+   * at once is done; the eviction in it goes on by itself.
+   */
+  | {
+      readonly kind: "evict-sessions";
+      readonly selector: Selector;
+      readonly filter: string;
+      readonly request: EvictionRequest;
+    }
+  /** Time has come to look at evictions of sessions. */
+  | { readonly kind: "continue-evictions" }
+  /** Ends an eviction; an evicted server stays out of service. */
   | { readonly kind: "cancel-eviction"; readonly id: number }
   /** Ends every session of the server, in whatever state, before the receipt. */
   | { readonly kind: "cut-server"; readonly server: ServerEntry }
@@ -154,7 +166,7 @@ export type Receipt =
       readonly survivors: number;
       /** The new server's entry, for "add-server". */
       readonly server?: ServerEntry;
-      /** For "evict-server" and "cancel-eviction". */
+      /** For "evict-server", "evict-sessions" and "cancel-eviction". */
       readonly eviction?: Eviction;
       readonly listeners?: readonly ListenerEntry[];
     }

@@ -28,6 +28,7 @@ import { applyCheckResult, applyObservedErrors, enableCheck, setCheckTarget, set
 import { clearHealthCounters, createHealth, findTracked, link } from "./health/health-entry.ts";
 import { beginEviction } from "./reconcile/begin-eviction.ts";
 import { cancelEviction, continueEviction } from "./reconcile/evict-server.ts";
+import { continueEvictions, evictSessions } from "./reconcile/evict-sessions.ts";
 import { reconcile, reconcileServer } from "./reconcile/reconcile.ts";
 import type { ProxyEntry, ServerEntry } from "./registry.ts";
 import { removalObstacle, removeServer } from "./remove-server.ts";
@@ -113,6 +114,11 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
       return deleteServer(context, change.server);
     case "evict-server":
       return beginEviction(context, change.server, change.request);
+    case "evict-sessions":
+      return evictSessions(context, change.selector, change.filter, change.request);
+    case "continue-evictions":
+      await continueEvictions(context);
+      return done();
     case "cancel-eviction":
       return cancelEviction(context, change.id);
     case "cut-server":

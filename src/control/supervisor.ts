@@ -117,6 +117,7 @@ export class RunningProgram implements Program {
     this.fileLimit = size.fileLimit;
     this.relays = new RelayThreads(memory, {
       onRecords: (thread) => this.drain(thread),
+      onEmptied: (server) => this.timers.lookNow(registry.serversByIndex[server]?.backend),
       onFailure: (text) => options.onFatal(text),
     });
     this.stateFile = stateFileOf(state, memory, registry, this.evictions, (severity, text) =>

@@ -5,7 +5,7 @@ import type { Order } from "../memory/order.ts";
 import { isSelected, type Selector } from "../memory/selector.ts";
 import { SERVER_WORDS, V_CUT_GENERATION, V_CUT_REASON } from "../memory/server-row.ts";
 import { S_CUT_GENERATION, S_GENERATION, S_SERVER_NEXT, S_STATE, SessionState } from "../memory/session-row.ts";
-import { chooseSessions } from "./choose-sessions.ts";
+import { chooseSessions, isQuiet } from "./choose-sessions.ts";
 import { clearCounters } from "./clear-counters.ts";
 import { isCandidate, serveBackend, takeGrants, visitQueued } from "./queue.ts";
 import { candidatesOf, type Relay, type RelayListener, rowBase } from "./relay.ts";
@@ -45,6 +45,11 @@ function carryOut(relay: Relay, order: Order): number {
       return cutServer(relay, order.server, order.resetClients);
     case "cut-some":
       return cutSome(relay, order);
+    case "gather":
+      takeHandedOver(relay);
+      return 0;
+    case "cut-listed":
+      return cutListed(relay, order);
     case "cut-session":
       return cutOne(relay, order.row, order.generation, CutReason.OPERATOR);
     case "cut-selected":
@@ -107,13 +112,31 @@ function cutSome(relay: Relay, order: Extract<Order, { kind: "cut-some" }>): num
 }
 
 function cutOne(relay: Relay, row: number, generation: number, reason: CutReason): number {
-  if (row < relay.firstRow || row >= relay.rowLimit) return 0;
-  const base = rowBase(row);
-  const state = relay.sessions[base + S_STATE];
-  const isLive = state !== SessionState.FREE && state !== SessionState.ABANDONED;
-  if (!isLive || relay.sessions[base + S_GENERATION] !== generation) return 0;
+  if (!isLive(relay, row, generation)) return 0;
   cutSession(relay, row, reason);
   return 1;
+}
+
+/** The session is one of this thread's, and has not ended. */
+function isLive(relay: Relay, row: number, generation: number): boolean {
+  if (row < relay.firstRow || row >= relay.rowLimit) return false;
+  const base = rowBase(row);
+  const state = relay.sessions[base + S_STATE];
+  if (state === SessionState.FREE || state === SessionState.ABANDONED) return false;
+  return relay.sessions[base + S_GENERATION] === generation;
+}
+
+function cutListed(relay: Relay, order: Extract<Order, { kind: "cut-listed" }>): number {
+  const { sessions, most, idleMs, reason, resetClients } = order;
+  let ended = 0;
+  for (let at = 0; at < sessions.length && ended < most; at += 2) {
+    const row = sessions[at];
+    if (!isLive(relay, row, sessions[at + 1]) || (idleMs > 0 && !isQuiet(relay, row, idleMs))) continue;
+    cutSession(relay, row, reason, resetClients);
+    ended++;
+  }
+  takeGrants(relay, takeGrant);
+  return ended;
 }
 
 /** Walks the named server's own list, else all rows of the thread. */

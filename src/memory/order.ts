@@ -40,6 +40,10 @@ export type OrderBody =
   | { readonly kind: "cut-server"; readonly server: number; readonly resetClients: boolean }
   /** Ends so many of the server's sessions on this thread; all of them if there are no more. */
   | ({ readonly kind: "cut-some"; readonly server: number; readonly most: number } & CutManner)
+  /** Takes what is on its way to the thread, connections and turns in a queue, into its table. */
+  | { readonly kind: "gather" }
+  /** Ends so many of these sessions of the thread that are still there; row and generation by turns, who goes first first. */
+  | ({ readonly kind: "cut-listed"; readonly sessions: readonly number[]; readonly most: number } & CutManner)
   | { readonly kind: "cut-session"; readonly row: number; readonly generation: number }
   /** Ends every session of the thread that is selected; one that was handed over to the thread by then is among them. */
   | { readonly kind: "cut-selected"; readonly selector: Selector }
@@ -62,5 +66,7 @@ export type RelayMessage =
       readonly discardedBytes: number;
     }
   | { readonly kind: "records" }
+  /** The last session of a server is gone. */
+  | { readonly kind: "emptied"; readonly server: number }
   | { readonly kind: "ready"; readonly wakeFd: number }
   | { readonly kind: "failed"; readonly text: string };

@@ -11,7 +11,10 @@ export interface Kernel {
   /** The address by which the calls below name memory. The view must stay referenced. */
   addressOf(view: ArrayBufferView): number;
 
-  /** Takes a connection (non-blocking, close-on-exec); writes the peer's sockaddr (at most `room` bytes) and its length. */
+  /**
+   * Takes a connection (non-blocking, close-on-exec). Writes the peer's sockaddr at `address`, at most as many bytes as the word
+   * at `addressLength` says, and its length there.
+   */
   accept(listener: number, address: number, addressLength: number): number;
   /** A non-blocking stream socket. */
   streamSocket(family: number): number;

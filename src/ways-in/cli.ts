@@ -40,7 +40,7 @@ export type CommandLine =
     }
   | {
       readonly kind: "evict";
-      /** Words of `evict server`, beginning with the server, without "json". */
+      /** Words behind `evict`, without "json". */
       readonly words: readonly string[];
       readonly dryRun: boolean;
       readonly json: boolean;
@@ -113,11 +113,12 @@ function fromSubcommand(argv: readonly string[]): CommandLine {
       writeErr: () => {},
     });
   }
-  const [name] = argv;
-  if (!SUBCOMMANDS.includes(name)) {
-    const nearest = nearestWord(name, SUBCOMMANDS);
+  const [name, topic] = argv;
+  const meant = name === "help" && topic !== undefined ? topic : name;
+  if (!SUBCOMMANDS.includes(meant)) {
+    const nearest = nearestWord(meant, SUBCOMMANDS);
     const hint = nearest === undefined ? "a configuration is named with -f FILE" : `did you mean '${nearest}'?`;
-    return usageError(`unknown command '${name}'; ${hint}`);
+    return usageError(`unknown command '${meant}'; ${hint}`);
   }
   try {
     root.parse([...argv], { from: "user" });

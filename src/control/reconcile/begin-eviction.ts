@@ -9,8 +9,9 @@ import type { CommitContext } from "../commit-context.ts";
 import { forSessions } from "../cut.ts";
 import type { ServerEntry } from "../registry.ts";
 import { changeAdmin } from "../server-state.ts";
-import { continueEviction, endEviction, say } from "./evict-server.ts";
-import { attachedTo, type Eviction, type EvictionRequest, type SavedEviction, sessionsCut } from "./eviction.ts";
+import { continueEviction } from "./evict-server.ts";
+import { attachedTo, type EvictionRequest, type SavedEviction, type ServerEviction, sessionsCut } from "./eviction.ts";
+import { endEviction, say } from "./let-go.ts";
 
 /** Begins an eviction in place of one that may be under way, and does what is due at once. The receipt has it as `eviction`. */
 export async function beginEviction(
@@ -48,7 +49,7 @@ export async function resumeEviction(
 }
 
 /** What is due at once; the rest by itself. */
-async function carryOn(context: CommitContext, eviction: Eviction): Promise<Receipt> {
+async function carryOn(context: CommitContext, eviction: ServerEviction): Promise<Receipt> {
   const { server } = eviction;
   eviction.hasBegun = true;
   server.backend.policies.attention.add(server);
@@ -58,7 +59,7 @@ async function carryOn(context: CommitContext, eviction: Eviction): Promise<Rece
   return { done: true, matched, ended: sessionsCut(eviction), survivors, eviction };
 }
 
-function countByState(context: CommitContext, eviction: Eviction): void {
+function countByState(context: CommitContext, eviction: ServerEviction): void {
   const { memory } = context;
   const { byState, server } = eviction;
   for (let thread = 0; thread < memory.threads; thread++) {

@@ -5,7 +5,7 @@ import { crc32 } from "node:zlib";
 import { formatEndpoint } from "../../config/address.ts";
 import { AdminState, SERVER_WORDS, V_ADMIN, V_MAXCONN } from "../../memory/server-row.ts";
 import type { SharedMemory } from "../../memory/shared-memory.ts";
-import type { Eviction, SavedEviction } from "../reconcile/eviction.ts";
+import type { Eviction, SavedEviction, ServerEviction } from "../reconcile/eviction.ts";
 import type { Registry, ServerEntry } from "../registry.ts";
 import { STATE_HEADER, STATE_VERSION, stateLine } from "./state-columns.ts";
 import { readStateRecord, type StateRecord, splitStateLine } from "./state-record.ts";
@@ -61,7 +61,10 @@ export function ownStateText(
       if (words !== "") more.push(`${MARK}server ${backend.name} ${server.name}${words}`);
     }
   }
-  for (const eviction of evictions) if (eviction.outcome === "running") more.push(evictionLine(eviction));
+  for (const eviction of evictions) {
+    // The sessions of another one do not outlive the process.
+    if (eviction.outcome === "running" && eviction.server !== undefined) more.push(evictionLine(eviction));
+  }
   const text = `${BEGINNING}${[...lines, ...more].join("\n")}\n`;
   return `${text}${endLine(text)}\n`;
 }
@@ -100,7 +103,7 @@ const STATES = ["queued", "connecting", "turnAround", "established", "halfClosed
 const COUNTS = ["matched", "cutIdle", "cutPaced", "cutAtDeadline", "discardedBytes"] as const;
 const ORDERS = ["idle", "oldest", "random"] as const;
 
-function evictionLine(eviction: Eviction): string {
+function evictionLine(eviction: ServerEviction): string {
   const { request, server } = eviction;
   const words: Record<string, string | number> = { begin: eviction.startedWallMs, order: request.order };
   for (const [word, field] of Object.entries(REQUEST_TIMES)) words[word] = request[field];
