@@ -10,6 +10,7 @@ import { assemble } from "./assemble.ts";
 import { buildDrafts } from "./build.ts";
 import { DiagnosticList, lineSpan, type SourceLine, type Span } from "./diagnostics.ts";
 import type { LoadContext } from "./drafts.ts";
+import { LOG_FORMAT_ENVIRONMENT } from "./log-format/ready-made.ts";
 import type { LoadResult } from "./model.ts";
 import { readResolvConf } from "./resolv-conf.ts";
 import { readSections, type SourceFile } from "./sections.ts";
@@ -39,11 +40,12 @@ export function loadConfigText(
 
 function loadFiles(
   files: readonly SourceFile[],
-  env: Environment,
+  environment: Environment,
   diagnostics: DiagnosticList,
   paths: readonly string[],
   resolvConf: () => string | undefined = readResolvConf,
 ): LoadResult {
+  const env = { ...environment, ...LOG_FORMAT_ENVIRONMENT };
   const kept = new KeptWords();
   const inert = new InertWords();
   const context: LoadContext = {

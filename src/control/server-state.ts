@@ -1,7 +1,7 @@
 // Changes of a server's admin and operational state: what is written, in which order the relays hear of it, whose sessions end
 // with it, and what the servers that track it inherit. Control thread, only called by `commit`.
 
-import { EndCause } from "../memory/end-state.ts";
+import { CutReason } from "../memory/cut-reason.ts";
 import {
   ADMIN_DRAIN,
   ADMIN_MAINT,
@@ -164,7 +164,7 @@ async function cutBackups(context: CommitContext, backend: ProxyEntry): Promise<
   for (const server of backend.servers) {
     if (!server.config.backup) continue;
     await letRelaysLook(context, server);
-    await cutServer(context, server, EndCause.UP);
+    await cutServer(context, server, CutReason.ON_MARKED_UP);
   }
 }
 

@@ -5,7 +5,7 @@ import { info } from "./answers.ts";
 import { clearCounters, clearCountersAll } from "./clear-counters.ts";
 import { echo, lowerToOperator, lowerToUser, prompt, quit, setSeverityOutput, setTimeoutCli } from "./connection.ts";
 import { delServer } from "./del-server.ts";
-import { evictCancel, evictHelp, evictServer, showEvictions } from "./evict.ts";
+import { evictCancel, evictHelp, evictServer, evictSessions, showEvictions } from "./evict.ts";
 import { candidates, unknownCommandText, usageLines } from "./find-operation.ts";
 import { setMaxconnFrontend, setMaxconnGlobal } from "./frontend-maxconn.ts";
 import { disableFrontend, enableFrontend, shutdownFrontend } from "./frontend-state.ts";
@@ -59,6 +59,7 @@ export const OPERATIONS: readonly Operation[] = [
   evictCancel,
   evictHelp,
   evictServer,
+  evictSessions,
   getWeight,
   lowerToOperator,
   setMaxconnFrontend,

@@ -45,6 +45,9 @@ export interface Kernel {
   socketError(fd: number): number;
   /** The local port of an IP socket. */
   localPort(fd: number): number;
+  /** Writes the first 28 bytes of a socket's own sockaddr; of its peer's, which it has once it is connected. 0 or -errno. */
+  localAddress(fd: number, address: number): number;
+  peerAddress(fd: number, address: number): number;
 
   /** Watches a session's socket, edge-triggered in both directions; events carry `low` and `high`. */
   watch(poll: number, fd: number, low: number, high: number): number;

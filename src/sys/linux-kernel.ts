@@ -194,6 +194,16 @@ export class LinuxKernel implements Kernel {
     return ((port & 255) << 8) | (port >>> 8);
   }
 
+  localAddress(fd: number, address: number): number {
+    this.words[LENGTH_WORD] = 28;
+    return c.getsockname(fd, address, this.base + LENGTH_WORD * 4) < 0 ? -errno() : 0;
+  }
+
+  peerAddress(fd: number, address: number): number {
+    this.words[LENGTH_WORD] = 28;
+    return c.getpeername(fd, address, this.base + LENGTH_WORD * 4) < 0 ? -errno() : 0;
+  }
+
   private control(poll: number, op: number, fd: number, events: number, low: number, high: number): number {
     const words = this.words;
     words[EVENT_WORD] = events;

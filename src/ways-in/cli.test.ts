@@ -48,14 +48,14 @@ describe("subcommands", () => {
     [["run", "show", "sess"], { kind: "runtime", command: "show sess", files: [] }],
     [["run", "--socket", "/s", "show info"], { kind: "runtime", command: "show info", socket: "/s", files: [] }],
     [["run", "-f", "a.cfg", "show info"], { kind: "runtime", command: "show info", files: ["a.cfg"] }],
-    [["evict", "b/s"], { kind: "evict", words: ["b/s"], dryRun: false, json: false, files: [] }],
+    [["evict", "b/s"], { kind: "evict", words: ["server", "b/s"], dryRun: false, json: false, files: [] }],
     [
       "evict b/s --drain 30s --idle 200ms --over 10s --order oldest --deadline 60s --client rst --delete --json -s /s".split(
         " ",
       ),
       {
         kind: "evict",
-        words: "b/s drain 30s idle 200ms over 10s order oldest deadline 60s client rst delete".split(" "),
+        words: "server b/s drain 30s idle 200ms over 10s order oldest deadline 60s client rst delete".split(" "),
         dryRun: false,
         json: true,
         socket: "/s",
@@ -64,7 +64,18 @@ describe("subcommands", () => {
     ],
     [
       ["evict", "b/s", "--dry-run", "-f", "a.cfg"],
-      { kind: "evict", words: ["b/s", "dry-run"], dryRun: true, json: false, files: ["a.cfg"] },
+      { kind: "evict", words: ["server", "b/s", "dry-run"], dryRun: true, json: false, files: ["a.cfg"] },
+    ],
+    [
+      "evict sessions from 10.0.0.0/8 and idle 10m --over 30s -s /s".split(" "),
+      {
+        kind: "evict",
+        words: "sessions from 10.0.0.0/8 and idle 10m over 30s".split(" "),
+        dryRun: false,
+        json: false,
+        socket: "/s",
+        files: [],
+      },
     ],
     [["run", "show info", "-s", "/s"], { kind: "runtime", command: "show info", socket: "/s", files: [] }],
   ])("%j", (argv, expected) => {
@@ -84,6 +95,12 @@ describe("subcommands", () => {
     expect(commandLine).toMatchObject({ kind: "error", exitCode: 1 });
     expect((commandLine as { text: string }).text).toMatch(text);
   });
+});
+
+test("filters without 'sessions' are wrong use of evict", () => {
+  const commandLine = parse("evict b/s from 10.0.0.1");
+  expect(commandLine).toMatchObject({ kind: "error", exitCode: 2 });
+  expect((commandLine as { text: string }).text).toMatch(/^headgate: filters go with 'sessions'\n/);
 });
 
 describe("help", () => {

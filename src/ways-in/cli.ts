@@ -40,7 +40,7 @@ export type CommandLine =
     }
   | {
       readonly kind: "evict";
-      /** Words of `evict server`, beginning with the server, without "json". */
+      /** Words behind `evict`, without "json". */
       readonly words: readonly string[];
       readonly dryRun: boolean;
       readonly json: boolean;

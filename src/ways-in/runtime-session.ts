@@ -9,6 +9,7 @@ import {
   CONTROL_INPUT_BYTES_MAX,
 } from "../base/limits.ts";
 import type { AdminLevel } from "../config/model.ts";
+import type { ManagementPeer } from "../control/kernel-answer.ts";
 import type { Program } from "../control/program.ts";
 import { failure, PERMISSION_DENIED } from "../operations/answers.ts";
 import { findOperation } from "../operations/find-operation.ts";
@@ -34,6 +35,13 @@ export interface RuntimeSessionOptions {
   readonly timeoutMs: number;
   /** Called for each command. */
   readonly onCommand: () => void;
+}
+
+/** Undefined for a unix socket, and for one that is closed. */
+function peerOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): ManagementPeer | undefined {
+  if (remoteAddress === undefined || remotePort === undefined) return undefined;
+  if (localAddress === undefined || localPort === undefined) return undefined;
+  return { host: remoteAddress, port: remotePort, local: { host: localAddress, port: localPort } };
 }
 
 export class RuntimeSession {
@@ -153,8 +161,7 @@ export class RuntimeSession {
     const { signal } = this.#gone;
     const probing = setInterval(() => this.#probe(), PROBE_MS);
     try {
-      const { remoteAddress: host, remotePort: port } = this.#socket;
-      const peer = host === undefined || port === undefined ? undefined : { host, port };
+      const peer = peerOf(this.#socket);
       const tell = (text: string): Promise<boolean> => this.#write(text);
       const context = { program: this.#program, connection: this.connection, signal, peer, tell };
       const run = () => operation.run(context, words.slice(operation.words.length));

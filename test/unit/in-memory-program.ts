@@ -119,7 +119,7 @@ export class InMemoryProgram implements Program {
       nowMs: () => performance.now(),
       random: Math.random,
       evictions: this.evictions,
-      askKernel: () => undefined,
+      askKernel: async () => undefined,
     });
     this.settled = commit.settled;
     this.commit = (change) => {
