@@ -9,7 +9,7 @@ import type { Answer, OperationContext } from "./operation.ts";
 import type { Found } from "./targets.ts";
 
 /** A port as a fixed number; HAProxy takes the number modulo 65536, which reaches a server nobody named. */
-export function parsePort(text: string): Found<number> {
+function parsePort(text: string): Found<number> {
   if (!/^[+-]?[0-9]+$/.test(text)) return { error: `problem converting port '${text}' to an int` };
   const port = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;
   if (!(port >= 1 && port <= PORT_MAX)) {
