@@ -148,6 +148,7 @@ async function bind(
     return await bindPath(server, pid, endpoint.path, socketConfig);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
+    if (error instanceof AppError) throw error;
     throw new AppError("cannot-bind", `cannot bind the stats socket ${formatEndpoint(endpoint)}: ${code ?? message}`);
   }
 }
@@ -159,7 +160,15 @@ async function bindPath(
   path: string,
   { mode, uid, gid }: StatsSocket,
 ): Promise<() => void> {
-  if (statOf(path)?.isSocket() === false) throw new Error("the path exists and is not a socket");
+  if (statOf(path)?.isSocket() === false) {
+    // socat, for one, makes a file where it finds no socket.
+    const hint = "remove it; a client that was started before the program may have made it";
+    throw new AppError(
+      "cannot-bind",
+      `cannot bind the stats socket ${path}: the path exists and is not a socket`,
+      hint,
+    );
+  }
   const temporary = `${path}.${pid}.tmp`;
   if (statOf(temporary) !== undefined) unlinkSync(temporary);
   await listen(server, { path: temporary });
