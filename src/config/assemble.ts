@@ -87,7 +87,7 @@ function timeoutsOf(draft: ProxyDraft, hasFrontend: boolean, hasBackend: boolean
   });
 }
 
-function backendChecksOf({ name, checks, timeouts, cutGuardPercent }: ProxyDraft): BackendChecks {
+function backendChecksOf({ name, checks, timeouts, cutGuardPercent, sessionPolicy }: ProxyDraft): BackendChecks {
   const { checkMs: timeoutMs, connectMs: connectTimeoutMs } = timeouts;
   return withoutUndefined({
     backend: name,
@@ -95,6 +95,7 @@ function backendChecksOf({ name, checks, timeouts, cutGuardPercent }: ProxyDraft
     timeoutMs,
     connectTimeoutMs,
     cutGuardPercent,
+    sessions: Object.keys(sessionPolicy).length === 0 ? undefined : sessionPolicy,
   });
 }
 
@@ -139,6 +140,7 @@ function proxyOf(draft: ProxyDraft, id: number, global: GlobalDraft): ProxyConfi
     timeouts: timeoutsOf(draft, hasFrontend, hasBackend),
     fence: hasBackend && draft.fence ? true : undefined,
     allBackups: hasBackend && draft.allBackups ? true : undefined,
+    rebalancePerSecond: hasBackend ? draft.rebalancePerSecond || undefined : undefined,
     serverState: hasBackend ? serverStateOf(draft, global) : undefined,
     logHealthChecks: hasBackend && draft.logHealthChecks,
     place: placeOf(lineSpan(draft.header)),

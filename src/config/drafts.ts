@@ -4,6 +4,7 @@
 import { HEALTH_DEFAULTS, type HealthWords } from "./checks/health-words.ts";
 import { type ChecksDraft, inheritChecks, NO_CHECKS } from "./checks/rules.ts";
 import type { SourceLine, Span } from "./diagnostics.ts";
+import type { SessionPolicy } from "./health-model.ts";
 import type {
   Balance,
   BindConfig,
@@ -164,6 +165,10 @@ export interface ProxyDraft {
   fence: boolean;
   allBackups: boolean;
   cutGuardPercent?: number;
+  /** Of all servers that say nothing else. */
+  sessionPolicy: SessionPolicy;
+  /** `rebalance`; 0 or undefined: off. */
+  rebalancePerSecond?: number;
   serverStateSource: "global" | "local" | "none";
   /** undefined: the section's own name. */
   serverStateFileName?: string;
@@ -224,6 +229,8 @@ export function newProxyDraft(header: ProxyHeader, base: ProxyDraft | undefined)
     fence: base?.fence ?? false,
     allBackups: base?.allBackups ?? false,
     cutGuardPercent: base?.cutGuardPercent,
+    sessionPolicy: base?.sessionPolicy ?? {},
+    rebalancePerSecond: base?.rebalancePerSecond,
     serverStateSource: base?.serverStateSource ?? "none",
     serverStateFileName: base?.serverStateFileName,
     statsLines: [...(base?.statsLines ?? [])],

@@ -8,6 +8,7 @@ import type { GlobalDraft, ServerDraft } from "../drafts.ts";
 import type { Keyword } from "./keyword.ts";
 import { POLICY_SERVER_WORDS } from "./policies.ts";
 import { flag, type ReadWord, serverWord } from "./server-word.ts";
+import { SESSION_POLICY_SERVER_WORDS } from "./session-policies.ts";
 
 /** Below this a bare number looks like seconds meant. */
 const SUSPICIOUS_MS = 100;
@@ -201,6 +202,7 @@ const AGENT_WORDS: readonly Keyword<ServerDraft>[] = [
 export const CHECK_SERVER_KEYWORDS: readonly Keyword<ServerDraft>[] = [
   ...CHECK_WORDS,
   ...POLICY_SERVER_WORDS,
+  ...SESSION_POLICY_SERVER_WORDS,
   ...TLS_WORDS,
   ...AGENT_WORDS,
 ];

@@ -14,6 +14,7 @@ import { readLogTarget } from "./log.ts";
 import { OPTION_KEYWORDS } from "./options.ts";
 import { POLICY_PROXY_KEYWORDS } from "./policies.ts";
 import { RESTART_PROXY_KEYWORDS } from "./restart.ts";
+import { SESSION_POLICY_PROXY_KEYWORDS } from "./session-policies.ts";
 import { TIMEOUT_KEYWORDS } from "./timeouts.ts";
 
 const MAX_COUNT = 2_147_483_647;
@@ -295,6 +296,7 @@ export const PROXY_TABLE: ReadonlyMap<string, ProxyKeyword<ProxyDraft>> = indexK
   PROXY_KEYWORDS,
   CHECK_PROXY_KEYWORDS,
   POLICY_PROXY_KEYWORDS,
+  SESSION_POLICY_PROXY_KEYWORDS,
   RESTART_PROXY_KEYWORDS,
   INERT_PROXY_KEYWORDS,
 );
