@@ -88,7 +88,14 @@ function timeoutsOf(draft: ProxyDraft, hasFrontend: boolean, hasBackend: boolean
   });
 }
 
-function backendChecksOf({ name, checks, timeouts, cutGuardPercent, onRemoved }: ProxyDraft): BackendChecks {
+function backendChecksOf({
+  name,
+  checks,
+  timeouts,
+  cutGuardPercent,
+  onRemoved,
+  sessionPolicy,
+}: ProxyDraft): BackendChecks {
   const { checkMs: timeoutMs, connectMs: connectTimeoutMs } = timeouts;
   return withoutUndefined({
     backend: name,
@@ -97,6 +104,7 @@ function backendChecksOf({ name, checks, timeouts, cutGuardPercent, onRemoved }:
     connectTimeoutMs,
     cutGuardPercent,
     onRemoved,
+    sessions: Object.keys(sessionPolicy).length === 0 ? undefined : sessionPolicy,
   });
 }
 
@@ -145,6 +153,7 @@ function proxyOf(draft: ProxyDraft, id: number, global: GlobalDraft): ProxyConfi
     timeouts: timeoutsOf(draft, hasFrontend, hasBackend),
     fence: hasBackend && draft.fence ? true : undefined,
     allBackups: hasBackend && draft.allBackups ? true : undefined,
+    rebalancePerSecond: hasBackend ? draft.rebalancePerSecond || undefined : undefined,
     serverState: hasBackend ? serverStateOf(draft, global) : undefined,
     logHealthChecks: hasBackend && draft.logHealthChecks,
     onRemoved: draft.onRemoved?.kind === "keep" ? undefined : draft.onRemoved,

@@ -4,7 +4,7 @@
 import { HEALTH_DEFAULTS, type HealthWords } from "./checks/health-words.ts";
 import { type ChecksDraft, inheritChecks, NO_CHECKS } from "./checks/rules.ts";
 import type { SourceLine, Span } from "./diagnostics.ts";
-import type { RemovalPolicy } from "./health-model.ts";
+import type { RemovalPolicy, SessionPolicy } from "./health-model.ts";
 import type { LogFormat } from "./log-format/log-format.ts";
 import type {
   Balance,
@@ -174,6 +174,10 @@ export interface ProxyDraft {
   allBackups: boolean;
   cutGuardPercent?: number;
   onRemoved?: RemovalPolicy;
+  /** Of all servers that say nothing else. */
+  sessionPolicy: SessionPolicy;
+  /** `rebalance`; 0 or undefined: off. */
+  rebalancePerSecond?: number;
   serverStateSource: "global" | "local" | "none";
   /** undefined: the section's own name. */
   serverStateFileName?: string;
@@ -238,6 +242,8 @@ export function newProxyDraft(header: ProxyHeader, base: ProxyDraft | undefined)
     allBackups: base?.allBackups ?? false,
     cutGuardPercent: base?.cutGuardPercent,
     onRemoved: base?.onRemoved,
+    sessionPolicy: base?.sessionPolicy ?? {},
+    rebalancePerSecond: base?.rebalancePerSecond,
     serverStateSource: base?.serverStateSource ?? "none",
     serverStateFileName: base?.serverStateFileName,
     statsLines: [...(base?.statsLines ?? [])],

@@ -200,6 +200,8 @@ export interface ProxyConfig {
   readonly fence?: boolean;
   /** `option allbackups`: all usable backups take over, not only the first. Absent: off. */
   readonly allBackups?: boolean;
+  /** `rebalance`: sessions a second that fuller servers let go when another one comes back. Absent: off. */
+  readonly rebalancePerSecond?: number;
   /** `load-server-state-from-file`: the file its servers' states come from at start, and whether it is the global one. */
   readonly serverState?: { readonly from: "global" | "local"; readonly file: string };
   /** `option log-health-checks`. */

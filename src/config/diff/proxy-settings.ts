@@ -18,6 +18,7 @@ import type { HoldConfig, ResolversConfig } from "../resolvers-model.ts";
 import type { ResolveWords } from "../server-resolution.ts";
 import type { Effect, GlobalChange, SettingChange } from "./model.ts";
 import { sameValue } from "./same-value.ts";
+import { SESSIONS } from "./session-settings.ts";
 import { changeOf, compareSettings, flag, nested, type SettingTable, setting } from "./settings.ts";
 import { balanceText, logFormatText, logTargetText, protocolText, removalText, valueText } from "./value-text.ts";
 
@@ -41,6 +42,7 @@ const CHECKS: SettingTable<BackendChecks> = {
   cutGuardPercent: setting("cut-guard"),
   // The section's own.
   onRemoved: null,
+  sessions: nested(SESSIONS),
 };
 
 const PROXY: SettingTable<ProxyConfig> = {
@@ -75,6 +77,7 @@ const PROXY: SettingTable<ProxyConfig> = {
   timeouts: nested(TIMEOUTS),
   fence: flag("option fence"),
   allBackups: flag("option allbackups"),
+  rebalancePerSecond: setting("rebalance"),
   // Read at the start only.
   serverState: setting("load-server-state-from-file", ({ from, file }) => `${from} (${file})`),
   logHealthChecks: flag("option log-health-checks"),
