@@ -10,7 +10,7 @@ export const PATIENCE_MS = 60_000;
  * @param {import("./measures.mjs").Run} run
  * @param {import("./balancers.mjs").Balancer} balancer
  * @param {{upstream?: "echo" | "discard" | "http", checks?: import("./configs.mjs").Settings["checks"], other?: boolean, threads?: number, splice?: boolean, maxconn?: number, cores?: string, loadCores?: string}} wish
- * @param {(at: {port: number, otherPort: number, socket: string, pids: () => number[], upstreamPid: number}) => Promise<T>} work
+ * @param {(at: {port: number, otherPort: number, socket: string, pids: () => number[], upstreamPid: number, upstreamPort: number}) => Promise<T>} work
  * @returns {Promise<T>}
  */
 export async function withBalancer(run, balancer, wish, work) {
@@ -37,7 +37,7 @@ export async function withBalancer(run, balancer, wish, work) {
     };
     const started = await startBalancer(balancer, wished);
     try {
-      return await work({ ...started, upstreamPid: upstream.pid });
+      return await work({ ...started, upstreamPid: upstream.pid, upstreamPort: upstream.port });
     } finally {
       await started.stop();
     }

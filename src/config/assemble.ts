@@ -58,7 +58,7 @@ function serversOf(entries: readonly ServerEntry[], checks: BackendChecks): read
 
 function globalOf({ global }: Drafts): GlobalConfig {
   const { maxconn, nbthread, statsSockets, statsTimeoutMs, hardStopAfterMs, logs, spreadChecksPercent } = global;
-  const { pidFile, uid, gid, chroot, stateFile } = global;
+  const { logTag, pidFile, uid, gid, chroot, stateFile } = global;
   return withoutUndefined({
     maxconn,
     nbthread,
@@ -66,6 +66,7 @@ function globalOf({ global }: Drafts): GlobalConfig {
     statsTimeoutMs,
     hardStopAfterMs,
     logs,
+    logTag,
     spreadChecksPercent,
     pidFile,
     uid,
@@ -87,7 +88,7 @@ function timeoutsOf(draft: ProxyDraft, hasFrontend: boolean, hasBackend: boolean
   });
 }
 
-function backendChecksOf({ name, checks, timeouts, cutGuardPercent }: ProxyDraft): BackendChecks {
+function backendChecksOf({ name, checks, timeouts, cutGuardPercent, onRemoved }: ProxyDraft): BackendChecks {
   const { checkMs: timeoutMs, connectMs: connectTimeoutMs } = timeouts;
   return withoutUndefined({
     backend: name,
@@ -95,6 +96,7 @@ function backendChecksOf({ name, checks, timeouts, cutGuardPercent }: ProxyDraft
     timeoutMs,
     connectTimeoutMs,
     cutGuardPercent,
+    onRemoved,
   });
 }
 
@@ -117,6 +119,7 @@ function proxyOf(draft: ProxyDraft, id: number, global: GlobalDraft): ProxyConfi
     kind: draft.kind === "defaults" ? "listen" : draft.kind,
     name: draft.name,
     id,
+    idForced: draft.forcedId === undefined ? undefined : true,
     mode: "tcp",
     disabled: draft.disabled,
     description: draft.description,
@@ -126,6 +129,9 @@ function proxyOf(draft: ProxyDraft, id: number, global: GlobalDraft): ProxyConfi
     defaultBackend: hasFrontend ? draft.defaultBackend?.name : undefined,
     clientTcpKeepalive: hasFrontend && draft.clientTcpKeepalive,
     tcplog: hasFrontend && draft.tcplog,
+    logFormat: hasFrontend ? draft.logFormat : undefined,
+    logFormatSd: hasFrontend ? draft.logFormatSd : undefined,
+    logTag: draft.logTag,
     dontlognull: hasFrontend && draft.dontlognull,
     logs: logsOf(draft.logs, global.logs),
     servers: serversOf(draft.servers, checks),
@@ -141,6 +147,7 @@ function proxyOf(draft: ProxyDraft, id: number, global: GlobalDraft): ProxyConfi
     allBackups: hasBackend && draft.allBackups ? true : undefined,
     serverState: hasBackend ? serverStateOf(draft, global) : undefined,
     logHealthChecks: hasBackend && draft.logHealthChecks,
+    onRemoved: draft.onRemoved?.kind === "keep" ? undefined : draft.onRemoved,
     place: placeOf(lineSpan(draft.header)),
   });
 }

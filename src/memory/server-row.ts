@@ -48,6 +48,8 @@ export const V_ERROR_LIMIT = 25;
 /** Atomic: failed connections in a row, and alarms that the control thread has not taken yet. */
 export const V_ERRORS = 26;
 export const V_ERROR_ALARMS = 27;
+/** Atomic: 1 while the control thread wants to be told that no session is left (V_SERVED and V_ATTACHED are 0). */
+export const V_EMPTY_WANTED = 31;
 /** For portKind "client": added to the client's destination port. */
 export const V_PORT_OFFSET = 21;
 /** CutReason of the sessions that the last cut ends. */

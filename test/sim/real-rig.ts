@@ -112,6 +112,7 @@ export class RealRig {
         this.ended += ended;
       },
       announceRecords() {},
+      announceEmptied() {},
     };
     const relay = createRelay(new LinuxKernel(), this.memory, ports, { thread, seed, onTimer });
     this.memory.words[threadWords(thread) + WT_WAKE_FD] = relay.wakeFd;

@@ -152,6 +152,9 @@ export class SimRig {
         takeOrder: () => orders.shift(),
         acknowledge: (sequence, _matched, ended) => this.acknowledge(sequence, ended),
         announceRecords: () => {},
+        announceEmptied: () => {
+          this.reconcileAtMs = this.world.now;
+        },
       },
       { thread, seed: setup.seed, onTimer, buffersMax: setup.buffersMax },
     );
