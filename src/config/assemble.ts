@@ -141,6 +141,8 @@ function proxyOf(draft: ProxyDraft, id: number, global: GlobalDraft): ProxyConfi
     logFormatSd: hasFrontend ? draft.logFormatSd : undefined,
     logTag: draft.logTag,
     dontlognull: hasFrontend && draft.dontlognull,
+    dontlogNormal: hasFrontend && draft.dontlogNormal ? true : undefined,
+    logSeparateErrors: hasFrontend && draft.logSeparateErrors ? true : undefined,
     logs: logsOf(draft.logs, global.logs),
     servers: serversOf(draft.servers, checks),
     defaultServer: { ...draft.defaultServer, checks },

@@ -156,6 +156,8 @@ export interface ProxyDraft {
   /** The word of this section that said what lines look like. */
   logLine?: string;
   dontlognull: boolean;
+  dontlogNormal: boolean;
+  logSeparateErrors: boolean;
   logs: LogEntry[];
   readonly servers: ServerEntry[];
   defaultServer: ServerSettings;
@@ -225,6 +227,8 @@ export function newProxyDraft(header: ProxyHeader, base: ProxyDraft | undefined)
     logFormatSd: base?.logFormatSd,
     logTag: base?.logTag,
     dontlognull: base?.dontlognull ?? false,
+    dontlogNormal: base?.dontlogNormal ?? false,
+    logSeparateErrors: base?.logSeparateErrors ?? false,
     logs: [...(base?.logs ?? [])],
     servers: [],
     defaultServer: base?.defaultServer ?? SERVER_DEFAULTS,

@@ -182,6 +182,10 @@ export interface ProxyConfig {
   /** `log-tag`; absent: the global one. */
   readonly logTag?: string;
   readonly dontlognull: boolean;
+  /** `option dontlog-normal`: no line for a session without anything unusual. Absent: off. */
+  readonly dontlogNormal?: boolean;
+  /** `option log-separate-errors`: the others' lines have level err. Absent: off. */
+  readonly logSeparateErrors?: boolean;
   /** Targets in effect, `log global` already replaced by the global ones. */
   readonly logs: readonly LogTarget[];
   /** Backend side. */

@@ -61,6 +61,8 @@ const PROXY: SettingTable<ProxyConfig> = {
   clientTcpKeepalive: flag("option clitcpka"),
   tcplog: flag("option tcplog"),
   dontlognull: flag("option dontlognull"),
+  dontlogNormal: flag("option dontlog-normal"),
+  logSeparateErrors: flag("option log-separate-errors"),
   // `log global` is not its own: `compareProxies` looks at them.
   logs: null,
   logFormat: setting("log-format", logFormatText),
