@@ -13,6 +13,7 @@ import { checkConfig } from "./ways-in/check-command.ts";
 import { type CommandLine, parseCommandLine } from "./ways-in/cli.ts";
 import { runDemo } from "./ways-in/demo/demo.ts";
 import { runEvictCommand } from "./ways-in/evict-command.ts";
+import { runPlanCommand } from "./ways-in/plan-command.ts";
 import { runRuntimeCommand } from "./ways-in/run-command.ts";
 import { type RuntimeSocket, startRuntimeSocket } from "./ways-in/runtime-socket.ts";
 import { configLines, type Speaker, type StartupSeverity, startupLine } from "./ways-in/startup-lines.ts";
@@ -64,6 +65,12 @@ async function main(): Promise<void> {
     case "evict":
       // The connection of an eviction that is left alone is still open.
       return end(await runEvictCommand(command, process.env, terminal()));
+    case "plan": {
+      const colours = { colour: process.stdout.isTTY, errorColour: process.stderr.isTTY };
+      const outcome = await runPlanCommand(command, process.env, colours);
+      process.stderr.write(outcome.stderr);
+      return print(outcome.stdout, "stdout", outcome.exitCode);
+    }
     case "demo":
       process.exitCode = await runDemo({
         start: (config) => startService(config, { quiet: true }),
@@ -151,6 +158,7 @@ function holdSignals(): (actions: SignalActions) => void {
 
 interface ServiceOptions {
   readonly quiet: boolean;
+  readonly files?: readonly string[];
   readonly maxconn?: number;
 }
 
@@ -168,6 +176,7 @@ async function startService(
   };
   const program = await startProgram({
     config,
+    files: options.files ?? [],
     ...(options.maxconn === undefined ? {} : { maxconn: options.maxconn }),
     version: VERSION,
     releaseDate: RELEASE_DATE,

@@ -63,6 +63,7 @@ export interface NewSession {
 export class InMemoryProgram implements Program {
   readonly registry: Program["registry"];
   readonly memory: Program["memory"];
+  configFiles: readonly string[] = [];
   readonly version = "1.2.3";
   readonly releaseDate = "2026/01/02";
   readonly pid = process.pid;
