@@ -59,7 +59,8 @@ function isPlainTcp(check: CheckConfig): boolean {
 
 /**
  * Checks once. `target` is final (see `checkTarget`); `facts` are for external checks only. `onResult` is called once, later than
- * this returns, and not at all after what is returned was called: that cancels the check. `isUp`: the server is not down when the check begins.
+ * this returns, and not at all after what is returned was called: that cancels the check. `isUp`: the server is not
+ * down when the check begins.
  */
 export function startCheck(
   check: CheckConfig,
