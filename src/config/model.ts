@@ -15,7 +15,7 @@ export interface SourcePlace {
   readonly column: number;
 }
 
-/** A socket address as configured. Hosts are still names here; `control/resolve-addresses.ts` turns them into bytes. */
+/** A socket address as configured. Hosts are still names here; `control/addresses.ts` turns them into bytes. */
 export type Endpoint =
   | { readonly kind: "inet"; readonly host: string; readonly family: "any" | "ipv4" | "ipv6"; readonly port: number }
   | { readonly kind: "unix"; readonly path: string }

@@ -149,7 +149,10 @@ export interface HealthProblem {
   readonly word: string;
 }
 
-/** What HAProxy refuses in the words of one server once its backend is known. `ownPort`: its address has a port of its own (or none is needed). */
+/**
+ * What HAProxy refuses in the words of one server once its backend is known. `ownPort`: its address has a port of its
+ * own (or none is needed).
+ */
 export function healthProblems(
   words: HealthWords,
   protocol: ProtocolTemplate,

@@ -1,5 +1,5 @@
 // The words of defaults, frontend, backend and listen sections. Control thread.
-// Options are in options.ts, timeouts in timeouts.ts, health checks in check-rules.ts, what mode http keeps in stats-section.ts.
+// Options are in options.ts, timeouts in timeouts.ts, health checks in check-rules.ts, what mode http keeps in http-words.ts.
 
 import { readBindLine } from "../bind-line.ts";
 import type { ProxyDraft } from "../drafts.ts";
