@@ -144,6 +144,7 @@ const OURS: readonly Mask[] = [
     "Unknown command",
     "headgate",
   ),
+  mask("why sessions were cut", /^(?:@ )?\S+ (?:\d+ )?cut_\w+[= ].*\n/gm, "", "headgate"),
   mask("the thread that a session belongs to", / thread=\d+$/gm, "", "headgate"),
   mask("bytes are counted as they move, not at the end of the session", columns("b(?:in|out)"), "$1=N"),
 ];
