@@ -18,6 +18,10 @@ import { checkConfig } from "./ways-in/check-command.ts";
 import { type CommandLine, parseCommandLine } from "./ways-in/cli.ts";
 import { runDemo } from "./ways-in/demo/demo.ts";
 import { runEvictCommand } from "./ways-in/evict-command.ts";
+import { readMasterAddress } from "./ways-in/master/master-address.ts";
+import { MasterDialect } from "./ways-in/master/master-dialect.ts";
+import { masterOperations } from "./ways-in/master/master-operations.ts";
+import { ReloadCounts } from "./ways-in/master/reload-counts.ts";
 import { runRuntimeCommand } from "./ways-in/run-command.ts";
 import { type RuntimeSocket, startRuntimeSocket } from "./ways-in/runtime-socket.ts";
 import { configLines, type Speaker, type StartupSeverity, startupLine } from "./ways-in/startup-lines.ts";
@@ -42,6 +46,7 @@ interface Service {
 type RunCommand = Extract<CommandLine, { kind: "run-proxy" }>;
 
 const bootStartMs = Date.now() - Math.round(performance.now());
+const reloadCounts = new ReloadCounts();
 const speaker: Speaker = { version: VERSION, executable: fileURLToPath(import.meta.url) };
 
 async function main(): Promise<void> {
@@ -209,6 +214,7 @@ function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
 interface ServiceOptions {
   readonly quiet: boolean;
   readonly listenFrom?: ListenFrom;
+  readonly masters?: readonly string[];
   readonly maxconn?: number;
 }
 
@@ -242,6 +248,7 @@ async function startService(
   try {
     for (const socket of config.global.statsSockets)
       runtimeSockets.push(await openRuntimeSocket(service, socket, config, options.listenFrom));
+    for (const address of options.masters ?? []) runtimeSockets.push(await openMasterSocket(program, address));
     options.listenFrom?.inherited?.closeRest();
     beforeAccepting();
     await program.open();
@@ -267,6 +274,19 @@ function openRuntimeSocket(
       noteHandedOver();
       return [...listeningSockets(program), ...runtimeSockets.map(({ descriptor }) => descriptor)];
     },
+  });
+}
+
+/** No connection to it is closed because it is silent. */
+const NEVER_MS = 2_147_483_647;
+
+function openMasterSocket(program: RunningProgram, address: string): Promise<RuntimeSocket> {
+  const table = masterOperations(reloadCounts);
+  return startRuntimeSocket(program, readMasterAddress(address, process.env), {
+    statsTimeoutMs: NEVER_MS,
+    maxConnections: CONTROL_CONNECTIONS_MAX,
+    log: (text) => void process.stderr.write(startupLine("ALERT", text)),
+    dialect: () => new MasterDialect(program.pid, table),
   });
 }
 

@@ -22,6 +22,8 @@ export type CommandLine =
       readonly directory?: string;
       /** -x: the stats socket of the process whose listening sockets are taken over. */
       readonly takeFrom?: string;
+      /** -S: addresses of master sockets, with their words. */
+      readonly masters?: readonly string[];
       /** -sf, -st: who is told to leave once this process serves. */
       readonly finish?: Finish;
     }
@@ -65,6 +67,8 @@ Flags as in HAProxy:
   -p PIDFILE      write the process number to this file
   -x SOCKET       take the listening sockets over from the process that answers there
   -sf PID...      once serving, tell these processes to finish (SIGUSR1); -st: to end (SIGTERM)
+  -S ADDRESS      answer there as HAProxy's master does; words of a socket follow with commas
+  -W, -Ws         nothing changes: one process is master and worker
   -C DIR          change to this directory first
   -d, -db         stay in the foreground (it always does); -d says more
   -q, -V          say nothing, or more, while starting
@@ -80,7 +84,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
 function fromFlags(argv: readonly string[]): CommandLine {
   const flags = readFlags(argv);
   if (!flags.ok) return usageError(flags.message);
-  const { files, switches, values, finish } = flags;
+  const { files, switches, values, masters, finish } = flags;
   if (switches.has("help")) return { kind: "help", text: mainHelp(), exitCode: 0 };
   if (switches.has("versionVerbose") || switches.has("version")) {
     return { kind: "version", verbose: switches.has("versionVerbose") };
@@ -103,6 +107,7 @@ function fromFlags(argv: readonly string[]): CommandLine {
     // HAProxy's word for "none".
     ...(values.takeFrom === undefined || values.takeFrom === "/dev/null" ? {} : { takeFrom: values.takeFrom }),
     ...(finish === undefined ? {} : { finish }),
+    ...(masters.length === 0 ? {} : { masters }),
     ...(values.pidFile === undefined ? {} : { pidFile: values.pidFile }),
     ...(values.maxconn === undefined ? {} : { maxconn: Number(values.maxconn) }),
   };

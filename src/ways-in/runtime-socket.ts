@@ -13,6 +13,7 @@ import type { InheritedSockets } from "../control/hand-over/inherited-sockets.ts
 import type { Program } from "../control/program.ts";
 import type { ControlConnections } from "../control/stats/control-connections.ts";
 import { statsOf } from "../control/stats/program-stats.ts";
+import type { Dialect } from "./dialect.ts";
 import { RuntimeSession } from "./runtime-session.ts";
 import { descriptorOf } from "./socket-descriptor.ts";
 
@@ -27,6 +28,8 @@ export interface RuntimeSocketOptions {
   readonly inherited?: InheritedSockets;
   /** Called when somebody asks for the listening sockets, where the configuration allows it. */
   readonly listeningSockets?: () => readonly number[];
+  /** Makes what a connection's words are for; absent: the Runtime API. */
+  readonly dialect?: () => Dialect;
 }
 
 export interface RuntimeSocket {
@@ -91,7 +94,7 @@ async function serveConnection(
   socket: Socket,
   number: number,
   { level, endpoint, exposesListeners }: StatsSocket,
-  { statsTimeoutMs, log, listeningSockets }: RuntimeSocketOptions,
+  { statsTimeoutMs, log, listeningSockets, dialect }: RuntimeSocketOptions,
   onSession: (session: RuntimeSession) => void,
 ): Promise<void> {
   if (socket.destroyed) return;
@@ -111,6 +114,7 @@ async function serveConnection(
     timeoutMs: statsTimeoutMs,
     onCommand,
     ...(exposesListeners && listeningSockets !== undefined ? { listeningSockets } : {}),
+    ...(dialect === undefined ? {} : { dialect: dialect() }),
   });
   onSession(session);
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
