@@ -22,6 +22,7 @@ import { readMasterAddress } from "./ways-in/master/master-address.ts";
 import { MasterDialect } from "./ways-in/master/master-dialect.ts";
 import { masterOperations } from "./ways-in/master/master-operations.ts";
 import { ReloadCounts } from "./ways-in/master/reload-counts.ts";
+import { runPlanCommand } from "./ways-in/plan-command.ts";
 import { runRuntimeCommand } from "./ways-in/run-command.ts";
 import { type RuntimeSocket, startRuntimeSocket } from "./ways-in/runtime-socket.ts";
 import { configLines, type Speaker, type StartupSeverity, startupLine } from "./ways-in/startup-lines.ts";
@@ -74,6 +75,12 @@ async function main(): Promise<void> {
     case "evict":
       // The connection of an eviction that is left alone is still open.
       return end(await runEvictCommand(command, process.env, terminal()));
+    case "plan": {
+      const colours = { colour: process.stdout.isTTY, errorColour: process.stderr.isTTY };
+      const outcome = await runPlanCommand(command, process.env, colours);
+      process.stderr.write(outcome.stderr);
+      return print(outcome.stdout, "stdout", outcome.exitCode);
+    }
     case "demo":
       process.exitCode = await runDemo({
         start: (config) => startService(config, { quiet: true }),
@@ -215,6 +222,7 @@ interface ServiceOptions {
   readonly quiet: boolean;
   readonly listenFrom?: ListenFrom;
   readonly masters?: readonly string[];
+  readonly files?: readonly string[];
   readonly maxconn?: number;
 }
 
@@ -232,6 +240,7 @@ async function startService(
   };
   const program = await startProgram({
     config,
+    files: options.files ?? [],
     ...(options.maxconn === undefined ? {} : { maxconn: options.maxconn }),
     version: VERSION,
     releaseDate: RELEASE_DATE,

@@ -88,7 +88,7 @@ function timeoutsOf(draft: ProxyDraft, hasFrontend: boolean, hasBackend: boolean
   });
 }
 
-function backendChecksOf({ name, checks, timeouts, cutGuardPercent }: ProxyDraft): BackendChecks {
+function backendChecksOf({ name, checks, timeouts, cutGuardPercent, onRemoved }: ProxyDraft): BackendChecks {
   const { checkMs: timeoutMs, connectMs: connectTimeoutMs } = timeouts;
   return withoutUndefined({
     backend: name,
@@ -96,6 +96,7 @@ function backendChecksOf({ name, checks, timeouts, cutGuardPercent }: ProxyDraft
     timeoutMs,
     connectTimeoutMs,
     cutGuardPercent,
+    onRemoved,
   });
 }
 
@@ -118,6 +119,7 @@ function proxyOf(draft: ProxyDraft, id: number, global: GlobalDraft): ProxyConfi
     kind: draft.kind === "defaults" ? "listen" : draft.kind,
     name: draft.name,
     id,
+    idForced: draft.forcedId === undefined ? undefined : true,
     mode: "tcp",
     disabled: draft.disabled,
     description: draft.description,
@@ -145,6 +147,7 @@ function proxyOf(draft: ProxyDraft, id: number, global: GlobalDraft): ProxyConfi
     allBackups: hasBackend && draft.allBackups ? true : undefined,
     serverState: hasBackend ? serverStateOf(draft, global) : undefined,
     logHealthChecks: hasBackend && draft.logHealthChecks,
+    onRemoved: draft.onRemoved?.kind === "keep" ? undefined : draft.onRemoved,
     place: placeOf(lineSpan(draft.header)),
   });
 }

@@ -56,6 +56,11 @@ describe("subcommands", () => {
     [["run", "--socket", "/s", "show info"], { kind: "runtime", command: "show info", socket: "/s", files: [] }],
     [["run", "-f", "a.cfg", "show info"], { kind: "runtime", command: "show info", files: ["a.cfg"] }],
     [["evict", "b/s"], { kind: "evict", words: ["server", "b/s"], dryRun: false, json: false, files: [] }],
+    [["plan"], { kind: "plan", planned: [], json: false, files: [] }],
+    [
+      ["plan", "a.cfg", "b", "--json", "-s", "/s", "-f", "c.cfg"],
+      { kind: "plan", planned: ["a.cfg", "b"], json: true, socket: "/s", files: ["c.cfg"] },
+    ],
     [
       "evict b/s --drain 30s --idle 200ms --over 10s --order oldest --deadline 60s --client rst --delete --json -s /s".split(
         " ",

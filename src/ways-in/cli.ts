@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { nearestWord } from "../config/nearest.ts";
 import { addEvict, EVICT_WRONG_USE } from "./evict-options.ts";
 import { type Finish, readFlags } from "./haproxy-flags.ts";
+import { addPlan, type PlanCommand } from "./plan-options.ts";
 import { FILE_OPTION, SOCKET_OPTION } from "./socket-options.ts";
 
 export type CommandLine =
@@ -53,10 +54,11 @@ export type CommandLine =
       readonly socket?: string;
       readonly files: readonly string[];
     }
+  | PlanCommand
   | { readonly kind: "help"; readonly text: string; readonly exitCode: number }
   | { readonly kind: "error"; readonly text: string; readonly exitCode: number };
 
-const SUBCOMMANDS = ["demo", "check", "run", "evict", "help"];
+const SUBCOMMANDS = ["demo", "check", "run", "plan", "evict", "help"];
 
 const FLAGS_HELP = `
 Flags as in HAProxy:
@@ -191,6 +193,7 @@ function program(decide: (commandLine: CommandLine) => void): Command {
         ...(options.socket === undefined ? {} : { socket: options.socket }),
       }),
     );
+  addPlan(root, decide);
   addEvict(root, decide);
   return root;
 }

@@ -122,7 +122,7 @@ export class SimRig {
       nowMs: () => this.world.now,
       random: () => this.world.random.below(1000) / 1000,
       evictions: this.evictions,
-      askKernel: () => undefined,
+      askKernel: async () => undefined,
     });
     this.world.betweenCalls = (thread, call) => this.interleave(thread, call);
     this.registry = registry;

@@ -7,6 +7,7 @@ import { bytesOf } from "../checks/rule-text.ts";
 import type { GlobalDraft, ServerDraft } from "../drafts.ts";
 import { warnOfBareTime } from "./bare-time.ts";
 import type { Keyword } from "./keyword.ts";
+import { REMOVAL_SERVER_WORDS } from "./on-removed.ts";
 import { POLICY_SERVER_WORDS } from "./policies.ts";
 import { flag, type ReadWord, serverWord } from "./server-word.ts";
 
@@ -192,6 +193,7 @@ const AGENT_WORDS: readonly Keyword<ServerDraft>[] = [
 export const CHECK_SERVER_KEYWORDS: readonly Keyword<ServerDraft>[] = [
   ...CHECK_WORDS,
   ...POLICY_SERVER_WORDS,
+  ...REMOVAL_SERVER_WORDS,
   ...TLS_WORDS,
   ...AGENT_WORDS,
 ];
