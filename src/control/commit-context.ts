@@ -1,5 +1,6 @@
 // What every part of `commit` works with: tables, registry, the way to the relay threads, and who hears of changes.
 
+import type { Config } from "../config/model.ts";
 import type { SharedMemory } from "../memory/shared-memory.ts";
 import type { Receipt, RefusalCode } from "./change.ts";
 import type { CheckSource } from "./health/state-machine.ts";
@@ -7,12 +8,16 @@ import type { KernelAnswer } from "./kernel-answer.ts";
 import type { ServerCondition } from "./log/server-messages.ts";
 import type { LogLevel } from "./log/syslog-frame.ts";
 import type { Evictions } from "./reconcile/eviction.ts";
-import type { ProxyEntry, Registry, ServerEntry } from "./registry.ts";
+import type { ListenerEntry, ProxyEntry, Registry, ServerEntry } from "./registry.ts";
 import type { OrderSink } from "./workers.ts";
 
 /** The registry as its one writer sees it. */
 export interface MutableRegistry extends Registry {
+  config: Config;
+  proxies: readonly ProxyEntry[];
   readonly serversByIndex: (ServerEntry | undefined)[];
+  readonly proxiesByIndex: (ProxyEntry | undefined)[];
+  readonly listenersByIndex: (ListenerEntry | undefined)[];
 }
 
 /** A server's change of state, as the log tells it. */

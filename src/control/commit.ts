@@ -1,10 +1,7 @@
 // The one door for changes: validates, writes the desired state into shared memory, orders the relay threads, waits for
 // all of them, checks, and answers with a receipt. Changes are carried out one after the other. Control thread.
 
-import { isIpAddress } from "../base/address.ts";
 import { SERVERS_MAX, SHOW_WAIT_MS } from "../base/limits.ts";
-import type { ServerConfig } from "../config/model.ts";
-import { isServiceName } from "../config/resolvers-model.ts";
 import { W_CONNECTIONS_MAX } from "../memory/control-words.ts";
 import { EndCause } from "../memory/end-state.ts";
 import { P_BACK_SESSIONS_MAX, P_FRONT_SESSIONS_MAX, P_QUEUE_MAX, PROXY_WORDS } from "../memory/proxy-row.ts";
@@ -12,26 +9,26 @@ import {
   AdminState,
   OperState,
   SERVER_WORDS,
-  V_IN_USE,
   V_QUEUE_MAX,
   V_SERVED_MAX,
   VF_DYNAMIC,
 } from "../memory/server-row.ts";
 import { generationOfSessionId, rowOfSessionId, S_GENERATION, SESSION_WORDS } from "../memory/session-row.ts";
-import type { SharedMemory } from "../memory/shared-memory.ts";
 import { resolveServerAddress } from "./addresses.ts";
 import type { Change, Commit, Receipt, ResolvedAddress } from "./change.ts";
 import { type CommitContext, done, refuse } from "./commit-context.ts";
 import { cutSelected, cutServer } from "./cut.ts";
 import { pauseFrontend, resumeFrontend, setFrontendMaxconn, setProcessMaxconn, shutdownFrontend } from "./frontends.ts";
 import { applyCheckResult, applyObservedErrors, enableCheck, setCheckTarget, setHealth } from "./health/changes.ts";
-import { clearHealthCounters, createHealth, findTracked, link } from "./health/health-entry.ts";
+import { clearHealthCounters, findTracked, link } from "./health/health-entry.ts";
 import { beginEviction } from "./reconcile/begin-eviction.ts";
 import { cancelEviction, continueEviction } from "./reconcile/evict-server.ts";
 import { reconcile, reconcileServer } from "./reconcile/reconcile.ts";
-import type { ProxyEntry, ServerEntry } from "./registry.ts";
+import type { ServerEntry } from "./registry.ts";
 import { removalObstacle, removeServer } from "./remove-server.ts";
-import { loseAddress, NO_ADDRESS, routeOf, setAddress, setFqdn } from "./resolve/changes.ts";
+import { loseAddress, setAddress, setFqdn } from "./resolve/changes.ts";
+import { freeServerRow } from "./rows.ts";
+import { newServerEntry } from "./server-entry.ts";
 import { changeAdmin, changeMaxconn, changeWeight, inheritAdmin } from "./server-state.ts";
 import { writeServerRow } from "./tables.ts";
 
@@ -162,57 +159,6 @@ async function addServer(context: CommitContext, change: Extract<Change, { kind:
   await context.orders.order({ kind: "server-changed", server: index, backend: backend.index });
   await reconcileServer(context, server);
   return { done: true, matched: 0, ended: 0, survivors: 0, server };
-}
-
-/**
- * A server as the registry keeps it. One added at runtime (`isDynamic`) starts in maintenance, its checks off; one that has no address
- * yet (undefined) waits for it in maintenance.
- */
-export function newServerEntry(
-  index: number,
-  backend: ProxyEntry,
-  config: ServerConfig,
-  address: ResolvedAddress | undefined,
-  isDynamic: boolean,
-): ServerEntry {
-  const now = Date.now();
-  const { endpoint } = config;
-  const mapsPort = config.portKind === "client";
-  const name = endpoint.kind === "inet" && !isIpAddress(endpoint.host) ? endpoint.host : undefined;
-  const isService = name !== undefined && isServiceName(name);
-  const host = address?.host ?? NO_ADDRESS;
-  const port = address?.port ?? (endpoint.kind === "inet" ? Math.max(0, endpoint.port) : 0);
-  return {
-    index,
-    name: config.name,
-    id: config.id,
-    backend,
-    config,
-    host,
-    port: mapsPort ? 0 : port,
-    route: routeOf(host, mapsPort ? 0 : port),
-    mapsPort,
-    fqdn: isService ? undefined : name,
-    service: isService ? name : undefined,
-    lastChangeMs: now,
-    downMs: 0,
-    downSinceMs: isDynamic || address === undefined ? now : undefined,
-    health: createHealth(config, isDynamic, address === undefined),
-    isDeleted: false,
-  };
-}
-
-let nextServerRow = 0;
-
-/** A free row; the one that has been free longest comes last in turn, so that records of its old server are written by then. */
-export function freeServerRow(memory: SharedMemory): number {
-  for (let step = 0; step < memory.servers; step++) {
-    const index = (nextServerRow + step) % memory.servers;
-    if (memory.serversI32[index * SERVER_WORDS + V_IN_USE] !== 0) continue;
-    nextServerRow = (index + 1) % memory.servers;
-    return index;
-  }
-  return -1;
 }
 
 async function deleteServer(context: CommitContext, server: ServerEntry): Promise<Receipt> {

@@ -31,7 +31,8 @@ export function removalObstacle(memory: SharedMemory, server: ServerEntry): Refu
   if (server.health.trackers.length > 0) return "is-tracked";
   const table = memory.serversI32;
   const row = server.index * SERVER_WORDS;
-  if ((table[row + V_ADMIN] & ADMIN_MAINT) === 0) return "not-in-maintenance";
+  // One that leaves gets no new session anyway.
+  if (server.leaving === undefined && (table[row + V_ADMIN] & ADMIN_MAINT) === 0) return "not-in-maintenance";
   const held =
     Atomics.load(table, row + V_ATTACHED) +
     Atomics.load(table, row + V_SERVED) +

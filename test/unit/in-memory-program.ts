@@ -145,9 +145,10 @@ export class InMemoryProgram implements Program {
           backlog: 10,
           protocol: "tcpv4",
           address: "127.0.0.1:9",
+          key: `${index}`,
         };
         proxy.listeners.push(entry);
-        (registry.listenersByIndex as ListenerEntry[]).push(entry);
+        registry.listenersByIndex.push(entry);
       }
     }
     return new InMemoryProgram(registry, memory);
