@@ -14,6 +14,8 @@ import type { OrderSink } from "./workers.ts";
 /** The registry as its one writer sees it. */
 export interface MutableRegistry extends Registry {
   config: Config;
+  /** The process's limit of sessions, as configured. */
+  maxconn: number;
   proxies: readonly ProxyEntry[];
   readonly serversByIndex: (ServerEntry | undefined)[];
   readonly proxiesByIndex: (ProxyEntry | undefined)[];
@@ -31,6 +33,12 @@ export interface ServerStateChange {
   readonly requeued: number;
 }
 
+/** What a reload changed about a server. */
+export interface ReloadedServer {
+  readonly checks: boolean;
+  readonly name: boolean;
+}
+
 /** What `commit` tells the rest of the control thread, for the log and for the checks. */
 export interface CommitEvents {
   onServerState(server: ServerEntry, change: ServerStateChange): void;
@@ -42,6 +50,8 @@ export interface CommitEvents {
   onHealthChange(server: ServerEntry, source: CheckSource | "both"): void;
   onServerAdded(server: ServerEntry): void;
   onServerDeleted(server: ServerEntry): void;
+  /** A reload named the server, or named it no longer: what its checks, its name and `observe` go by may be new. */
+  onServerReloaded(server: ServerEntry, change: ReloadedServer): void;
   /** What a policy does, or waits for: one line of the log. */
   onPolicy(backend: ProxyEntry, level: LogLevel, text: string): void;
   /** A `reconcile` of the backend is wanted at that time of `nowMs`, or before. */

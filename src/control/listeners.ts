@@ -57,6 +57,7 @@ export async function bindListener(
       `Binding [${bind.place.file}:${bind.place.line}] for frontend ${frontend}: protocol ${protocolOf(bind, address.sockaddr)}: ` +
         `cannot bind socket (${errorText(-fd)}) for [${shown}].`,
       -fd === EADDRINUSE ? "another program listens there: stop it, or choose another address" : undefined,
+      bind.place,
     );
   }
   if (isUnix) {

@@ -31,7 +31,19 @@ export type OrderBody =
       readonly fd: number;
       readonly frontend: number;
     }
-  | { readonly kind: "unlisten"; readonly listener: number }
+  /** `drain`: connections that wait to be accepted are, before the socket is let go. */
+  | { readonly kind: "unlisten"; readonly listener: number; readonly drain?: boolean }
+  /**
+   * A reload has written a new configuration: sockets are listened on, perhaps for another frontend than before, and who waits in a
+   * changed backend is looked at again.
+   */
+  | {
+      readonly kind: "generation";
+      /** Rows. */
+      readonly backends: Int32Array;
+      /** Listener, descriptor and frontend of each. */
+      readonly listeners: Int32Array;
+    }
   /** A server's state, weight, limit or place in its backend changed: sessions that wait for it are looked at again. */
   | { readonly kind: "server-changed"; readonly server: number; readonly backend: number }
   /** Ends all sessions of the server that are older than its cut generation, with its cut cause. */
