@@ -86,7 +86,7 @@ function timeoutsOf(draft: ProxyDraft, hasFrontend: boolean, hasBackend: boolean
   });
 }
 
-function backendChecksOf({ name, checks, timeouts, cutGuardPercent }: ProxyDraft): BackendChecks {
+function backendChecksOf({ name, checks, timeouts, cutGuardPercent, onRemoved }: ProxyDraft): BackendChecks {
   const { checkMs: timeoutMs, connectMs: connectTimeoutMs } = timeouts;
   return withoutUndefined({
     backend: name,
@@ -94,6 +94,7 @@ function backendChecksOf({ name, checks, timeouts, cutGuardPercent }: ProxyDraft
     timeoutMs,
     connectTimeoutMs,
     cutGuardPercent,
+    onRemoved,
   });
 }
 
@@ -106,6 +107,7 @@ function proxyOf(draft: ProxyDraft, id: number, globalLogs: readonly LogTarget[]
     kind: draft.kind === "defaults" ? "listen" : draft.kind,
     name: draft.name,
     id,
+    idForced: draft.forcedId === undefined ? undefined : true,
     mode: "tcp",
     disabled: draft.disabled,
     description: draft.description,
@@ -129,6 +131,7 @@ function proxyOf(draft: ProxyDraft, id: number, globalLogs: readonly LogTarget[]
     fence: hasBackend && draft.fence ? true : undefined,
     allBackups: hasBackend && draft.allBackups ? true : undefined,
     logHealthChecks: hasBackend && draft.logHealthChecks,
+    onRemoved: draft.onRemoved?.kind === "keep" ? undefined : draft.onRemoved,
     place: placeOf(lineSpan(draft.header)),
   });
 }

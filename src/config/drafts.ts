@@ -4,6 +4,7 @@
 import { HEALTH_DEFAULTS, type HealthWords } from "./checks/health-words.ts";
 import { type ChecksDraft, inheritChecks, NO_CHECKS } from "./checks/rules.ts";
 import type { SourceLine, Span } from "./diagnostics.ts";
+import type { RemovalPolicy } from "./health-model.ts";
 import type {
   Balance,
   BindConfig,
@@ -161,6 +162,7 @@ export interface ProxyDraft {
   fence: boolean;
   allBackups: boolean;
   cutGuardPercent?: number;
+  onRemoved?: RemovalPolicy;
   /** Lines of a stats section, as written. */
   statsLines: (readonly string[])[];
 }
@@ -218,6 +220,7 @@ export function newProxyDraft(header: ProxyHeader, base: ProxyDraft | undefined)
     fence: base?.fence ?? false,
     allBackups: base?.allBackups ?? false,
     cutGuardPercent: base?.cutGuardPercent,
+    onRemoved: base?.onRemoved,
     statsLines: [...(base?.statsLines ?? [])],
     ...header,
   };

@@ -3,6 +3,7 @@
 
 import type { HealthWords } from "./checks/health-words.ts";
 import type { BackendChecks, ServerHealth } from "./checks/resolve-health.ts";
+import type { RemovalPolicy } from "./health-model.ts";
 import type { ResolversConfig, ServerResolution } from "./resolvers-model.ts";
 import type { ResolveWords } from "./server-resolution.ts";
 
@@ -151,6 +152,8 @@ export interface ProxyConfig {
   readonly name: string;
   /** Proxy number as in `show stat`'s iid. The Runtime API's own proxy is 0 and not listed here. */
   readonly id: number;
+  /** `id` names it. Absent: given out in order of declaration. */
+  readonly idForced?: boolean;
   readonly mode: "tcp";
   readonly disabled: boolean;
   /** Kept for the statistics page to come. */
@@ -185,6 +188,8 @@ export interface ProxyConfig {
   readonly allBackups?: boolean;
   /** `option log-health-checks`. */
   readonly logHealthChecks: boolean;
+  /** For the sessions that came in by it, if a reload removes it. Servers have their own policy. Absent: they are kept. */
+  readonly onRemoved?: RemovalPolicy;
   readonly place: SourcePlace;
 }
 

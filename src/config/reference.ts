@@ -14,6 +14,8 @@ import {
   UNSUPPORTED_SECTIONS,
   UNSUPPORTED_SERVER_WORDS,
 } from "./keywords/known-unsupported.ts";
+import { REMOVAL_PROXY_KEYWORDS } from "./keywords/on-removed.ts";
+import { POLICY_PROXY_KEYWORDS } from "./keywords/policies.ts";
 import { PROXY_KEYWORDS } from "./keywords/proxy.ts";
 import { RESOLUTION_SERVER_KEYWORDS } from "./keywords/resolution.ts";
 import { RESOLVERS_KEYWORDS } from "./keywords/resolvers.ts";
@@ -88,7 +90,13 @@ export function renderReference(): string {
       "ignored with a warning. `defaults [<name>] [from <defaults>]`, `frontend <name> [from <defaults>]`: a section begins with what the " +
       "named defaults say, else the last ones above it. A section in mode http is kept where it serves `stats` or the metrics and " +
       "nothing else, and refused otherwise.",
-    proxyTable([...PROXY_KEYWORDS, ...CHECK_PROXY_KEYWORDS, ...INERT_PROXY_KEYWORDS]),
+    proxyTable([
+      ...PROXY_KEYWORDS,
+      ...CHECK_PROXY_KEYWORDS,
+      ...POLICY_PROXY_KEYWORDS,
+      ...REMOVAL_PROXY_KEYWORDS,
+      ...INERT_PROXY_KEYWORDS,
+    ]),
     "## bind lines",
     table(BIND_KEYWORDS),
     "## server and default-server lines",

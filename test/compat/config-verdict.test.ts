@@ -242,6 +242,7 @@ const DIFFERENT: readonly (readonly [line: string, ours: Verdict, reason: string
   ["S on-marked-down shutdown-sessions after 5s over 10s", "accept", "ours"],
   ["S cut-guard 50", "accept", "ours"],
   ["B option fence", "accept", "ours"],
+  ["B on-removed drain 5s", "accept", "ours"],
   ["S init-addr", "refuse", "HAProxy reads it as no method"],
   ["S on-address-change shutdown-sessions", "accept", "the word is not HAProxy's"],
   ["S check check-proto none", "refuse", "known, not supported"],
@@ -290,6 +291,7 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ...["proxy-cut-guard.cfg", "server-cut-guard.cfg", "proxy-option-fence.cfg", "server-on-marked-down.cfg"].map(
     (name) => [name, "ours"] as const,
   ),
+  ...["proxy-on-removed.cfg", "server-on-removed.cfg"].map((name) => [name, "ours"] as const),
   ["server-init-state.cfg", "the word is newer than HAProxy 3.0"],
 ]);
 

@@ -101,6 +101,17 @@ describe("diffConfigs", () => {
     expect(found.servers).toEqual({ b: ["cut-guard: 20 > 40"] });
   });
 
+  it("says of `on-removed` where it is said", () => {
+    const found = inBackend(
+      `  on-removed keep\n${A}  server b 127.0.0.1:2 on-removed drain 5s\n`,
+      `  on-removed drain 1m\n${A}  server b 127.0.0.1:2 on-removed shutdown-sessions\n`,
+    );
+    expect(found).toEqual({
+      own: ["on-removed: - > drain 1m"],
+      servers: { b: ["on-removed: drain 5s > shutdown-sessions"] },
+    });
+  });
+
   it("sees a change of one rule of a check, of its bytes and of its pattern", () => {
     const rules = (expected: string): string =>
       `  option tcp-check\n  tcp-check send-binary 00ff\n  tcp-check expect ${expected}\n${A}`;
@@ -145,6 +156,7 @@ describe("diffConfigs", () => {
       [],
     );
     expect(inBackend(A, "  server a 127.0.0.1:1 id 9\n").servers).toEqual({ a: ["id: 1 > 9"] });
+    expect(inBackend("", "  id 9\n").own).toEqual(["id: 2 > 9"]);
   });
 
   it("sees another order of the servers that stay", () => {

@@ -19,7 +19,7 @@ import type { ResolveWords } from "../server-resolution.ts";
 import type { Effect, GlobalChange, SettingChange } from "./model.ts";
 import { sameValue } from "./same-value.ts";
 import { changeOf, compareSettings, flag, nested, type SettingTable, setting } from "./settings.ts";
-import { balanceText, logTargetText, protocolText, valueText } from "./value-text.ts";
+import { balanceText, logTargetText, protocolText, removalText, valueText } from "./value-text.ts";
 
 const TIMEOUTS: SettingTable<Timeouts> = {
   clientMs: setting("timeout client", formatTimeMs),
@@ -39,13 +39,16 @@ const CHECKS: SettingTable<BackendChecks> = {
   timeoutMs: null,
   connectTimeoutMs: null,
   cutGuardPercent: setting("cut-guard"),
+  // The section's own.
+  onRemoved: null,
 };
 
 const PROXY: SettingTable<ProxyConfig> = {
   kind: null,
   name: null,
-  // Given out by position.
+  // Given out by position; `compareProxies` looks at forced ones.
   id: null,
+  idForced: null,
   mode: null,
   disabled: flag("disabled"),
   description: setting("description"),
@@ -70,6 +73,7 @@ const PROXY: SettingTable<ProxyConfig> = {
   fence: flag("option fence"),
   allBackups: flag("option allbackups"),
   logHealthChecks: flag("option log-health-checks"),
+  onRemoved: setting("on-removed", removalText),
   place: null,
 };
 
@@ -87,6 +91,9 @@ export function compareProxies(
   const balance = sameBalance(old, now) ? old.balance : now.balance;
   compareSettings(PROXY, old, { ...now, balance }, now.place, changes);
   compareSettings(CHECKS, old.defaultServer.checks, now.defaultServer.checks, now.place, changes);
+  if (old.id !== now.id && (old.idForced || now.idForced)) {
+    changes.push(changeOf("id", String(old.id), String(now.id), now.place));
+  }
   const [logs, newLogs] = [logsText(old.logs, oldGlobal), logsText(now.logs, nowGlobal)];
   if (logs !== newLogs) changes.push(changeOf("log", logs, newLogs, now.place));
   if (!sameDefaults(old.defaultServer, now.defaultServer)) {

@@ -8,7 +8,7 @@ import type { ServerResolution } from "../resolvers-model.ts";
 import type { SettingChange } from "./model.ts";
 import { sameValue } from "./same-value.ts";
 import { changeOf, compareSettings, flag, nested, type SettingTable, setting } from "./settings.ts";
-import { markedDownText, protocolText } from "./value-text.ts";
+import { markedDownText, protocolText, removalText } from "./value-text.ts";
 
 /** A key that two endpoints share if they are the same. */
 export function endpointKey(endpoint: Endpoint): string {
@@ -68,6 +68,7 @@ const POLICY: SettingTable<HealthPolicy> = {
   cutGuardPercent: setting("cut-guard"),
   slowStartMs: setting("slowstart", formatTimeMs),
   observe: setting("observe", ({ errorLimit, onError }) => `layer4 error-limit ${errorLimit} on-error ${onError}`),
+  onRemoved: setting("on-removed", removalText),
   track: setting("track", ({ backend, server }) => `${backend}/${server}`),
 };
 
@@ -113,6 +114,7 @@ const SERVER: SettingTable<ServerConfig> = {
 /** What servers have from their section, where the change is reported, as the text of the server's setting. */
 const INHERITED: Readonly<Record<string, (proxy: ProxyConfig) => string | undefined>> = {
   "cut-guard": (proxy) => String(proxy.defaultServer.checks.cutGuardPercent ?? 0),
+  "on-removed": (proxy) => removalText(proxy.onRemoved ?? { kind: "keep" }),
 };
 
 type CompareServers = (old: ServerConfig, now: ServerConfig) => readonly SettingChange[];

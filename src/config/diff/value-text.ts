@@ -2,7 +2,7 @@
 
 import { formatTimeMs } from "../../base/units.ts";
 import type { ProtocolTemplate } from "../checks/protocol.ts";
-import type { CheckProtocol, HealthPolicy } from "../health-model.ts";
+import type { CheckProtocol, HealthPolicy, RemovalPolicy } from "../health-model.ts";
 import type { Balance, LogTarget } from "../model.ts";
 
 /** Any value, so that two that differ read differently: `{port 80, tls {verify on}}`. Places and positions are left out. */
@@ -38,6 +38,12 @@ export function protocolText(protocol: CheckProtocol | ProtocolTemplate): string
 export function markedDownText({ afterMs, overMs }: NonNullable<HealthPolicy["onMarkedDown"]>): string {
   const after = afterMs > 0 ? ` after ${formatTimeMs(afterMs)}` : "";
   return `shutdown-sessions${after}${overMs > 0 ? ` over ${formatTimeMs(overMs)}` : ""}`;
+}
+
+/** What follows `on-removed`; undefined for what holds where nothing is said. */
+export function removalText(policy: RemovalPolicy): string | undefined {
+  if (policy.kind === "keep") return undefined;
+  return policy.kind === "drain" ? `drain ${formatTimeMs(policy.timeMs)}` : policy.kind;
 }
 
 /** What follows `balance`. */

@@ -6,6 +6,7 @@ import { readAlpn, readCheckAddress } from "../checks/connect-rule.ts";
 import { bytesOf } from "../checks/rule-text.ts";
 import type { GlobalDraft, ServerDraft } from "../drafts.ts";
 import type { Keyword } from "./keyword.ts";
+import { REMOVAL_SERVER_WORDS } from "./on-removed.ts";
 import { POLICY_SERVER_WORDS } from "./policies.ts";
 import { flag, type ReadWord, serverWord } from "./server-word.ts";
 
@@ -201,6 +202,7 @@ const AGENT_WORDS: readonly Keyword<ServerDraft>[] = [
 export const CHECK_SERVER_KEYWORDS: readonly Keyword<ServerDraft>[] = [
   ...CHECK_WORDS,
   ...POLICY_SERVER_WORDS,
+  ...REMOVAL_SERVER_WORDS,
   ...TLS_WORDS,
   ...AGENT_WORDS,
 ];

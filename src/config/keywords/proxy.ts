@@ -11,6 +11,7 @@ import { CHECK_PROXY_KEYWORDS } from "./check-rules.ts";
 import { INERT_PROXY_KEYWORDS } from "./inert.ts";
 import { indexKeywords, type ProxyKeyword } from "./keyword.ts";
 import { readLogTarget } from "./log.ts";
+import { REMOVAL_PROXY_KEYWORDS } from "./on-removed.ts";
 import { OPTION_KEYWORDS } from "./options.ts";
 import { POLICY_PROXY_KEYWORDS } from "./policies.ts";
 import { TIMEOUT_KEYWORDS } from "./timeouts.ts";
@@ -294,5 +295,6 @@ export const PROXY_TABLE: ReadonlyMap<string, ProxyKeyword<ProxyDraft>> = indexK
   PROXY_KEYWORDS,
   CHECK_PROXY_KEYWORDS,
   POLICY_PROXY_KEYWORDS,
+  REMOVAL_PROXY_KEYWORDS,
   INERT_PROXY_KEYWORDS,
 );
