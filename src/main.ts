@@ -4,7 +4,7 @@ import { readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { AppError } from "./base/errors.ts";
 import { loadConfig } from "./config/load.ts";
-import type { Config, StatsSocket } from "./config/model.ts";
+import type { Config } from "./config/model.ts";
 import { type RunningProgram, startProgram } from "./control/supervisor.ts";
 import { c } from "./sys/libc.ts";
 import { takeIdentity } from "./sys/process-identity.ts";
@@ -12,9 +12,10 @@ import { checkConfig } from "./ways-in/check-command.ts";
 import { type CommandLine, parseCommandLine } from "./ways-in/cli.ts";
 import { runDemo } from "./ways-in/demo/demo.ts";
 import { runEvictCommand } from "./ways-in/evict-command.ts";
+import { runReloadCommand } from "./ways-in/reload-command.ts";
 import { runRuntimeCommand } from "./ways-in/run-command.ts";
-import { type RuntimeSocket, startRuntimeSocket } from "./ways-in/runtime-socket.ts";
 import { configLines, type Speaker, type StartupSeverity, startupLine } from "./ways-in/startup-lines.ts";
+import { StatsDoors } from "./ways-in/stats-doors.ts";
 import { terminal } from "./ways-in/terminal.ts";
 import { RELEASE_DATE, VERSION, versionText } from "./ways-in/version.ts";
 
@@ -30,7 +31,7 @@ const ANSWER_GRACE_MS = 1000;
 /** A running proxy with its ways in. */
 interface Service {
   readonly program: RunningProgram;
-  readonly runtimeSockets: readonly RuntimeSocket[];
+  readonly doors: StatsDoors;
 }
 
 type RunCommand = Extract<CommandLine, { kind: "run-proxy" }>;
@@ -63,6 +64,9 @@ async function main(): Promise<void> {
     case "evict":
       // The connection of an eviction that is left alone is still open.
       return end(await runEvictCommand(command, process.env, terminal()));
+    case "reload":
+      process.exitCode = await runReloadCommand(command, process.env, terminal());
+      return;
     case "demo":
       process.exitCode = await runDemo({
         start: (config) => startService(config, { quiet: true }),
@@ -121,8 +125,8 @@ async function runProxy(command: RunCommand): Promise<void> {
     SIGTERM: () => finish(EXIT_SIGTERM, 0),
     SIGINT: () => finish(EXIT_SIGINT, 0),
     SIGUSR1: () => service.program.softStop().then(() => finish(0, ANSWER_GRACE_MS)),
-    // A terminal that goes away must not take the balancer with it; reload is not there yet.
-    SIGHUP: () => undefined,
+    SIGHUP: () => service.program.reload("SIGHUP").catch(fail),
+    SIGUSR2: () => service.program.reload("SIGUSR2").catch(fail),
   });
   if (command.verbose || command.debug) {
     const { threads, maxconn } = service.program;
@@ -130,7 +134,8 @@ async function runProxy(command: RunCommand): Promise<void> {
   }
 }
 
-type SignalActions = Record<"SIGTERM" | "SIGINT" | "SIGUSR1" | "SIGHUP", () => unknown>;
+const SIGNALS = ["SIGTERM", "SIGINT", "SIGUSR1", "SIGUSR2", "SIGHUP"] as const;
+type SignalActions = Record<(typeof SIGNALS)[number], () => unknown>;
 
 /**
  * From now on signals are kept, until their actions are known. Who sees the program answer may signal it before its start is
@@ -139,7 +144,7 @@ type SignalActions = Record<"SIGTERM" | "SIGINT" | "SIGUSR1" | "SIGHUP", () => u
 function holdSignals(): (actions: SignalActions) => void {
   const held: (keyof SignalActions)[] = [];
   let known: SignalActions | undefined;
-  for (const signal of ["SIGTERM", "SIGINT", "SIGUSR1", "SIGHUP"] as const) {
+  for (const signal of SIGNALS) {
     process.on(signal, () => void (known === undefined ? held.push(signal) : known[signal]()));
   }
   return (actions) => {
@@ -151,6 +156,8 @@ function holdSignals(): (actions: SignalActions) => void {
 interface ServiceOptions {
   readonly quiet: boolean;
   readonly maxconn?: number;
+  /** Read again by a reload; without them there is none. */
+  readonly files?: readonly string[];
 }
 
 /**
@@ -165,8 +172,19 @@ async function startService(
   const say = (severity: StartupSeverity, text: string): void => {
     if (!options.quiet) process.stderr.write(startupLine(severity, text));
   };
-  const program = await startProgram({
+  const { files } = options;
+  const doors = new StatsDoors(() => program);
+  const program: RunningProgram = await startProgram({
     config,
+    ...(files === undefined
+      ? {}
+      : {
+          reload: {
+            files,
+            load: () => loadConfig(files, process.env),
+            openDoors: (next: Config) => doors.prepare(next),
+          },
+        }),
     ...(options.maxconn === undefined ? {} : { maxconn: options.maxconn }),
     version: VERSION,
     releaseDate: RELEASE_DATE,
@@ -177,11 +195,9 @@ async function startService(
       c.exitNow(EXIT_DEFECT);
     },
   });
-  const runtimeSockets: RuntimeSocket[] = [];
-  const service: Service = { program, runtimeSockets };
+  const service: Service = { program, doors };
   try {
-    for (const socket of config.global.statsSockets)
-      runtimeSockets.push(await openRuntimeSocket(program, socket, config));
+    (await doors.prepare(config)).accept();
     beforeAccepting();
     await program.open();
     return service;
@@ -191,12 +207,8 @@ async function startService(
   }
 }
 
-function openRuntimeSocket(program: RunningProgram, socket: StatsSocket, config: Config): Promise<RuntimeSocket> {
-  return startRuntimeSocket(program, socket, { statsTimeoutMs: config.global.statsTimeoutMs, maxConnections: 10 });
-}
-
 async function closeService(service: Service, graceMs = 0): Promise<void> {
-  await Promise.all(service.runtimeSockets.map((socket) => socket.close(graceMs)));
+  await service.doors.close(graceMs);
   const left = await service.program.stop();
   // A thread that does not leave its loop would hang process.exit().
   if (!left) c.exitNow(EXIT_DEFECT);

@@ -4,15 +4,7 @@
 import { SERVERS_MAX } from "../base/limits.ts";
 import { P_FIRST_SERVER, P_FLAGS, P_LEADER, PF_ALL_BACKUPS, PF_FENCE, PROXY_WORDS } from "../memory/proxy-row.ts";
 import { firstOf, linkOf } from "../memory/server-chain.ts";
-import {
-  SERVER_WORDS,
-  V_FLAGS,
-  V_ID,
-  V_LOAD_WEIGHT,
-  V_USABLE,
-  V_WEIGHT,
-  VF_BACKUP,
-} from "../memory/server-row.ts";
+import { SERVER_WORDS, V_FLAGS, V_ID, V_LOAD_WEIGHT, V_USABLE, V_WEIGHT, VF_BACKUP } from "../memory/server-row.ts";
 
 /**
  * The usable servers of one backend in order of declaration: the active ones, else the first usable backup (all of them with

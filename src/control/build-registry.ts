@@ -39,6 +39,7 @@ export async function buildRegistry(
   const serversByIndex: (ServerEntry | undefined)[] = [];
   const registry: MutableRegistry = {
     config,
+    maxconn,
     proxies,
     proxiesByIndex: [...proxies],
     serversByIndex,

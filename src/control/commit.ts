@@ -5,14 +5,7 @@ import { SERVERS_MAX, SHOW_WAIT_MS } from "../base/limits.ts";
 import { W_CONNECTIONS_MAX } from "../memory/control-words.ts";
 import { EndCause } from "../memory/end-state.ts";
 import { P_BACK_SESSIONS_MAX, P_FRONT_SESSIONS_MAX, P_QUEUE_MAX, PROXY_WORDS } from "../memory/proxy-row.ts";
-import {
-  AdminState,
-  OperState,
-  SERVER_WORDS,
-  V_QUEUE_MAX,
-  V_SERVED_MAX,
-  VF_DYNAMIC,
-} from "../memory/server-row.ts";
+import { AdminState, OperState, SERVER_WORDS, V_QUEUE_MAX, V_SERVED_MAX, VF_DYNAMIC } from "../memory/server-row.ts";
 import { generationOfSessionId, rowOfSessionId, S_GENERATION, SESSION_WORDS } from "../memory/session-row.ts";
 import { resolveServerAddress } from "./addresses.ts";
 import type { Change, Commit, Receipt, ResolvedAddress } from "./change.ts";
@@ -25,6 +18,9 @@ import { beginEviction } from "./reconcile/begin-eviction.ts";
 import { cancelEviction, continueEviction } from "./reconcile/evict-server.ts";
 import { reconcile, reconcileServer } from "./reconcile/reconcile.ts";
 import type { ServerEntry } from "./registry.ts";
+import { applyReload } from "./reload/apply.ts";
+import { fullName } from "./reload/apply-servers.ts";
+import { nameLeavingServers } from "./reload/leaving-names.ts";
 import { removalObstacle, removeServer } from "./remove-server.ts";
 import { loseAddress, setAddress, setFqdn } from "./resolve/changes.ts";
 import { freeServerRow } from "./rows.ts";
@@ -77,6 +73,8 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
     // It may have been deleted while the change waited for its turn.
     if (server.isDeleted) return refuse("no-such-server");
   }
+  const leaving = leavingSubject(change);
+  if (leaving !== undefined) return leaving;
   switch (change.kind) {
     case "set-admin":
       return changeAdmin(context, change.server, change.set, change.clear);
@@ -91,6 +89,7 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
     case "observed-errors":
       return applyObservedErrors(context, change.server, change.alarms);
     case "reconcile":
+      if (change.backend.isDeleted) return done();
       await reconcile(context, change.backend);
       return done();
     case "set-weight":
@@ -127,16 +126,31 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
       return setFrontendMaxconn(context, change.proxy, change.maxconn);
     case "set-process-maxconn":
       return setProcessMaxconn(context, change.maxconn);
+    case "reload":
+      return applyReload(context, change.prepared);
     case "clear-counters":
       return clearCounters(context, change.all);
   }
 }
 
+/** What a reload removed takes no order that would bring it back. */
+function leavingSubject(change: Change): Receipt | undefined {
+  if (change.kind === "set-admin") {
+    const { server, set, clear } = change;
+    const isForReady = set === 0 && (clear & (AdminState.FORCED_MAINT | AdminState.FORCED_DRAIN)) !== 0;
+    return server.leaving === undefined || !isForReady ? undefined : refuse("server-leaving", fullName(server));
+  }
+  const isOfProxy = change.kind === "resume-frontend" || change.kind === "pause-frontend";
+  const proxy = isOfProxy ? change.proxy : change.kind === "add-server" ? change.backend : undefined;
+  return proxy?.leaving === undefined ? undefined : refuse("proxy-leaving", proxy.name);
+}
+
 async function addServer(context: CommitContext, change: Extract<Change, { kind: "add-server" }>): Promise<Receipt> {
   const { memory, registry } = context;
   const { backend, server: config } = change;
-  if (backend.servers.some((other) => other.name === config.name)) return refuse("duplicate-name", config.name);
-  const sameId = backend.servers.find((other) => other.id === config.id);
+  const others = backend.servers.filter(({ leaving }) => leaving === undefined);
+  if (others.some((other) => other.name === config.name)) return refuse("duplicate-name", config.name);
+  const sameId = others.find((other) => other.id === config.id);
   if (sameId !== undefined) return refuse("duplicate-id", sameId.name);
   const index = freeServerRow(memory);
   if (index < 0) return refuse("server-table-full", String(SERVERS_MAX));
@@ -153,6 +167,7 @@ async function addServer(context: CommitContext, change: Extract<Change, { kind:
   if (tracked !== undefined) link(server, tracked);
   registry.serversByIndex[index] = server;
   backend.servers.push(server);
+  nameLeavingServers(backend);
   writeServerRow(memory, server, address.sockaddr, AdminState.FORCED_MAINT, OperState.STOPPED, VF_DYNAMIC);
   await inheritAdmin(context, server);
   context.events.onServerAdded(server);

@@ -14,16 +14,22 @@ export async function removeServer(context: CommitContext, server: ServerEntry):
   const { memory, orders } = context;
   const refusal = removalObstacle(memory, server);
   if (refusal !== undefined) return refuse(refusal);
-  removeFromChain(memory, server);
-  unlink(server);
-  context.events.onServerDeleted(server);
   const { backend } = server;
-  backend.servers.splice(backend.servers.indexOf(server), 1);
-  backend.policies.attention.delete(server);
-  server.isDeleted = true;
+  unlinkServer(context, server);
   await orders.order({ kind: "server-changed", server: server.index, backend: backend.index });
   noteBackendTimes(memory, backend);
   return done();
+}
+
+/** Nothing leads to the server any more. The relays are told by the caller, before its row is used again. */
+export function unlinkServer(context: CommitContext, server: ServerEntry): void {
+  const { backend } = server;
+  removeFromChain(context.memory, server);
+  unlink(server);
+  context.events.onServerDeleted(server);
+  backend.servers.splice(backend.servers.indexOf(server), 1);
+  backend.policies.attention.delete(server);
+  server.isDeleted = true;
 }
 
 /** Why a server cannot be deleted now; undefined if it can. */

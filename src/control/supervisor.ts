@@ -1,16 +1,15 @@
 // The running program: boots in the order of `startProgram`, keeps the parts together, and stops them. Control thread.
 
 import { availableParallelism } from "node:os";
+import { AppError } from "../base/errors.ts";
 import { THREADS_MAX } from "../base/limits.ts";
 import type { Config } from "../config/model.ts";
 import type { ResolversConfig } from "../config/resolvers-model.ts";
 import { W_CONNECTIONS, W_MAXCONN } from "../memory/control-words.ts";
-import { CT_RECORDS_DROPPED, CT_RESOURCE_ERRNO, CT_RESOURCE_ERRORS } from "../memory/counters.ts";
+import { CT_RECORDS_DROPPED } from "../memory/counters.ts";
 import { L_MAXCONN, LISTENER_WORDS } from "../memory/listener-row.ts";
 import { P_FRONT_SESSIONS, PROXY_WORDS } from "../memory/proxy-row.ts";
-import { drainRecords } from "../memory/record-ring.ts";
 import { allocateSharedMemory, type SharedMemory, threadCounters } from "../memory/shared-memory.ts";
-import { errorName } from "../sys/libc.ts";
 import { LinuxKernel } from "../sys/linux-kernel.ts";
 import { resolveNameservers } from "./addresses.ts";
 import { buildRegistry, openListeners } from "./build-registry.ts";
@@ -20,6 +19,8 @@ import type { CommitEvents, MutableRegistry } from "./commit-context.ts";
 import { HealthChecks } from "./health/health.ts";
 import { askKernel } from "./kernel-answer.ts";
 import { closeFrontendListeners, pauseFrontendListeners, resumeFrontendListeners } from "./listeners.ts";
+import { RecordDrain } from "./log/record-drain.ts";
+import { reloadMessages } from "./log/reload-messages.ts";
 import {
   addressMessage,
   fqdnText,
@@ -37,7 +38,10 @@ import { ErrorWatch } from "./reconcile/error-watch.ts";
 import { Evictions } from "./reconcile/eviction.ts";
 import { ReconcileTimers } from "./reconcile/reconcile-timers.ts";
 import type { ProxyEntry, ServerEntry } from "./registry.ts";
+import type { ReloadReceipt } from "./reload/model.ts";
+import { Reloader, type ReloadHost, type ReloadSource } from "./reload/reloader.ts";
 import { Names, type ResolversView } from "./resolve/names.ts";
+import { ResourceWatch } from "./resource-watch.ts";
 import { RelayThreads } from "./workers.ts";
 
 export interface StartOptions {
@@ -46,6 +50,8 @@ export interface StartOptions {
   readonly maxconn?: number;
   readonly version: string;
   readonly releaseDate: string;
+  /** Where a reload finds the configuration; absent: there is none to reload. */
+  readonly reload?: ReloadSource;
   /** Wall clock ms at which the process began. */
   readonly bootStartMs: number;
   /** Lines for the operator's terminal, without a line feed. */
@@ -54,10 +60,6 @@ export interface StartOptions {
   readonly onFatal: (text: string) => void;
 }
 
-/** Records formatted before other work of the control thread gets its turn. */
-const RECORDS_BATCH = 2048;
-/** Least time between two drains of a busy ring, so that lines are written in batches. */
-const DRAIN_PAUSE_MS = 5;
 /** How often waiting commands and the soft stop look again, besides after each change. */
 const PROGRESS_MS = 20;
 const HOUSEKEEPING_MS = 1000;
@@ -87,9 +89,11 @@ export class RunningProgram implements Program {
   private readonly names: Names;
   private readonly clock = new LinuxKernel();
   private readonly progressListeners = new Set<() => void>();
-  private readonly draining: boolean[] = [];
-  private resourceErrorsSeen = 0;
-  private shortOfResources = false;
+  private readonly records: RecordDrain;
+  private readonly reloader: Reloader | undefined;
+  /** Servers whose names a reload under way changed. */
+  private readonly renamed = new Set<ServerEntry>();
+  private readonly resources: ResourceWatch;
   private progressTimer: NodeJS.Timeout | undefined;
   private housekeeping: NodeJS.Timeout | undefined;
 
@@ -112,9 +116,10 @@ export class RunningProgram implements Program {
     this.maxconn = size.maxconn;
     this.fileLimit = size.fileLimit;
     this.relays = new RelayThreads(memory, {
-      onRecords: (thread) => this.drain(thread),
+      onRecords: (thread) => this.records.drain(thread),
       onFailure: (text) => options.onFatal(text),
     });
+    this.records = new RecordDrain(memory, log, (thread) => this.relays.wantRecords(thread));
     this.commit = createCommit({
       memory,
       registry,
@@ -131,6 +136,14 @@ export class RunningProgram implements Program {
     this.errors = new ErrorWatch(memory, this.commit);
     for (const server of registry.serversByIndex) if (server !== undefined) this.errors.add(server);
     this.names = new Names(resolvers, memory, this.commit);
+    this.resources = new ResourceWatch(memory, size.fileLimit, (level, text) => this.note(level, text));
+    if (options.reload !== undefined) this.reloader = new Reloader(this.reloadHost(), options.reload);
+  }
+
+  reload(by: string): Promise<ReloadReceipt> {
+    if (this.reloader === undefined)
+      throw new AppError("no-reload", "this program has no configuration file to reload");
+    return this.reloader.reload(by);
   }
 
   settled<T>(look: () => T): Promise<Awaited<T>> {
@@ -166,11 +179,8 @@ export class RunningProgram implements Program {
   /** Starts the relay threads; nothing is accepted before `open`. */
   async startRelays(): Promise<void> {
     await this.relays.start();
-    for (let thread = 0; thread < this.threads; thread++) {
-      this.draining.push(false);
-      this.relays.wantRecords(thread);
-    }
-    this.housekeeping = setInterval(() => this.keepHouse(), HOUSEKEEPING_MS);
+    for (let thread = 0; thread < this.threads; thread++) this.relays.wantRecords(thread);
+    this.housekeeping = setInterval(() => this.resources.look(), HOUSEKEEPING_MS);
   }
 
   /** Lets the relays accept. */
@@ -229,9 +239,7 @@ export class RunningProgram implements Program {
     await Promise.race([this.relays.order({ kind: "cut-all" }), late]);
     clearTimeout(timer);
     const left = await this.relays.stop(STOP_DEADLINE_MS);
-    for (let thread = 0; thread < this.threads; thread++) {
-      while (this.readRecords(thread) > 0);
-    }
+    this.records.finish();
     for (const proxy of this.registry.proxies) closeFrontendListeners(proxy);
     clearInterval(this.progressTimer);
     await this.log.close();
@@ -272,57 +280,25 @@ export class RunningProgram implements Program {
     return this.memory.countersF64[threadCounters(this.memory, thread) + word];
   }
 
-  private drain(thread: number): void {
-    if (this.draining[thread]) return;
-    this.draining[thread] = true;
-    this.drainMore(thread);
-  }
-
-  private drainMore(thread: number): void {
-    if (this.readRecords(thread) > 0) {
-      setTimeout(() => this.drainMore(thread), DRAIN_PAUSE_MS);
-      return;
-    }
-    this.draining[thread] = false;
-    this.relays.wantRecords(thread);
-    // A record may have come between the last look and the wish for an announcement.
-    if (this.readRecords(thread) > 0) this.drain(thread);
-  }
-
-  private readRecords(thread: number): number {
-    const { ringsI32 } = this.memory;
-    return drainRecords(this.memory, thread, RECORDS_BATCH, (offset) =>
-      this.log.record(ringsI32, this.ringsF64, offset),
-    );
-  }
-
-  private get ringsF64(): Float64Array {
-    this.ringsView ??= new Float64Array(this.memory.recordRings);
-    return this.ringsView;
-  }
-  private ringsView: Float64Array | undefined;
-
-  /** Says once for each spell of it that the kernel refused descriptors or memory. */
-  private keepHouse(): void {
-    let errors = 0;
-    let errno = 0;
-    for (let thread = 0; thread < this.threads; thread++) {
-      errors += this.threadCounter(thread, CT_RESOURCE_ERRORS);
-      errno = Math.max(errno, this.threadCounter(thread, CT_RESOURCE_ERRNO));
-    }
-    const fresh = errors - this.resourceErrorsSeen;
-    this.resourceErrorsSeen = errors;
-    if (fresh > 0 && !this.shortOfResources) {
-      this.shortOfResources = true;
-      this.note(
-        LogLevel.ALERT,
-        `The system refused resources (${errorName(errno)}, ${fresh} times): new connections wait until it gives some again ` +
-          `(file limit ${this.fileLimit}, ${this.connections} sessions).`,
-      );
-    } else if (fresh === 0 && this.shortOfResources) {
-      this.shortOfResources = false;
-      this.note(LogLevel.NOTICE, "The system gives resources again: connections are accepted.");
-    }
+  private reloadHost(): ReloadHost {
+    const { registry, memory, relays: orders, commit, log } = this;
+    return {
+      registry,
+      memory,
+      orders,
+      commit,
+      log,
+      useResolvers: (sections) => {
+        this.names.reload(sections, registry, this.renamed);
+        this.renamed.clear();
+        this.checks.spreadBy(registry.config.global.spreadChecksPercent ?? 0);
+      },
+      isStopping: () => this.stopping,
+      tell: (receipt) => {
+        for (const { level, text } of reloadMessages(receipt)) this.note(level, text);
+        this.progress();
+      },
+    };
   }
 
   private commitEvents(): CommitEvents {
@@ -344,6 +320,12 @@ export class RunningProgram implements Program {
         this.checks.forget(server);
         this.errors.remove(server);
         this.names.forget(server);
+      },
+      onServerReloaded: (server, { checks, name }) => {
+        if (checks) this.checks.renew(server);
+        this.errors.remove(server);
+        this.errors.add(server);
+        if (name) this.renamed.add(server);
       },
       onPolicy: (backend, level, text) => this.note(level, text, backend),
       onReconcileAt: (backend, atMs) => this.timers.lookAt(backend, atMs),

@@ -18,12 +18,7 @@ export const firstOf = (head: number): number => head >> 1;
 export const linkOf = (head: number): number => ((head & 1) === 0 ? V_NEXT : V_NEXT_OTHER);
 
 /** Writes the servers' order to the idle link and puts it in force. Control thread; relays that walk the old one come to its end. */
-export function relinkChain(
-  servers: Int32Array,
-  proxies: Int32Array,
-  backend: number,
-  order: readonly number[],
-): void {
+export function relinkChain(servers: Int32Array, proxies: Int32Array, backend: number, order: readonly number[]): void {
   const word = backend * PROXY_WORDS + P_FIRST_SERVER;
   const head = Atomics.load(proxies, word);
   const isOther = head === EMPTY_CHAIN || (head & 1) === 0;

@@ -3,6 +3,7 @@
 import type { Program } from "../control/program.ts";
 import { findProxy, type ProxyEntry, type ServerEntry } from "../control/registry.ts";
 import {
+  AdminState,
   SERVER_WORDS,
   V_ADMIN,
   V_INITIAL_WEIGHT,
@@ -35,7 +36,8 @@ function stateLine(program: Program, backend: ProxyEntry, server: ServerEntry): 
     server.name,
     shownHost(server),
     serversI32[row + V_OPER],
-    serversI32[row + V_ADMIN],
+    // Of no use for new sessions, for whoever reads no more than this.
+    serversI32[row + V_ADMIN] | (server.leaving === undefined ? 0 : AdminState.FORCED_MAINT),
     serversI32[row + V_WEIGHT],
     serversI32[row + V_INITIAL_WEIGHT],
     Math.max(0, Math.floor((Date.now() - server.lastChangeMs) / 1000)),

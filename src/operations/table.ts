@@ -10,6 +10,7 @@ import { candidates, unknownCommandText, usageLines } from "./find-operation.ts"
 import { setMaxconnFrontend, setMaxconnGlobal } from "./frontend-maxconn.ts";
 import { disableFrontend, enableFrontend, shutdownFrontend } from "./frontend-state.ts";
 import type { Answer, Operation } from "./operation.ts";
+import { reload } from "./reload.ts";
 import { disableAgent, disableHealth, enableAgent, enableHealth } from "./server-health.ts";
 import { setMaxconnServer } from "./server-maxconn.ts";
 import { disableServer, enableServer } from "./server-state.ts";
@@ -61,6 +62,7 @@ export const OPERATIONS: readonly Operation[] = [
   evictServer,
   getWeight,
   lowerToOperator,
+  reload,
   setMaxconnFrontend,
   setMaxconnGlobal,
   setMaxconnServer,

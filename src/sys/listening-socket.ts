@@ -53,4 +53,3 @@ export function acceptQueueLength(fd: number): number {
   const address = addressOf(words);
   return c.getsockopt(fd, IPPROTO_TCP, TCP_INFO, address, address + length * 4) < 0 ? -errno() : words[INFO_UNACKED];
 }
-

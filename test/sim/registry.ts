@@ -131,6 +131,7 @@ export function registryOf(proxies: readonly ProxyEntry[], servers: number): Mut
     proxies,
     serversByIndex,
     proxiesByIndex: [...proxies],
+    maxconn: 0,
     listenersByIndex: [],
   } as MutableRegistry;
 }

@@ -1,10 +1,6 @@
 // What the control thread remembers of a server or proxy that a reload removed while sessions were left. Written by `commit` only.
 
-/** What becomes of the sessions: they stay, or stay for a time, or end at once (`on-removed`). */
-export type RemovalPolicy =
-  | { readonly kind: "keep" }
-  | { readonly kind: "drain"; readonly timeMs: number }
-  | { readonly kind: "shutdown-sessions" };
+import type { RemovalPolicy } from "../../config/health-model.ts";
 
 /** Times of the monotonic clock. */
 export interface Leaving {

@@ -1,6 +1,7 @@
 // What a reload removed: its sessions stay or end as `on-removed` says, and when the last one is gone its row is given back. Decided
 // anew at each look from what is so. Control thread, only called by `commit`.
 
+import type { RemovalPolicy } from "../../config/health-model.ts";
 import { EndCause } from "../../memory/end-state.ts";
 import { P_BACK_SESSIONS, P_FRONT_SESSIONS, PROXY_WORDS } from "../../memory/proxy-row.ts";
 import { EVERY_SESSION } from "../../memory/selector.ts";
@@ -21,7 +22,7 @@ import { LogLevel } from "../log/syslog-frame.ts";
 import type { ProxyEntry, ServerEntry } from "../registry.ts";
 import { removalObstacle, removeServer } from "../remove-server.ts";
 import { bumpEpoch, writeServerState } from "../tables.ts";
-import type { Leaving, RemovalPolicy } from "./leaving-state.ts";
+import type { Leaving } from "./leaving-state.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
 /** How soon sessions are counted again: the longer it takes, the later, so that looking costs nothing. */

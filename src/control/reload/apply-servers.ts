@@ -1,9 +1,19 @@
 // The servers of one backend under a new configuration: new ones get a row, those that stay take on their words and keep everything
 // else, the others begin to leave. Relays are told by the caller. Control thread, only within `commit`.
 
-import type { ServerConfig } from "../../config/model.ts";
 import { sameValue } from "../../config/diff/same-value.ts";
-import { AdminState, OperState, SERVER_WORDS, V_ADMIN, V_FLAGS, V_MAXCONN, V_OPER, V_WEIGHT, VF_DYNAMIC } from "../../memory/server-row.ts";
+import type { ServerConfig } from "../../config/model.ts";
+import {
+  AdminState,
+  OperState,
+  SERVER_WORDS,
+  V_ADMIN,
+  V_FLAGS,
+  V_MAXCONN,
+  V_OPER,
+  V_WEIGHT,
+  VF_DYNAMIC,
+} from "../../memory/server-row.ts";
 import { initialServerAddress, NameLookup } from "../addresses.ts";
 import { NOWHERE } from "../build-registry.ts";
 import type { ResolvedAddress } from "../change.ts";
@@ -46,7 +56,7 @@ export async function applyServers(run: ReloadRun, backend: ProxyEntry, matched:
 export function removeServer(run: ReloadRun, server: ServerEntry, closes: boolean): void {
   const { memory, nowMs } = run.context;
   const { hardStopAfterMs } = run.prepared.config.global;
-  const policy = removalPolicyOf(server.config.onRemoved);
+  const policy = removalPolicyOf(server.config.policy.onRemoved);
   server.leaving = beginLeaving(policy, sessionsOfServer(memory, server), nowMs(), hardStopAfterMs);
   if (closes) closeToSessions(memory, server);
   server.backend.policies.attention.add(server);

@@ -1,7 +1,7 @@
 // Who is who: the proxies and servers of a new configuration, and those that run. Pure; reads the registry only. Control thread.
 
-import { sameEndpoint } from "../../config/diff/server-settings.ts";
 import { sameValue } from "../../config/diff/same-value.ts";
+import { sameEndpoint } from "../../config/diff/server-settings.ts";
 import type { Config, ProxyConfig, ServerConfig } from "../../config/model.ts";
 import type { ProxyEntry, Registry, ServerEntry } from "../registry.ts";
 

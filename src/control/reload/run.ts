@@ -1,5 +1,6 @@
 // One reload while it is carried out: what its steps share. Control thread, only within `commit`.
 
+import type { ProxyConfig } from "../../config/model.ts";
 import type { CommitContext } from "../commit-context.ts";
 import type { ProxyEntry, ServerEntry } from "../registry.ts";
 import type { Overruled, PreparedReload, ReloadReport } from "./model.ts";
@@ -13,8 +14,13 @@ export class ReloadRun {
   readonly report: ReloadReport;
   /** Backends whose relays have to look at their servers and queues anew. */
   readonly touched = new Set<ProxyEntry>();
+  /** What each proxy's section said before. */
+  readonly former = new Map<ProxyEntry, ProxyConfig>();
   /** Servers and proxies that begin to leave with this reload. */
-  readonly departing: { readonly servers: ServerEntry[]; readonly proxies: ProxyEntry[] } = { servers: [], proxies: [] };
+  readonly departing: { readonly servers: ServerEntry[]; readonly proxies: ProxyEntry[] } = {
+    servers: [],
+    proxies: [],
+  };
   /** What follows once the relays know: changes of single servers, which are orders of their own. */
   readonly afterwards: (() => Promise<unknown>)[] = [];
   #sliceEndMs = performance.now() + SLICE_MS;
