@@ -44,7 +44,10 @@ function settle(run: ReloadRun, frontend: ProxyEntry, planned: PlannedListener, 
     if (frontend.paused) giveUp(run, entry);
   } else {
     entry = socket.entry;
-    if (entry.proxy !== frontend) moved.push({ address: entry.address, from: entry.proxy.name, to: frontend.name });
+    if (entry.proxy !== frontend) {
+      moved.push({ address: entry.address, from: entry.proxy.name, to: frontend.name });
+      entry.proxy.listeners = entry.proxy.listeners.filter((other) => other !== entry);
+    }
     if (frontend.paused && !entry.proxy.paused) giveUp(run, entry);
     else if (!frontend.paused && (entry.proxy.paused || entry.backlog !== backlog)) c.listen(entry.fd, backlog);
     entry.proxy = frontend;
