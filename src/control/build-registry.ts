@@ -130,7 +130,7 @@ function defaultBackendOf(proxies: readonly ProxyEntry[], proxy: ProxyEntry): nu
   return proxy.isBackend ? proxy.index : -1;
 }
 
-export function checkLimit(what: string, count: number, limit: number): void {
+function checkLimit(what: string, count: number, limit: number): void {
   if (count > limit)
     throw new AppError("too-many", `${count} ${what} are configured; ${limit} is the most that is supported.`);
 }

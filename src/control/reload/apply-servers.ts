@@ -65,6 +65,7 @@ export function removeServer(run: ReloadRun, server: ServerEntry, closes: boolea
   run.context.events.onServerReloaded(server, { checks: false, name: true });
 }
 
+/** "backend/server" */
 export const fullName = ({ backend, name }: ServerEntry): string => `${backend.name}/${name}`;
 
 const isDynamic = (run: ReloadRun, { index }: ServerEntry): boolean =>
