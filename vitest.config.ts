@@ -1,7 +1,13 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
+/** Inside the test process alone: one process takes them one after the other, since a process of its own costs more than most of them. */
+const UNIT = ["src/**/*.test.ts", "test/golden/**/*.test.ts", "test/*.test.ts"];
 /** Real databases keep their own deadlines: they run when everything else is done, one file at a time. */
 const SYSTEM = "test/system/**/*.test.ts";
+
+/** Two on two cores as well: most tests wait for the program under test, which is a process of its own. */
+const WORKERS = Math.max(2, availableParallelism() - 1);
 
 export default defineConfig({
   test: {
@@ -11,16 +17,21 @@ export default defineConfig({
     projects: [
       {
         extends: true,
+        test: { name: "unit", include: UNIT, isolate: false, maxWorkers: 1, sequence: { groupOrder: 0 } },
+      },
+      {
+        extends: true,
         test: {
           name: "tests",
-          include: ["src/**/*.test.ts", "test/**/*.test.ts"],
-          exclude: [SYSTEM],
-          sequence: { groupOrder: 0 },
+          include: ["test/**/*.test.ts"],
+          exclude: [...UNIT, SYSTEM],
+          maxWorkers: WORKERS,
+          sequence: { groupOrder: 1 },
         },
       },
       {
         extends: true,
-        test: { name: "system", include: [SYSTEM], sequence: { groupOrder: 1 }, fileParallelism: false, maxWorkers: 1 },
+        test: { name: "system", include: [SYSTEM], sequence: { groupOrder: 2 }, fileParallelism: false, maxWorkers: 1 },
       },
     ],
   },

@@ -2,7 +2,7 @@
 
 import { readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { AppError } from "./base/errors.ts";
+import { AppError, systemReason } from "./base/errors.ts";
 import { loadConfig } from "./config/load.ts";
 import type { Config } from "./config/model.ts";
 import { type RunningProgram, startProgram } from "./control/supervisor.ts";
@@ -12,6 +12,7 @@ import { checkConfig } from "./ways-in/check-command.ts";
 import { type CommandLine, parseCommandLine } from "./ways-in/cli.ts";
 import { runDemo } from "./ways-in/demo/demo.ts";
 import { runEvictCommand } from "./ways-in/evict-command.ts";
+import { runPlanCommand } from "./ways-in/plan-command.ts";
 import { runReloadCommand } from "./ways-in/reload-command.ts";
 import { runRuntimeCommand } from "./ways-in/run-command.ts";
 import { configLines, type Speaker, type StartupSeverity, startupLine } from "./ways-in/startup-lines.ts";
@@ -64,6 +65,12 @@ async function main(): Promise<void> {
     case "evict":
       // The connection of an eviction that is left alone is still open.
       return end(await runEvictCommand(command, process.env, terminal()));
+    case "plan": {
+      const colours = { colour: process.stdout.isTTY, errorColour: process.stderr.isTTY };
+      const outcome = await runPlanCommand(command, process.env, colours);
+      process.stderr.write(outcome.stderr);
+      return print(outcome.stdout, "stdout", outcome.exitCode);
+    }
     case "reload":
       process.exitCode = await runReloadCommand(command, process.env, terminal());
       return;
@@ -91,7 +98,7 @@ function changeDirectory(directory: string | undefined): boolean {
     process.chdir(directory);
     return true;
   } catch (error) {
-    print(startupLine("ALERT", `cannot change to directory ${directory} : ${(error as Error).message}`), "stderr", 1);
+    print(startupLine("ALERT", `cannot change to directory ${directory} : ${systemReason(error)}`), "stderr", 1);
     return false;
   }
 }
@@ -155,9 +162,9 @@ function holdSignals(): (actions: SignalActions) => void {
 
 interface ServiceOptions {
   readonly quiet: boolean;
-  readonly maxconn?: number;
   /** Read again by a reload; without them there is none. */
   readonly files?: readonly string[];
+  readonly maxconn?: number;
 }
 
 /**
@@ -173,9 +180,11 @@ async function startService(
     if (!options.quiet) process.stderr.write(startupLine(severity, text));
   };
   const { files } = options;
-  const doors = new StatsDoors(() => program);
+  const log = (text: string): void => void process.stderr.write(startupLine("ALERT", text));
+  const doors = new StatsDoors(() => program, log);
   const program: RunningProgram = await startProgram({
     config,
+    files: files ?? [],
     ...(files === undefined
       ? {}
       : {

@@ -9,6 +9,7 @@ import type { CheckSource, Oper } from "./health/state-machine.ts";
 import type { Eviction, EvictionRequest } from "./reconcile/eviction.ts";
 import type { ListenerEntry, ProxyEntry, ServerEntry } from "./registry.ts";
 import type { PreparedReload, ReloadReport } from "./reload/model.ts";
+import type { StartState } from "./state/restore-state.ts";
 
 /** The one door for changes: each is carried out after the one before has its receipt. */
 export interface Commit {
@@ -99,7 +100,19 @@ export type Change =
    * eviction in it goes on by itself. One that is under way is replaced.
    */
   | { readonly kind: "evict-server"; readonly server: ServerEntry; readonly request: EvictionRequest }
-  /** Ends an eviction; the server stays out of service. */
+  /**
+   * Lets the sessions go that are selected now, `filter` in words; no server is taken out of service. The receipt comes when what is due
+   * at once is done; the eviction in it goes on by itself.
+   */
+  | {
+      readonly kind: "evict-sessions";
+      readonly selector: Selector;
+      readonly filter: string;
+      readonly request: EvictionRequest;
+    }
+  /** Time has come to look at evictions of sessions. */
+  | { readonly kind: "continue-evictions" }
+  /** Ends an eviction; an evicted server stays out of service. */
   | { readonly kind: "cancel-eviction"; readonly id: number }
   /** Ends every session of the server, in whatever state, before the receipt. */
   | { readonly kind: "cut-server"; readonly server: ServerEntry }
@@ -118,6 +131,8 @@ export type Change =
   | { readonly kind: "set-process-maxconn"; readonly maxconn: number }
   /** Puts a new configuration in force, for which everything that can fail was done before. */
   | { readonly kind: "reload"; readonly prepared: PreparedReload }
+  /** What was in force before the start is so again; before anything is accepted. `tell` hears of what could not be. */
+  | { readonly kind: "restore-state"; readonly state: StartState; readonly tell: (text: string) => void }
   /** Clears maxima, or with `all` every counter (gauges stay). */
   | { readonly kind: "clear-counters"; readonly all: boolean };
 
@@ -157,7 +172,7 @@ export type Receipt =
       readonly survivors: number;
       /** The new server's entry, for "add-server". */
       readonly server?: ServerEntry;
-      /** For "evict-server" and "cancel-eviction". */
+      /** For "evict-server", "evict-sessions" and "cancel-eviction". */
       readonly eviction?: Eviction;
       /** For "reload": what it did, and the sockets that nobody wants any more, which are still listened on. */
       readonly reload?: ReloadReport;

@@ -52,10 +52,10 @@ export interface CommitEvents {
   onServerDeleted(server: ServerEntry): void;
   /** A reload named the server, or named it no longer: what its checks, its name and `observe` go by may be new. */
   onServerReloaded(server: ServerEntry, change: ReloadedServer): void;
-  /** What a policy does, or waits for: one line of the log. */
-  onPolicy(backend: ProxyEntry, level: LogLevel, text: string): void;
-  /** A `reconcile` of the backend is wanted at that time of `nowMs`, or before. */
-  onReconcileAt(backend: ProxyEntry, atMs: number): void;
+  /** What a policy does, or waits for: one line of the log; undefined: of no backend. */
+  onPolicy(backend: ProxyEntry | undefined, level: LogLevel, text: string): void;
+  /** A `reconcile` of the backend, or `continue-evictions` for undefined, is wanted at that time of `nowMs`, or before. */
+  onReconcileAt(backend: ProxyEntry | undefined, atMs: number): void;
   /** The server has another address than `from` ("-": none); `by` found it. */
   onAddressChange(server: ServerEntry, from: string, by: string): void;
   /** Its name resolves again, which took it out of maintenance. */
@@ -79,7 +79,7 @@ export interface CommitContext {
   readonly random: () => number;
   readonly evictions: Evictions;
   /** What the kernel holds towards the server's address; foreign connections are ended if that is asked for. */
-  readonly askKernel: (server: ServerEntry, destroyForeign: boolean) => KernelAnswer | undefined;
+  readonly askKernel: (server: ServerEntry, destroyForeign: boolean) => Promise<KernelAnswer | undefined>;
   readonly listeners: ListenerActions;
 }
 

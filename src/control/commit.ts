@@ -3,7 +3,7 @@
 
 import { SERVERS_MAX, SHOW_WAIT_MS } from "../base/limits.ts";
 import { W_CONNECTIONS_MAX } from "../memory/control-words.ts";
-import { EndCause } from "../memory/end-state.ts";
+import { CutReason } from "../memory/cut-reason.ts";
 import { P_BACK_SESSIONS_MAX, P_FRONT_SESSIONS_MAX, P_QUEUE_MAX, PROXY_WORDS } from "../memory/proxy-row.ts";
 import { AdminState, OperState, SERVER_WORDS, V_QUEUE_MAX, V_SERVED_MAX, VF_DYNAMIC } from "../memory/server-row.ts";
 import { generationOfSessionId, rowOfSessionId, S_GENERATION, SESSION_WORDS } from "../memory/session-row.ts";
@@ -16,6 +16,7 @@ import { applyCheckResult, applyObservedErrors, enableCheck, setCheckTarget, set
 import { clearHealthCounters, findTracked, link } from "./health/health-entry.ts";
 import { beginEviction } from "./reconcile/begin-eviction.ts";
 import { cancelEviction, continueEviction } from "./reconcile/evict-server.ts";
+import { continueEvictions, evictSessions } from "./reconcile/evict-sessions.ts";
 import { reconcile, reconcileServer } from "./reconcile/reconcile.ts";
 import type { ServerEntry } from "./registry.ts";
 import { applyReload } from "./reload/apply.ts";
@@ -26,6 +27,7 @@ import { loseAddress, setAddress, setFqdn } from "./resolve/changes.ts";
 import { freeServerRow } from "./rows.ts";
 import { newServerEntry } from "./server-entry.ts";
 import { changeAdmin, changeMaxconn, changeWeight, inheritAdmin } from "./server-state.ts";
+import { restoreState } from "./state/restore-state.ts";
 import { writeServerRow } from "./tables.ts";
 
 /** The door itself: changes given to it are carried out in the order given, each after the one before has its receipt. */
@@ -108,10 +110,15 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
       return deleteServer(context, change.server);
     case "evict-server":
       return beginEviction(context, change.server, change.request);
+    case "evict-sessions":
+      return evictSessions(context, change.selector, change.filter, change.request);
+    case "continue-evictions":
+      await continueEvictions(context);
+      return done();
     case "cancel-eviction":
       return cancelEviction(context, change.id);
     case "cut-server":
-      return cutServer(context, change.server, EndCause.KILLED);
+      return cutServer(context, change.server, CutReason.OPERATOR);
     case "cut-session":
       return cutSession(context, change.id);
     case "cut-selected":
@@ -128,6 +135,8 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
       return setProcessMaxconn(context, change.maxconn);
     case "reload":
       return applyReload(context, change.prepared);
+    case "restore-state":
+      return restoreState(context, change.state, change.tell);
     case "clear-counters":
       return clearCounters(context, change.all);
   }

@@ -1,6 +1,5 @@
-// Notices that the kernel refuses relays descriptors or memory, and says so once for each spell of it. Control thread.
+// Says once for each spell of it that the kernel refused descriptors or memory to the relays. Control thread.
 
-import { W_CONNECTIONS } from "../memory/control-words.ts";
 import { CT_RESOURCE_ERRNO, CT_RESOURCE_ERRORS } from "../memory/counters.ts";
 import { type SharedMemory, threadCounters } from "../memory/shared-memory.ts";
 import { errorName } from "../sys/libc.ts";
@@ -8,39 +7,32 @@ import { LogLevel } from "./log/syslog-frame.ts";
 
 export class ResourceWatch {
   private readonly memory: SharedMemory;
-  private readonly fileLimit: number;
-  private readonly note: (level: LogLevel, text: string) => void;
   private errorsSeen = 0;
   private isShort = false;
 
-  constructor(memory: SharedMemory, fileLimit: number, note: (level: LogLevel, text: string) => void) {
+  constructor(memory: SharedMemory) {
     this.memory = memory;
-    this.fileLimit = fileLimit;
-    this.note = note;
   }
 
-  /** To be called once a second or so. */
-  look(): void {
-    const { memory } = this;
+  /** What there is to say now, if anything. `state`: "file limit ..., ... sessions". */
+  look(state: () => string): { readonly level: LogLevel; readonly text: string } | undefined {
     let errors = 0;
     let errno = 0;
-    for (let thread = 0; thread < memory.threads; thread++) {
-      const own = threadCounters(memory, thread);
-      errors += memory.countersF64[own + CT_RESOURCE_ERRORS];
-      errno = Math.max(errno, memory.countersF64[own + CT_RESOURCE_ERRNO]);
+    for (let thread = 0; thread < this.memory.threads; thread++) {
+      const own = threadCounters(this.memory, thread);
+      errors += this.memory.countersF64[own + CT_RESOURCE_ERRORS];
+      errno = Math.max(errno, this.memory.countersF64[own + CT_RESOURCE_ERRNO]);
     }
     const fresh = errors - this.errorsSeen;
     this.errorsSeen = errors;
-    if (fresh > 0 && !this.isShort) {
-      this.isShort = true;
-      this.note(
-        LogLevel.ALERT,
-        `The system refused resources (${errorName(errno)}, ${fresh} times): new connections wait until it gives some again ` +
-          `(file limit ${this.fileLimit}, ${Atomics.load(memory.words, W_CONNECTIONS)} sessions).`,
-      );
-    } else if (fresh === 0 && this.isShort) {
-      this.isShort = false;
-      this.note(LogLevel.NOTICE, "The system gives resources again: connections are accepted.");
+    if (fresh > 0 === this.isShort) return undefined;
+    this.isShort = fresh > 0;
+    if (!this.isShort) {
+      return { level: LogLevel.NOTICE, text: "The system gives resources again: connections are accepted." };
     }
+    const text =
+      `The system refused resources (${errorName(errno)}, ${fresh} times): new connections wait until it gives some again ` +
+      `(${state()}).`;
+    return { level: LogLevel.ALERT, text };
   }
 }

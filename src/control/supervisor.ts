@@ -1,7 +1,6 @@
 // The running program: boots in the order of `startProgram`, keeps the parts together, and stops them. Control thread.
 
 import { availableParallelism } from "node:os";
-import { AppError } from "../base/errors.ts";
 import { THREADS_MAX } from "../base/limits.ts";
 import type { Config } from "../config/model.ts";
 import type { ResolversConfig } from "../config/resolvers-model.ts";
@@ -38,14 +37,19 @@ import { ErrorWatch } from "./reconcile/error-watch.ts";
 import { Evictions } from "./reconcile/eviction.ts";
 import { ReconcileTimers } from "./reconcile/reconcile-timers.ts";
 import type { ProxyEntry, ServerEntry } from "./registry.ts";
+import { fullName } from "./reload/apply-servers.ts";
 import type { ReloadReceipt } from "./reload/model.ts";
 import { Reloader, type ReloadHost, type ReloadSource } from "./reload/reloader.ts";
 import { Names, type ResolversView } from "./resolve/names.ts";
 import { ResourceWatch } from "./resource-watch.ts";
+import { readStartState, type StateAtStart, stateFileOf } from "./state/start-state.ts";
+import type { StateFile } from "./state/state-file.ts";
 import { RelayThreads } from "./workers.ts";
 
 export interface StartOptions {
   readonly config: Config;
+  /** Where it comes from, see `Program.configFiles`. */
+  readonly files?: readonly string[];
   /** `-n` of the command line. */
   readonly maxconn?: number;
   readonly version: string;
@@ -69,6 +73,7 @@ const STOP_DEADLINE_MS = 500;
 export class RunningProgram implements Program {
   readonly registry: MutableRegistry;
   readonly memory: SharedMemory;
+  readonly configFiles: readonly string[];
   readonly version: string;
   readonly releaseDate: string;
   readonly pid = process.pid;
@@ -80,6 +85,7 @@ export class RunningProgram implements Program {
   readonly evictions = new Evictions();
   stopping = false;
   readonly commit: Commit;
+  readonly reload = (by: string): Promise<ReloadReceipt> => this.reloader.reload(by);
   private readonly options: StartOptions;
   private readonly relays: RelayThreads;
   private readonly log: TrafficLog;
@@ -87,13 +93,14 @@ export class RunningProgram implements Program {
   private readonly timers: ReconcileTimers;
   private readonly errors: ErrorWatch;
   private readonly names: Names;
+  private readonly resources: ResourceWatch;
+  private readonly stateFile: StateFile | undefined;
   private readonly clock = new LinuxKernel();
   private readonly progressListeners = new Set<() => void>();
   private readonly records: RecordDrain;
-  private readonly reloader: Reloader | undefined;
+  private readonly reloader: Reloader;
   /** Servers whose names a reload under way changed. */
   private readonly renamed = new Set<ServerEntry>();
-  private readonly resources: ResourceWatch;
   private progressTimer: NodeJS.Timeout | undefined;
   private housekeeping: NodeJS.Timeout | undefined;
 
@@ -104,9 +111,12 @@ export class RunningProgram implements Program {
     registry: MutableRegistry,
     log: TrafficLog,
     resolvers: readonly ResolversConfig[],
+    state: StateAtStart,
   ) {
     this.options = options;
     this.memory = memory;
+    this.configFiles = options.files ?? [];
+    this.resources = new ResourceWatch(memory);
     this.registry = registry;
     this.log = log;
     this.version = options.version;
@@ -117,10 +127,14 @@ export class RunningProgram implements Program {
     this.fileLimit = size.fileLimit;
     this.relays = new RelayThreads(memory, {
       onRecords: (thread) => this.records.drain(thread),
+      onEmptied: (server) => this.timers.lookNow(registry.serversByIndex[server]?.backend),
       onFailure: (text) => options.onFatal(text),
     });
     this.records = new RecordDrain(memory, log, (thread) => this.relays.wantRecords(thread));
-    this.commit = createCommit({
+    this.stateFile = stateFileOf(state, memory, registry, this.evictions, (severity, text) =>
+      this.note(severity === "NOTICE" ? LogLevel.NOTICE : LogLevel.WARNING, text),
+    );
+    const commit = createCommit({
       memory,
       registry,
       orders: this.relays,
@@ -131,19 +145,13 @@ export class RunningProgram implements Program {
       evictions: this.evictions,
       askKernel: (server, destroyForeign) => askKernel(memory, server, destroyForeign),
     });
+    this.commit = this.stateFile?.watch(commit) ?? commit;
     this.checks = new HealthChecks(memory, registry, this.commit);
     this.timers = new ReconcileTimers(this.commit, () => this.nowMs());
     this.errors = new ErrorWatch(memory, this.commit);
     for (const server of registry.serversByIndex) if (server !== undefined) this.errors.add(server);
     this.names = new Names(resolvers, memory, this.commit);
-    this.resources = new ResourceWatch(memory, size.fileLimit, (level, text) => this.note(level, text));
-    if (options.reload !== undefined) this.reloader = new Reloader(this.reloadHost(), options.reload);
-  }
-
-  reload(by: string): Promise<ReloadReceipt> {
-    if (this.reloader === undefined)
-      throw new AppError("no-reload", "this program has no configuration file to reload");
-    return this.reloader.reload(by);
+    this.reloader = new Reloader(this.reloadHost(), options.reload);
   }
 
   settled<T>(look: () => T): Promise<Awaited<T>> {
@@ -180,7 +188,13 @@ export class RunningProgram implements Program {
   async startRelays(): Promise<void> {
     await this.relays.start();
     for (let thread = 0; thread < this.threads; thread++) this.relays.wantRecords(thread);
-    this.housekeeping = setInterval(() => this.resources.look(), HOUSEKEEPING_MS);
+    this.housekeeping = setInterval(() => this.keepHouse(), HOUSEKEEPING_MS);
+  }
+
+  /** What was in force before the start is so again. */
+  async restore(state: StateAtStart): Promise<void> {
+    await this.commit({ kind: "restore-state", state, tell: (text) => this.note(LogLevel.WARNING, text) });
+    this.stateFile?.begin();
   }
 
   /** Lets the relays accept. */
@@ -209,6 +223,8 @@ export class RunningProgram implements Program {
   async softStop(): Promise<void> {
     if (this.stopping) return;
     this.stopping = true;
+    // From now on the file is that of who comes after.
+    await this.stateFile?.close();
     for (const proxy of this.registry.proxies) {
       if (proxy.isFrontend && !proxy.config.disabled) await this.commit({ kind: "shutdown-frontend", proxy });
     }
@@ -232,6 +248,7 @@ export class RunningProgram implements Program {
     this.timers.stop();
     this.errors.stop();
     this.names.stop();
+    await this.stateFile?.close();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, STOP_DEADLINE_MS);
@@ -249,15 +266,13 @@ export class RunningProgram implements Program {
   private async hardStopSessions(): Promise<void> {
     this.note(LogLevel.WARNING, "soft-stop running for too long, performing a hard-stop.");
     for (const proxy of this.registry.proxies) {
-      const own = this.sessionsOf(proxy);
+      const own = proxy.isFrontend
+        ? Atomics.load(this.memory.proxiesI32, proxy.index * PROXY_WORDS + P_FRONT_SESSIONS)
+        : 0;
       if (own > 0)
         this.note(LogLevel.WARNING, `Proxy ${proxy.name} hard-stopped (${own} remaining conns will be closed).`, proxy);
     }
     await this.relays.order({ kind: "cut-all" });
-  }
-
-  private sessionsOf(proxy: ProxyEntry): number {
-    return proxy.isFrontend ? frontSessions(this.memory, proxy.index) : 0;
   }
 
   private progress(): void {
@@ -301,9 +316,15 @@ export class RunningProgram implements Program {
     };
   }
 
+  private keepHouse(): void {
+    const said = this.resources.look(() => `file limit ${this.fileLimit}, ${this.connections} sessions`);
+    if (said !== undefined) this.note(said.level, said.text);
+  }
+
   private commitEvents(): CommitEvents {
     return {
       onServerState: (server, change) => {
+        this.stateFile?.noteState();
         for (const { level, text } of stateChangeMessages(this.memory, server, change)) {
           this.noteServer(level, text, server);
         }
@@ -353,11 +374,6 @@ export class RunningProgram implements Program {
   }
 }
 
-const fullName = ({ backend, name }: ServerEntry): string => `${backend.name}/${name}`;
-
-const frontSessions = (memory: SharedMemory, proxy: number): number =>
-  Atomics.load(memory.proxiesI32, proxy * PROXY_WORDS + P_FRONT_SESSIONS);
-
 /** Boots a program: limits, memory, tables, logs, listeners, threads. Throws AppError; then nothing stays open but memory. */
 export async function startProgram(options: StartOptions): Promise<RunningProgram> {
   const { config } = options;
@@ -366,12 +382,15 @@ export async function startProgram(options: StartOptions): Promise<RunningProgra
   const memory = allocateSharedMemory({ threads, rowsPerThread: size.maxconn });
   memory.words[W_MAXCONN] = size.maxconn;
   const resolvers = await resolveNameservers(config.resolvers);
-  const registry = await buildRegistry(config, memory, size.maxconn, (text) => options.say("WARNING", text));
+  const state = readStartState(config, options.say);
+  const warn = (text: string): void => options.say("WARNING", text);
+  const registry = await buildRegistry(config, memory, size.maxconn, warn, state.servers);
   try {
     await openListeners(registry, size.maxconn);
     const log = new TrafficLog(registry, await LogTargets.open(config));
-    const program = new RunningProgram(options, size, memory, registry, log, resolvers);
+    const program = new RunningProgram(options, size, memory, registry, log, resolvers, state);
     await program.startRelays();
+    await program.restore(state);
     return program;
   } catch (error) {
     for (const proxy of registry.proxies) closeFrontendListeners(proxy);

@@ -32,6 +32,8 @@ interface Pending {
 export interface RelayEvents {
   /** Records wait in a thread's ring. */
   onRecords(thread: number): void;
+  /** The last session of a server is gone (V_EMPTY_WANTED). */
+  onEmptied(server: number): void;
   /** A relay thread died of a bug. */
   onFailure(text: string): void;
 }
@@ -54,11 +56,8 @@ export class RelayThreads implements OrderSink {
   /** Resolves when every thread runs its loop. */
   async start(): Promise<void> {
     const buffers = shareableBuffers(this.memory);
-    // The built program has the worker beside this file; under a TypeScript runner it is the source.
-    const entry = new URL(
-      import.meta.url.endsWith(".ts") ? "../dataplane/worker.ts" : "../dataplane/worker.js",
-      import.meta.url,
-    );
+    // The built program is two files beside each other; under a TypeScript runner this is one of the sources.
+    const entry = new URL(import.meta.url.endsWith(".ts") ? "../dataplane/worker.ts" : "./worker.js", import.meta.url);
     const ready: Promise<void>[] = [];
     for (let thread = 0; thread < this.memory.threads; thread++) {
       const workerData: RelayWorkerData = { thread, seed: (Date.now() ^ (thread * 0x9e3779b1)) | 1, buffers };
@@ -117,6 +116,9 @@ export class RelayThreads implements OrderSink {
         return;
       case "records":
         this.events.onRecords(thread);
+        return;
+      case "emptied":
+        this.events.onEmptied(message.server);
         return;
       case "failed":
         this.events.onFailure(message.text);

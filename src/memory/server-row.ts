@@ -49,10 +49,12 @@ export const V_ERROR_LIMIT = 25;
 /** Atomic: failed connections in a row, and alarms that the control thread has not taken yet. */
 export const V_ERRORS = 26;
 export const V_ERROR_ALARMS = 27;
+/** Atomic: 1 while the control thread wants to be told that no session is left (V_SERVED and V_ATTACHED are 0). */
+export const V_EMPTY_WANTED = 31;
 /** For portKind "client": added to the client's destination port. */
 export const V_PORT_OFFSET = 21;
-/** EndCause of the sessions that the last cut ends: the operator's, or that the server went down, or a better one came up. */
-export const V_CUT_CAUSE = 22;
+/** CutReason of the sessions that the last cut ends. */
+export const V_CUT_REASON = 22;
 /** Atomic: where in the row the sockaddr in force starts (one of V_ADDR_PLACES) in the low half, its bytes in the high. */
 export const V_ADDR = 15;
 /** The two places for a sockaddr (up to sockaddr_un, 110 bytes): a new address is written to the idle one. */

@@ -1,23 +1,25 @@
 // The stats sockets of a configuration, and of the one that a reload puts in its place: an address that stays keeps its socket and its
 // connections; who waits for an answer on one that goes still gets it. Control thread.
 
+import { CONTROL_CONNECTIONS_MAX } from "../base/limits.ts";
 import { endpointKey } from "../config/diff/server-settings.ts";
 import type { Config, StatsSocket } from "../config/model.ts";
 import type { Program } from "../control/program.ts";
 import type { PreparedDoors } from "../control/reload/reloader.ts";
 import { type RuntimeSocket, startRuntimeSocket } from "./runtime-socket.ts";
 
-/** Connections served at once, over all stats sockets. */
-const CONNECTIONS_MAX = 10;
 /** Commands under way on a socket that goes may take as long as Node's timers can wait. */
 const UNBOUNDED_MS = 2_000_000_000;
 
 export class StatsDoors {
   readonly #program: () => Program;
+  readonly #log: (text: string) => void;
   #open = new Map<string, RuntimeSocket>();
 
-  constructor(program: () => Program) {
+  /** `log`: hears of defects. */
+  constructor(program: () => Program, log: (text: string) => void) {
     this.#program = program;
+    this.#log = log;
   }
 
   /** Opens the sockets that are not open yet, and says what to do then. Throws AppError "cannot-bind"; then it has opened none. */
@@ -31,7 +33,7 @@ export class StatsDoors {
       for (const socket of statsSockets) {
         const key = keyOf(socket);
         if (this.#open.has(key) || opened.has(key)) continue;
-        const options = { statsTimeoutMs, maxConnections: CONNECTIONS_MAX };
+        const options = { statsTimeoutMs, maxConnections: CONTROL_CONNECTIONS_MAX, log: this.#log };
         opened.set(key, await startRuntimeSocket(this.#program(), socket, options));
       }
     } catch (error) {

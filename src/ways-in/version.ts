@@ -4,7 +4,8 @@ import { readFileSync, statSync } from "node:fs";
 import { arch, release } from "node:os";
 import { PROXIES_MAX, SERVERS_MAX, SESSIONS_MAX, THREADS_MAX } from "../base/limits.ts";
 
-const PACKAGE = new URL("../../package.json", import.meta.url);
+// The built program is one file in a folder of its own; under a TypeScript runner this is one of the sources.
+const PACKAGE = new URL(import.meta.url.endsWith(".ts") ? "../../package.json" : "../package.json", import.meta.url);
 
 /** Version as in package.json. */
 export const VERSION: string = (JSON.parse(readFileSync(PACKAGE, "utf8")) as { version: string }).version;

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadConfigText } from "../../src/config/load.ts";
 import { CHECK_LINES } from "./config-check-lines.ts";
+import { LOG_FILES_ELSEWHERE, LOG_LINES, LOG_LINES_DIFFERENT } from "./config-log-lines.ts";
 import { NAME_FILES_ELSEWHERE, NAME_LINES } from "./config-name-lines.ts";
 
 const GOLDEN = join(import.meta.dirname, "../golden/config");
@@ -228,6 +229,7 @@ const SAME: readonly string[] = [
   "S weigth 3",
   ...NAME_LINES,
   ...CHECK_LINES,
+  ...LOG_LINES,
 ];
 
 /** What Headgate decides otherwise, and why. */
@@ -260,6 +262,7 @@ const DIFFERENT: readonly (readonly [line: string, ours: Verdict, reason: string
   ["B option tcp-check\n  tcp-check send-lf %[date]", "refuse", "only constants are supported in the texts of checks"],
   ["B option tcp-check\n  tcp-check unset-var(check.x)", "refuse", "known, not supported"],
   ["B option httpchk\n  http-check expect rstring 'a(?i)b'", "refuse", "JavaScript has flags for the whole pattern"],
+  ...LOG_LINES_DIFFERENT,
   ["B email-alert to a@example.org", "refuse", "known, not supported"],
   ["B retries -1", "refuse", "HAProxy stores a negative number"],
   ["B option redispatch x", "refuse", "HAProxy reads it as 0"],
@@ -288,6 +291,7 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["server-verifyhost.cfg", "opens the certificate"],
   ["checks-httpchk-host.cfg", "the host of 'option httpchk' is newer than HAProxy 2.6"],
   ...NAME_FILES_ELSEWHERE,
+  ...LOG_FILES_ELSEWHERE,
   ...["proxy-cut-guard.cfg", "server-cut-guard.cfg", "proxy-option-fence.cfg", "server-on-marked-down.cfg"].map(
     (name) => [name, "ours"] as const,
   ),

@@ -123,7 +123,7 @@ export class SimRig {
       nowMs: () => this.world.now,
       random: () => this.world.random.below(1000) / 1000,
       evictions: this.evictions,
-      askKernel: () => undefined,
+      askKernel: async () => undefined,
     });
     this.world.betweenCalls = (thread, call) => this.interleave(thread, call);
     this.registry = registry;
@@ -153,6 +153,9 @@ export class SimRig {
         takeOrder: () => orders.shift(),
         acknowledge: (sequence, _matched, ended) => this.acknowledge(sequence, ended),
         announceRecords: () => {},
+        announceEmptied: () => {
+          this.reconcileAtMs = this.world.now;
+        },
       },
       { thread, seed: setup.seed, onTimer, buffersMax: setup.buffersMax },
     );
@@ -225,6 +228,7 @@ export class SimRig {
       if (rounds > TURNS_MAX) throw new Error("there is no end to what policies have to do");
       this.reconcileAtMs = Number.POSITIVE_INFINITY;
       await this.commit({ kind: "reconcile", backend: this.backend });
+      await this.commit({ kind: "continue-evictions" });
     }
   }
 

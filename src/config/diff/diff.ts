@@ -85,6 +85,7 @@ const ORDER_NAMES = 5;
 
 /** Whether the servers that stay stand in another order, which `balance first` and others go by. */
 function orderChange(kept: ServersDiff["kept"], old: ProxyConfig, now: ProxyConfig): readonly SettingChange[] {
+  if (sameNames(old, now)) return [];
   const names = new Set(kept.map((server) => server.new.name));
   const before = old.servers.filter(({ name }) => names.has(name));
   const first = kept.findIndex((server, index) => server.new.name !== before[index]?.name);
@@ -100,6 +101,7 @@ function orderChange(kept: ServersDiff["kept"], old: ProxyConfig, now: ProxyConf
 
 function diffServers(old: ProxyConfig, now: ProxyConfig): ServersDiff {
   const compare = serverComparison(old, now);
+  if (sameNames(old, now)) return diffSameNames(old, now, compare);
   const left = new Map(old.servers.map((server) => [server.name, server]));
   const added: ServerConfig[] = [];
   const kept: Kept<ServerConfig>[] = [];
@@ -112,6 +114,22 @@ function diffServers(old: ProxyConfig, now: ProxyConfig): ServersDiff {
     else kept.push({ old: before, new: server, changes: compare(before, server) });
   }
   return { added, kept, removed: [...left.values()], readdressed };
+}
+
+/** The usual case, for which no map is needed: same names in the same order. */
+function sameNames(old: ProxyConfig, now: ProxyConfig): boolean {
+  return old.servers.length === now.servers.length && now.servers.every(({ name }, i) => old.servers[i]?.name === name);
+}
+
+function diffSameNames(old: ProxyConfig, now: ProxyConfig, compare: ReturnType<typeof serverComparison>): ServersDiff {
+  const kept: Kept<ServerConfig>[] = [];
+  const readdressed: ServersDiff["readdressed"][number][] = [];
+  for (const [i, server] of now.servers.entries()) {
+    const before = old.servers[i] ?? server;
+    if (sameEndpoint(before, server)) kept.push({ old: before, new: server, changes: compare(before, server) });
+    else readdressed.push({ old: before, new: server });
+  }
+  return { added: [], kept, removed: [], readdressed };
 }
 
 /** Things that are the same by a key; of several with one key, the first of both sides, the second and so on. */

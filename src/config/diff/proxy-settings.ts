@@ -19,7 +19,7 @@ import type { ResolveWords } from "../server-resolution.ts";
 import type { Effect, GlobalChange, SettingChange } from "./model.ts";
 import { sameValue } from "./same-value.ts";
 import { changeOf, compareSettings, flag, nested, type SettingTable, setting } from "./settings.ts";
-import { balanceText, logTargetText, protocolText, removalText, valueText } from "./value-text.ts";
+import { balanceText, logFormatText, logTargetText, protocolText, removalText, valueText } from "./value-text.ts";
 
 const TIMEOUTS: SettingTable<Timeouts> = {
   clientMs: setting("timeout client", formatTimeMs),
@@ -61,6 +61,9 @@ const PROXY: SettingTable<ProxyConfig> = {
   dontlognull: flag("option dontlognull"),
   // `log global` is not its own: `compareProxies` looks at them.
   logs: null,
+  logFormat: setting("log-format", logFormatText),
+  logFormatSd: setting("log-format-sd", logFormatText),
+  logTag: setting("log-tag"),
   servers: null,
   defaultServer: null,
   balance: setting("balance", balanceText),
@@ -72,6 +75,8 @@ const PROXY: SettingTable<ProxyConfig> = {
   timeouts: nested(TIMEOUTS),
   fence: flag("option fence"),
   allBackups: flag("option allbackups"),
+  // Read at the start only.
+  serverState: setting("load-server-state-from-file", ({ from, file }) => `${from} (${file})`),
   logHealthChecks: flag("option log-health-checks"),
   onRemoved: setting("on-removed", removalText),
   place: null,
@@ -207,15 +212,17 @@ const GLOBAL: SettingTable<GlobalConfig> = {
   statsTimeoutMs: setting("stats timeout", formatTimeMs),
   hardStopAfterMs: setting("hard-stop-after", formatTimeMs),
   logs: null,
+  logTag: setting("log-tag"),
   spreadChecksPercent: setting("spread-checks"),
   pidFile: setting("pidfile"),
   uid: setting("user"),
   gid: setting("group"),
   chroot: setting("chroot"),
+  stateFile: setting("state-file"),
 };
 
 /** What a process settles once, at its start. */
-const AT_START: ReadonlySet<string> = new Set(["nbthread", "pidfile", "user", "group", "chroot"]);
+const AT_START: ReadonlySet<string> = new Set(["nbthread", "pidfile", "user", "group", "chroot", "state-file"]);
 
 /** The changes of `global`, and whether a running process can take them in. */
 export function compareGlobals(old: GlobalConfig, now: GlobalConfig): readonly GlobalChange[] {

@@ -19,11 +19,13 @@ export function endpointKey(endpoint: Endpoint): string {
 
 /** Whether two servers of one name are the same. */
 export function sameEndpoint(a: ServerConfig, b: ServerConfig): boolean {
-  return a.portKind === b.portKind && (sameValue(a.endpoint, b.endpoint) || sameHost(a.endpoint, b.endpoint));
+  if (a.portKind !== b.portKind) return false;
+  const [one, other] = [a.endpoint, b.endpoint];
+  if (one.kind !== "inet" || other.kind !== "inet") return endpointKey(one) === endpointKey(other);
+  if (one.port !== other.port || one.family !== other.family) return false;
+  // Names of hosts are the same in either case.
+  return one.host === other.host || one.host.toLowerCase() === other.host.toLowerCase();
 }
-
-/** Names of hosts are the same in either case. */
-const sameHost = (a: Endpoint, b: Endpoint): boolean => a.kind === "inet" && endpointKey(a) === endpointKey(b);
 
 const TLS: SettingTable<CheckTls> = {
   verify: setting("verify", (verify) => (verify ? "required" : "none")),

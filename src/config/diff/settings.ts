@@ -39,17 +39,22 @@ export const nested = <V>(table: SettingTable<V>, presence?: NamedSetting<V>): N
 });
 
 type AnyRow = NonNullable<Row<unknown>>;
-type Columns = readonly (readonly [key: string, row: AnyRow])[];
 
-/** Tables as lists, without what is no setting: walked for every server. */
+/** A table without what is no setting, ready to be walked for every server: keys, and what is known of each. */
+interface Columns {
+  readonly keys: readonly string[];
+  readonly rows: readonly AnyRow[];
+}
+
 const columnsOf = new WeakMap<object, Columns>();
 
 function columns(table: object): Columns {
   const known = columnsOf.get(table);
   if (known !== undefined) return known;
-  const rows = Object.entries(table).filter((entry): entry is [string, AnyRow] => entry[1] !== null);
-  columnsOf.set(table, rows);
-  return rows;
+  const entries = Object.entries(table).filter((entry): entry is [string, AnyRow] => entry[1] !== null);
+  const found = { keys: entries.map(([key]) => key), rows: entries.map(([, row]) => row) };
+  columnsOf.set(table, found);
+  return found;
 }
 
 /** The changes from `old` to `now` that the table knows, added to `changes`. */
@@ -60,10 +65,15 @@ export function compareSettings<T extends object>(
   place: SourcePlace | undefined,
   changes: SettingChange[],
 ): void {
-  for (const [key, row] of columns(table)) {
+  const { keys, rows } = columns(table);
+  // Without iterators: with tens of thousands of servers they would be most of the time.
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i] ?? "";
     const before = (old as Record<string, unknown>)[key];
     const after = (now as Record<string, unknown>)[key];
     if (before === after) continue;
+    const row = rows[i];
+    if (row === undefined) continue;
     if (!("table" in row)) compareOne(row, before, after, place, changes);
     else if (row.presence !== undefined && (before === undefined || after === undefined)) {
       compareOne(row.presence, before, after, place, changes);

@@ -3,6 +3,7 @@
 import { formatTimeMs } from "../../base/units.ts";
 import type { ProtocolTemplate } from "../checks/protocol.ts";
 import type { CheckProtocol, HealthPolicy, RemovalPolicy } from "../health-model.ts";
+import type { LogFormat } from "../log-format/log-format.ts";
 import type { Balance, LogTarget } from "../model.ts";
 
 /** Any value, so that two that differ read differently: `{port 80, tls {verify on}}`. Places and positions are left out. */
@@ -32,6 +33,16 @@ export function protocolText(protocol: CheckProtocol | ProtocolTemplate): string
   const texts = steps.map((step) => [step.kind, ...fieldTexts(step, ["kind"])].join(" "));
   const rest = fieldTexts(protocol, ["kind", "steps"]);
   return [[protocol.kind, ...rest].join(" "), ...texts].join("; ");
+}
+
+/** A log format: its parts in order, values by their names. */
+export function logFormatText({ isJson, items }: LogFormat): string {
+  const texts = items.map((item) => {
+    if (item.kind === "blank") return " ";
+    if (item.kind !== "value") return item.text;
+    return `<${[item.of, ...fieldTexts(item, ["kind", "of"])].join(" ")}>`;
+  });
+  return `${isJson ? "json: " : ""}${texts.join("")}`;
 }
 
 /** `shutdown-sessions after 5s over 10s` */

@@ -2,13 +2,14 @@
 // anew at each look from what is so. Control thread, only called by `commit`.
 
 import type { RemovalPolicy } from "../../config/health-model.ts";
-import { EndCause } from "../../memory/end-state.ts";
+import { CutReason } from "../../memory/cut-reason.ts";
 import { P_BACK_SESSIONS, P_FRONT_SESSIONS, PROXY_WORDS } from "../../memory/proxy-row.ts";
 import { EVERY_SESSION } from "../../memory/selector.ts";
 import {
   SERVER_WORDS,
   V_ADMIN,
   V_ATTACHED,
+  V_EMPTY_WANTED,
   V_FLAGS,
   V_OPER,
   V_QUEUE_LENGTH,
@@ -82,9 +83,11 @@ export async function continueLeaving(context: CommitContext, server: ServerEntr
     // Twice, so that nothing of it is on its way between threads afterwards (see server-state.ts).
     await context.orders.order(order);
     await context.orders.order(order);
-    const receipt = await cutServer(context, server, EndCause.KILLED);
+    const receipt = await cutServer(context, server, CutReason.REMOVED);
     leaving.ended += receipt.done ? receipt.ended : 0;
   }
+  // Before it is counted: the relay that takes the last session away says so.
+  Atomics.store(memory.serversI32, server.index * SERVER_WORDS + V_EMPTY_WANTED, 1);
   // In a backend that goes as a whole the servers wait for whom they may still serve: it takes them with it.
   const isNeeded = server.backend.leaving !== undefined && sessionsOfProxy(memory, server.backend) > 0;
   const isFree = !isNeeded && server.health.policy.eviction === undefined;
@@ -106,7 +109,7 @@ export async function continueLeavingProxy(context: CommitContext, proxy: ProxyE
   const nowMs = context.nowMs();
   if (leaving.endsMs !== undefined && nowMs >= leaving.endsMs && sessionsOfProxy(memory, proxy) > 0) {
     const side = proxy.isFrontend ? { frontend: proxy.index } : { backend: proxy.index };
-    const receipt = await cutSelected(context, { ...EVERY_SESSION, ...side });
+    const receipt = await cutSelected(context, { ...EVERY_SESSION, ...side }, CutReason.REMOVED);
     leaving.ended += receipt.done ? receipt.ended : 0;
   }
   const isListening = proxy.listeners.some(({ fd }) => fd >= 0);

@@ -18,7 +18,7 @@ export async function closeListeners(listeners: readonly ListenerEntry[], orders
   const open = listeners.filter(({ proxy }) => !proxy.paused);
   for (const listener of open) refuseMore(listener);
   const endMs = performance.now() + CLOSE_MOST_MS;
-  while (open.some(isAwaited) && performance.now() < endMs)
+  while ((await isAnyAwaited(open)) && performance.now() < endMs)
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   await Promise.all(
     listeners.map(({ index, proxy }) => orders.order({ kind: "unlisten", listener: index, drain: !proxy.paused })),
@@ -41,9 +41,14 @@ function removeSocket(path: string): void {
   if (existsSync(path) && lstatSync(path).isSocket()) unlinkSync(path);
 }
 
+async function isAnyAwaited(listeners: readonly ListenerEntry[]): Promise<boolean> {
+  for (const listener of listeners) if (await isAwaited(listener)) return true;
+  return false;
+}
+
 /** What waits on a unix socket is found when the relays take it. */
-function isAwaited({ fd, bind, address }: ListenerEntry): boolean {
+async function isAwaited({ fd, bind, address }: ListenerEntry): Promise<boolean> {
   if (bind.endpoint.kind !== "inet") return false;
   const port = Number(address.slice(address.lastIndexOf(":") + 1));
-  return acceptQueueLength(fd) > 0 || countHandshakes(port) > 0;
+  return acceptQueueLength(fd) > 0 || (await countHandshakes(port)) > 0;
 }

@@ -45,12 +45,13 @@ export interface ReloadHost {
 
 export class Reloader {
   readonly #host: ReloadHost;
-  readonly #source: ReloadSource;
+  readonly #source: ReloadSource | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #waiting: Promise<ReloadReceipt> | undefined;
   #count = 0;
 
-  constructor(host: ReloadHost, source: ReloadSource) {
+  /** `source`: undefined where there is nothing to reload. */
+  constructor(host: ReloadHost, source: ReloadSource | undefined) {
     this.#host = host;
     this.#source = source;
   }
@@ -59,23 +60,25 @@ export class Reloader {
    * Reloads when the reload before is over. Who asks while another one waits shares its receipt: it has not read the configuration yet.
    * `by`: who asked, for the receipt.
    */
-  reload(by: string): Promise<ReloadReceipt> {
+  async reload(by: string): Promise<ReloadReceipt> {
+    const source = this.#source;
+    if (source === undefined) throw new AppError("no-reload", "this program has no configuration file to reload");
     if (this.#waiting !== undefined) return this.#waiting;
     const next = this.#last.then(() => {
       this.#waiting = undefined;
-      return this.#run(by);
+      return this.#run(source, by);
     });
     this.#waiting = next;
     this.#last = next.catch(() => undefined);
     return next;
   }
 
-  async #run(by: string): Promise<ReloadReceipt> {
+  async #run(source: ReloadSource, by: string): Promise<ReloadReceipt> {
     const beginMs = performance.now();
-    const { files } = this.#source;
+    const { files } = source;
     const head = { id: ++this.#count, by, started: new Date().toISOString(), files };
     const messages: ReloadMessage[] = [];
-    const done = await this.#attempt(messages);
+    const done = await this.#attempt(source, messages);
     const receipt: ReloadReceipt = {
       ...head,
       outcome: done === undefined ? "refused" : "done",
@@ -90,18 +93,19 @@ export class Reloader {
 
   /** Undefined if nothing has changed; then `messages` say why. */
   async #attempt(
+    source: ReloadSource,
     messages: ReloadMessage[],
   ): Promise<{ readonly report: ReloadReport; readonly commitMs: number } | undefined> {
     const host = this.#host;
     const refuse = (text: string): undefined => void messages.push({ severity: "error", text });
     if (host.isStopping()) return refuse("the program is stopping: it takes no new configuration");
-    const { config, diagnostics } = this.#source.load();
+    const { config, diagnostics } = source.load();
     messages.push(...diagnostics.map(messageOf));
     if (config === undefined) return undefined;
     const planning = new ListenerPlanning();
     let doors: PreparedDoors | undefined;
     try {
-      doors = await this.#source.openDoors(config);
+      doors = await source.openDoors(config);
       await host.log.open([config.global.logs, ...config.proxies.map((proxy) => proxy.logs)].flat());
       const warn = (text: string): void => void messages.push({ severity: "warning", text });
       const prepared = await prepareReload(host.registry, host.memory, config, planning, warn);

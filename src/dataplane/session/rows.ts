@@ -1,8 +1,8 @@
 // Taking and giving back rows of the session table, and the list of each server's sessions. Relay thread.
 
 import { CT_ROWS_USED } from "../../memory/counters.ts";
-import type { EndCause } from "../../memory/end-state.ts";
-import { SERVER_WORDS, V_ATTACHED, V_CUT_CAUSE, V_CUT_GENERATION } from "../../memory/server-row.ts";
+import type { CutReason } from "../../memory/cut-reason.ts";
+import { SERVER_WORDS, V_ATTACHED, V_CUT_GENERATION, V_CUT_REASON } from "../../memory/server-row.ts";
 import {
   D_BUFFER,
   D_PIPE_READ,
@@ -23,6 +23,7 @@ import {
   SESSION_WORDS,
   SessionState,
 } from "../../memory/session-row.ts";
+import { tellIfEmptied } from "../emptied.ts";
 import { type Relay, rowBase, rowBaseF64 } from "../relay.ts";
 
 /** A free row, cleared and with a new (odd) generation, or -1 if this thread has none left. */
@@ -93,6 +94,7 @@ export function detachServer(relay: Relay, row: number, forget: boolean): void {
   if (previous >= 0) sessions[rowBase(previous) + S_SERVER_NEXT] = next;
   else serverSessions[server] = next;
   Atomics.sub(relay.servers, server * SERVER_WORDS + V_ATTACHED, 1);
+  tellIfEmptied(relay, server);
   if (forget) sessions[base + S_SERVER] = -1;
 }
 
@@ -106,6 +108,6 @@ export function isCut(relay: Relay, base: number): boolean {
 }
 
 /** Why the server of a session was cut. */
-export function cutCause(relay: Relay, base: number): EndCause {
-  return relay.servers[relay.sessions[base + S_SERVER] * SERVER_WORDS + V_CUT_CAUSE] as EndCause;
+export function cutReason(relay: Relay, base: number): CutReason {
+  return relay.servers[relay.sessions[base + S_SERVER] * SERVER_WORDS + V_CUT_REASON] as CutReason;
 }
