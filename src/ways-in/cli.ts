@@ -6,6 +6,7 @@ import { nearestWord } from "../config/nearest.ts";
 import { addEvict, EVICT_WRONG_USE } from "./evict-options.ts";
 import { type Finish, readFlags } from "./haproxy-flags.ts";
 import { addPlan, type PlanCommand } from "./plan-options.ts";
+import { RELOAD_WRONG_USE } from "./reload-command.ts";
 import { FILE_OPTION, SOCKET_OPTION } from "./socket-options.ts";
 
 export type CommandLine =
@@ -55,10 +56,16 @@ export type CommandLine =
       readonly files: readonly string[];
     }
   | PlanCommand
+  | {
+      readonly kind: "reload";
+      readonly json: boolean;
+      readonly socket?: string;
+      readonly files: readonly string[];
+    }
   | { readonly kind: "help"; readonly text: string; readonly exitCode: number }
   | { readonly kind: "error"; readonly text: string; readonly exitCode: number };
 
-const SUBCOMMANDS = ["demo", "check", "run", "plan", "evict", "help"];
+const SUBCOMMANDS = ["demo", "check", "run", "plan", "evict", "reload", "help"];
 
 const FLAGS_HELP = `
 Flags as in HAProxy:
@@ -154,7 +161,7 @@ function mainHelp(): string {
 
 function usageError(message: string, subcommand = ""): CommandLine {
   const help = subcommand === "" ? "headgate help" : `headgate help ${subcommand}`;
-  const exitCode = subcommand === "evict" ? EVICT_WRONG_USE : 1;
+  const exitCode = subcommand === "evict" ? EVICT_WRONG_USE : subcommand === "reload" ? RELOAD_WRONG_USE : 1;
   return { kind: "error", text: `headgate: ${message}\nSee '${help}'.\n`, exitCode };
 }
 
@@ -195,5 +202,23 @@ function program(decide: (commandLine: CommandLine) => void): Command {
     );
   addPlan(root, decide);
   addEvict(root, decide);
+  root
+    .command("reload")
+    .description("put the configuration files in force as they are now, or say why not; sessions stay")
+    .option("--json", "the receipt as JSON")
+    .option(...SOCKET_OPTION)
+    .option(...FILE_OPTION)
+    .addHelpText(
+      "after",
+      "\nEnds with 0 if it is done, 1 if it was refused and nothing has changed, 2 if it was used wrongly, 3 if nobody answered.",
+    )
+    .action((options: { json?: boolean; socket?: string; f?: string[] }) =>
+      decide({
+        kind: "reload",
+        json: options.json === true,
+        files: options.f ?? [],
+        ...(options.socket === undefined ? {} : { socket: options.socket }),
+      }),
+    );
   return root;
 }

@@ -1,5 +1,6 @@
 // `-W -S`: scripts written for HAProxy's master socket reach the one process, which is master and worker.
 
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openClients } from "../harness/client.ts";
@@ -88,6 +89,27 @@ describe("the master socket", () => {
     conversation.send("user");
     expect(await conversation.ask("show proc", "\n\n")).toBe("Permission denied");
     expect(await conversation.ask("@1 show sess", "\n\n")).toBe("Permission denied");
+  });
+
+  it("reload is the reload, counted; a failed one says why, hard-reload ends the sessions", async () => {
+    const { program, once, port } = await start();
+    const [client] = (await openClients(1, { host: FRONTEND_ADDRESS, port })).map(opened);
+    await client!.roundTrip("hello");
+    const config = readFileSync(program.configPath, "utf8");
+    writeFileSync(
+      program.configPath,
+      config.replace("\nbackend be\n", "\nbackend be\n    server b 127.0.0.1:1 weight 7\n"),
+    );
+    expect(await once("reload")).toMatch(/^Success=1\n--\n/);
+    expect(await once("@1 get weight be/b")).toBe("7 (initial 7)\n\n");
+    await client!.roundTrip("still there");
+    writeFileSync(program.configPath, `${config}\nnonsense\n`);
+    expect(await once("reload")).toMatch(/^Success=0\n--\n[\s\S]*nonsense/);
+    expect(await once("show proc")).toMatch(/ master +1 \[failed: 1\] /);
+    writeFileSync(program.configPath, config);
+    expect(await once("hard-reload")).toMatch(/^Success=1\n--\n/);
+    await waitFor(() => client!.received.ended, "the session to end");
+    expect(await once("show proc")).toMatch(/ master +2 \[failed: 0\] /);
   });
 
   it("an address that is none ends the start", async () => {

@@ -54,12 +54,11 @@ async function textOf({ text }: Answer): Promise<string> {
 }
 
 /** Runs the Runtime API's `reload`, and words its answer as HAProxy's master does. */
-async function reloadAnswer(context: OperationContext, counts: ReloadCounts): Promise<Answer> {
+async function reloadAnswer(context: OperationContext): Promise<Answer> {
   const reload = findOperation(OPERATIONS, ["reload"]);
   const answer: Answer =
     reload === undefined ? { text: "There is no reload.\n", severity: Severity.error } : await reload.run(context, []);
   const isDone = answer.severity !== Severity.error;
-  counts.note(isDone);
   return dump(`Success=${isDone ? 1 : 0}\n--\n${await textOf(answer)}`);
 }
 
@@ -91,7 +90,7 @@ export function masterOperations(counts: ReloadCounts): readonly Operation[] {
       args: "",
       level: "operator",
       summary: "put the configuration files in force as they are now; sessions stay",
-      run: (context) => reloadAnswer(context, counts),
+      run: reloadAnswer,
     },
     {
       words: ["hard-reload"],
@@ -99,7 +98,7 @@ export function masterOperations(counts: ReloadCounts): readonly Operation[] {
       level: "operator",
       summary: "the same, and end the sessions that are there",
       async run(context) {
-        const answer = await reloadAnswer(context, counts);
+        const answer = await reloadAnswer(context);
         if (isDone(answer)) await context.program.commit({ kind: "cut-selected", selector: EVERY_SESSION });
         return answer;
       },
