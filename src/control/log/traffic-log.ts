@@ -89,6 +89,17 @@ export class TrafficLog {
     this.targets.send(targets, level, text.replaceAll("\n", " "), this.tagOf(proxy?.config), undefined, this.host);
   }
 
+  /** Opens the targets of a new configuration beside those of the old one. Never fails: a host that is not found is reported later. */
+  open(logTargets: readonly LogTarget[]): Promise<void> {
+    return this.targets.add(logTargets);
+  }
+
+  /** Closes what no proxy and not the process itself names any more. */
+  retain(): Promise<void> {
+    const { proxies, config } = this.registry;
+    return this.targets.retain([config.global.logs, ...proxies.map((proxy) => proxy.config.logs)].flat());
+  }
+
   /** Messages that no target took. Records that found a ring full are the relays' to count (CT_RECORDS_DROPPED). */
   dropped(): number {
     return this.targets.dropped();
