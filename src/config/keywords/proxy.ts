@@ -16,6 +16,7 @@ import { REMOVAL_PROXY_KEYWORDS } from "./on-removed.ts";
 import { OPTION_KEYWORDS } from "./options.ts";
 import { POLICY_PROXY_KEYWORDS } from "./policies.ts";
 import { RESTART_PROXY_KEYWORDS } from "./restart.ts";
+import { SESSION_POLICY_PROXY_KEYWORDS } from "./session-policies.ts";
 import { TIMEOUT_KEYWORDS } from "./timeouts.ts";
 
 const MAX_COUNT = 2_147_483_647;
@@ -299,6 +300,7 @@ export const PROXY_TABLE: ReadonlyMap<string, ProxyKeyword<ProxyDraft>> = indexK
   CHECK_PROXY_KEYWORDS,
   POLICY_PROXY_KEYWORDS,
   REMOVAL_PROXY_KEYWORDS,
+  SESSION_POLICY_PROXY_KEYWORDS,
   RESTART_PROXY_KEYWORDS,
   INERT_PROXY_KEYWORDS,
 );
