@@ -4,6 +4,7 @@
 //   load cr    port= seconds= warmup= connections= size= [pids= upstream=]    connect, echo, abortive close
 //   load bulk  port= seconds= warmup= connections= [pids= upstream=]          one-way streams
 //   load hold  port= connections= [burst=1]             opens sessions, says so, keeps them until stdin ends
+//   load knock port= rate=                              that many connections a second, each reset at once, until killed
 // `pids` are the balancer's processes and `upstream` the upstream's: their CPU time over the window is reported.
 #include "bench.h"
 #include <sys/mman.h>
@@ -264,6 +265,32 @@ static void hold(int burst) {
   while (read(STDIN_FILENO, &byte, 1) > 0) continue;
 }
 
+// What checks ask of the kernel, in the least time that a program can do it: connections begun evenly, a few each millisecond, and
+// reset as soon as they stand.
+static void knock(int rate) {
+  struct epoll_event events[BATCH];
+  struct linger abortive = {.l_onoff = 1, .l_linger = 0};
+  int epoll = epoll_new();
+  double begin = now_s();
+  printf("{\"rate\":%d}\n", rate);
+  fflush(stdout);
+  for (long begun = 0;;) {
+    for (long due = (long)((now_s() - begin) * rate); begun < due; begun++) {
+      int fd = dial(window.port, SOCK_NONBLOCK);
+      if (fd < 0) die("connect: %s", strerror(errno));
+      watch(epoll, EPOLL_CTL_ADD, fd, EPOLLOUT);
+    }
+    int n = epoll_wait(epoll, events, BATCH, 1);
+    if (n < 0 && errno != EINTR) die("epoll_wait: %s", strerror(errno));
+    for (int i = 0; i < n; i++) {
+      setsockopt(events[i].data.fd, SOL_SOCKET, SO_LINGER, &abortive, sizeof abortive);
+      close(events[i].data.fd);
+    }
+    // Nothing is due before the next millisecond.
+    if (n > 0) usleep(1000);
+  }
+}
+
 int main(int argc, char **argv) {
   const char *mode = argc > 1 ? argv[1] : "";
   setup_process();
@@ -273,6 +300,7 @@ int main(int argc, char **argv) {
   else if (!strcmp(mode, "cr")) connection_rate();
   else if (!strcmp(mode, "bulk")) bulk();
   else if (!strcmp(mode, "hold")) hold(arg_number(argc, argv, "burst", "0", 0, 1) > 0);
-  else die("usage: load echo|discard|http|pp|cr|bulk|hold key=value...");
+  else if (!strcmp(mode, "knock")) knock((int)arg_number(argc, argv, "rate", NULL, 1, 1e6));
+  else die("usage: load echo|discard|http|pp|cr|bulk|hold|knock key=value...");
   return 0;
 }

@@ -58,7 +58,7 @@ function serversOf(entries: readonly ServerEntry[], checks: BackendChecks): read
 
 function globalOf({ global }: Drafts): GlobalConfig {
   const { maxconn, nbthread, statsSockets, statsTimeoutMs, hardStopAfterMs, logs, spreadChecksPercent } = global;
-  const { pidFile, uid, gid, chroot, stateFile } = global;
+  const { logTag, pidFile, uid, gid, chroot, stateFile } = global;
   return withoutUndefined({
     maxconn,
     nbthread,
@@ -66,6 +66,7 @@ function globalOf({ global }: Drafts): GlobalConfig {
     statsTimeoutMs,
     hardStopAfterMs,
     logs,
+    logTag,
     spreadChecksPercent,
     pidFile,
     uid,
@@ -87,7 +88,14 @@ function timeoutsOf(draft: ProxyDraft, hasFrontend: boolean, hasBackend: boolean
   });
 }
 
-function backendChecksOf({ name, checks, timeouts, cutGuardPercent, sessionPolicy }: ProxyDraft): BackendChecks {
+function backendChecksOf({
+  name,
+  checks,
+  timeouts,
+  cutGuardPercent,
+  sessionPolicy,
+  onRemoved,
+}: ProxyDraft): BackendChecks {
   const { checkMs: timeoutMs, connectMs: connectTimeoutMs } = timeouts;
   return withoutUndefined({
     backend: name,
@@ -96,6 +104,7 @@ function backendChecksOf({ name, checks, timeouts, cutGuardPercent, sessionPolic
     connectTimeoutMs,
     cutGuardPercent,
     sessions: Object.keys(sessionPolicy).length === 0 ? undefined : sessionPolicy,
+    onRemoved,
   });
 }
 
@@ -118,6 +127,7 @@ function proxyOf(draft: ProxyDraft, id: number, global: GlobalDraft): ProxyConfi
     kind: draft.kind === "defaults" ? "listen" : draft.kind,
     name: draft.name,
     id,
+    idForced: draft.forcedId === undefined ? undefined : true,
     mode: "tcp",
     disabled: draft.disabled,
     description: draft.description,
@@ -127,6 +137,9 @@ function proxyOf(draft: ProxyDraft, id: number, global: GlobalDraft): ProxyConfi
     defaultBackend: hasFrontend ? draft.defaultBackend?.name : undefined,
     clientTcpKeepalive: hasFrontend && draft.clientTcpKeepalive,
     tcplog: hasFrontend && draft.tcplog,
+    logFormat: hasFrontend ? draft.logFormat : undefined,
+    logFormatSd: hasFrontend ? draft.logFormatSd : undefined,
+    logTag: draft.logTag,
     dontlognull: hasFrontend && draft.dontlognull,
     logs: logsOf(draft.logs, global.logs),
     servers: serversOf(draft.servers, checks),
@@ -143,6 +156,7 @@ function proxyOf(draft: ProxyDraft, id: number, global: GlobalDraft): ProxyConfi
     rebalancePerSecond: hasBackend ? draft.rebalancePerSecond || undefined : undefined,
     serverState: hasBackend ? serverStateOf(draft, global) : undefined,
     logHealthChecks: hasBackend && draft.logHealthChecks,
+    onRemoved: draft.onRemoved?.kind === "keep" ? undefined : draft.onRemoved,
     place: placeOf(lineSpan(draft.header)),
   });
 }

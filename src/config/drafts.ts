@@ -4,7 +4,8 @@
 import { HEALTH_DEFAULTS, type HealthWords } from "./checks/health-words.ts";
 import { type ChecksDraft, inheritChecks, NO_CHECKS } from "./checks/rules.ts";
 import type { SourceLine, Span } from "./diagnostics.ts";
-import type { SessionPolicy } from "./health-model.ts";
+import type { RemovalPolicy, SessionPolicy } from "./health-model.ts";
+import type { LogFormat } from "./log-format/log-format.ts";
 import type {
   Balance,
   BindConfig,
@@ -59,6 +60,7 @@ export interface GlobalDraft {
   serverStateBase?: string;
   readonly statsSockets: StatsSocket[];
   readonly logs: LogTarget[];
+  logTag?: string;
 }
 
 export interface ResolversDraft {
@@ -147,6 +149,11 @@ export interface ProxyDraft {
   defaultBackend?: NameRef;
   clientTcpKeepalive: boolean;
   tcplog: boolean;
+  logFormat: LogFormat | undefined;
+  logFormatSd?: LogFormat;
+  logTag?: string;
+  /** The word of this section that said what lines look like. */
+  logLine?: string;
   dontlognull: boolean;
   logs: LogEntry[];
   readonly servers: ServerEntry[];
@@ -169,6 +176,7 @@ export interface ProxyDraft {
   sessionPolicy: SessionPolicy;
   /** `rebalance`; 0 or undefined: off. */
   rebalancePerSecond?: number;
+  onRemoved?: RemovalPolicy;
   serverStateSource: "global" | "local" | "none";
   /** undefined: the section's own name. */
   serverStateFileName?: string;
@@ -212,6 +220,9 @@ export function newProxyDraft(header: ProxyHeader, base: ProxyDraft | undefined)
     defaultBackend: base?.defaultBackend,
     clientTcpKeepalive: base?.clientTcpKeepalive ?? false,
     tcplog: base?.tcplog ?? false,
+    logFormat: base?.logFormat,
+    logFormatSd: base?.logFormatSd,
+    logTag: base?.logTag,
     dontlognull: base?.dontlognull ?? false,
     logs: [...(base?.logs ?? [])],
     servers: [],
@@ -231,6 +242,7 @@ export function newProxyDraft(header: ProxyHeader, base: ProxyDraft | undefined)
     cutGuardPercent: base?.cutGuardPercent,
     sessionPolicy: base?.sessionPolicy ?? {},
     rebalancePerSecond: base?.rebalancePerSecond,
+    onRemoved: base?.onRemoved,
     serverStateSource: base?.serverStateSource ?? "none",
     serverStateFileName: base?.serverStateFileName,
     statsLines: [...(base?.statsLines ?? [])],

@@ -147,7 +147,13 @@ export interface SessionPolicy {
   readonly onDrain?: "keep" | { readonly idleMs: number } | { readonly overMs: number };
 }
 
-/** What a server's change of health does, and who else decides it. */
+/** `on-removed`: what becomes of the sessions of what a reload removes. They stay, stay for a time, or end at once. */
+export type RemovalPolicy =
+  | { readonly kind: "keep" }
+  | { readonly kind: "drain"; readonly timeMs: number }
+  | { readonly kind: "shutdown-sessions" };
+
+/** What a server's change of health, or its removal, does, and who else decides it. */
 export interface HealthPolicy {
   readonly onMarkedDown?: {
     /** Routing stops at once; sessions are cut if the server is still down after this. */
@@ -167,6 +173,8 @@ export interface HealthPolicy {
   };
   /** Absent: nothing was said. */
   readonly sessions?: SessionPolicy;
+  /** Absent: its sessions are kept. */
+  readonly onRemoved?: RemovalPolicy;
   /** The server whose state this one follows. */
   readonly track?: { readonly backend: string; readonly server: string; readonly place: SourcePlace };
 }

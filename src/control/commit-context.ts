@@ -64,7 +64,7 @@ export interface CommitContext {
   readonly random: () => number;
   readonly evictions: Evictions;
   /** What the kernel holds towards the server's address; foreign connections are ended if that is asked for. */
-  readonly askKernel: (server: ServerEntry, destroyForeign: boolean) => KernelAnswer | undefined;
+  readonly askKernel: (server: ServerEntry, destroyForeign: boolean) => Promise<KernelAnswer | undefined>;
   readonly listeners: ListenerActions;
 }
 

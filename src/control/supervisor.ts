@@ -44,6 +44,8 @@ import { RelayThreads } from "./workers.ts";
 
 export interface StartOptions {
   readonly config: Config;
+  /** Where it comes from, see `Program.configFiles`. */
+  readonly files?: readonly string[];
   /** `-n` of the command line. */
   readonly maxconn?: number;
   readonly version: string;
@@ -69,6 +71,7 @@ const STOP_DEADLINE_MS = 500;
 export class RunningProgram implements Program {
   readonly registry: MutableRegistry;
   readonly memory: SharedMemory;
+  readonly configFiles: readonly string[];
   readonly version: string;
   readonly releaseDate: string;
   readonly pid = process.pid;
@@ -92,6 +95,7 @@ export class RunningProgram implements Program {
   private readonly clock = new LinuxKernel();
   private readonly progressListeners = new Set<() => void>();
   private readonly draining: boolean[] = [];
+  private readonly ringsF64: Float64Array;
   private progressTimer: NodeJS.Timeout | undefined;
   private housekeeping: NodeJS.Timeout | undefined;
 
@@ -106,6 +110,8 @@ export class RunningProgram implements Program {
   ) {
     this.options = options;
     this.memory = memory;
+    this.ringsF64 = new Float64Array(memory.recordRings);
+    this.configFiles = options.files ?? [];
     this.resources = new ResourceWatch(memory);
     this.registry = registry;
     this.log = log;
@@ -117,6 +123,7 @@ export class RunningProgram implements Program {
     this.fileLimit = size.fileLimit;
     this.relays = new RelayThreads(memory, {
       onRecords: (thread) => this.drain(thread),
+      onEmptied: (server) => this.timers.lookNow(registry.serversByIndex[server]?.backend),
       onFailure: (text) => options.onFatal(text),
     });
     this.stateFile = stateFileOf(state, memory, registry, this.evictions, (severity, text) =>
@@ -310,12 +317,6 @@ export class RunningProgram implements Program {
       this.log.record(ringsI32, this.ringsF64, offset),
     );
   }
-
-  private get ringsF64(): Float64Array {
-    this.ringsView ??= new Float64Array(this.memory.recordRings);
-    return this.ringsView;
-  }
-  private ringsView: Float64Array | undefined;
 
   private keepHouse(): void {
     const said = this.resources.look(() => `file limit ${this.fileLimit}, ${this.connections} sessions`);

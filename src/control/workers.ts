@@ -32,6 +32,8 @@ interface Pending {
 export interface RelayEvents {
   /** Records wait in a thread's ring. */
   onRecords(thread: number): void;
+  /** The last session of a server is gone (V_EMPTY_WANTED). */
+  onEmptied(server: number): void;
   /** A relay thread died of a bug. */
   onFailure(text: string): void;
 }
@@ -114,6 +116,9 @@ export class RelayThreads implements OrderSink {
         return;
       case "records":
         this.events.onRecords(thread);
+        return;
+      case "emptied":
+        this.events.onEmptied(message.server);
         return;
       case "failed":
         this.events.onFailure(message.text);

@@ -41,6 +41,7 @@ import {
   SF_SERVED,
 } from "../memory/session-row.ts";
 import { threadWords } from "../memory/shared-memory.ts";
+import { tellIfEmptied } from "./emptied.ts";
 import { lockBackend, unlockBackend } from "./lock.ts";
 import { candidatesOf, type Relay, rowBase } from "./relay.ts";
 
@@ -151,6 +152,7 @@ export function releaseSlot(relay: Relay, row: number, server: number): void {
   const backend = relay.servers[server * SERVER_WORDS + V_BACKEND];
   relay.sessions[base + S_FLAGS] &= ~SF_SERVED;
   Atomics.sub(relay.servers, server * SERVER_WORDS + V_SERVED, 1);
+  tellIfEmptied(relay, server);
   Atomics.sub(relay.proxies, backend * PROXY_WORDS + P_SERVED, 1);
   serveQueues(relay, backend, server);
 }

@@ -24,6 +24,7 @@ const relay = createRelay(
     acknowledge: (sequence, matched, ended, discardedBytes) =>
       tell({ kind: "acknowledge", sequence, matched, ended, discardedBytes }),
     announceRecords: () => tell({ kind: "records" }),
+    announceEmptied: (server) => tell({ kind: "emptied", server }),
   },
   { thread, seed, onTimer },
 );

@@ -66,5 +66,7 @@ export type RelayMessage =
       readonly discardedBytes: number;
     }
   | { readonly kind: "records" }
+  /** The last session of a server is gone. */
+  | { readonly kind: "emptied"; readonly server: number }
   | { readonly kind: "ready"; readonly wakeFd: number }
   | { readonly kind: "failed"; readonly text: string };

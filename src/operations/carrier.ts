@@ -30,7 +30,7 @@ export async function noteCarrier(
   json = false,
 ): Promise<void> {
   if (peer === undefined || tell === undefined) return;
-  const carrier = carrierOf(program.memory, program.registry, peer);
+  const carrier = await carrierOf(program.memory, program.registry, peer);
   if (carrier === undefined || !isMeant(program, carrier, meant)) return;
   const text = `This command came through session ${shownId(carrier)} of ${serverOf(program, carrier)}, which ${consequence}`;
   const note = json ? `${JSON.stringify({ note: text, carrier: shownId(carrier) })}\n` : `${text}\n`;

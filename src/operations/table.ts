@@ -10,6 +10,7 @@ import { candidates, unknownCommandText, usageLines } from "./find-operation.ts"
 import { setMaxconnFrontend, setMaxconnGlobal } from "./frontend-maxconn.ts";
 import { disableFrontend, enableFrontend, shutdownFrontend } from "./frontend-state.ts";
 import type { Answer, Operation } from "./operation.ts";
+import { plan } from "./plan.ts";
 import { disableAgent, disableHealth, enableAgent, enableHealth } from "./server-health.ts";
 import { setMaxconnServer } from "./server-maxconn.ts";
 import { disableServer, enableServer } from "./server-state.ts";
@@ -62,6 +63,7 @@ export const OPERATIONS: readonly Operation[] = [
   evictSessions,
   getWeight,
   lowerToOperator,
+  plan,
   setMaxconnFrontend,
   setMaxconnGlobal,
   setMaxconnServer,

@@ -49,6 +49,11 @@ describe("subcommands", () => {
     [["run", "--socket", "/s", "show info"], { kind: "runtime", command: "show info", socket: "/s", files: [] }],
     [["run", "-f", "a.cfg", "show info"], { kind: "runtime", command: "show info", files: ["a.cfg"] }],
     [["evict", "b/s"], { kind: "evict", words: ["server", "b/s"], dryRun: false, json: false, files: [] }],
+    [["plan"], { kind: "plan", planned: [], json: false, files: [] }],
+    [
+      ["plan", "a.cfg", "b", "--json", "-s", "/s", "-f", "c.cfg"],
+      { kind: "plan", planned: ["a.cfg", "b"], json: true, socket: "/s", files: ["c.cfg"] },
+    ],
     [
       "evict b/s --drain 30s --idle 200ms --over 10s --order oldest --deadline 60s --client rst --delete --json -s /s".split(
         " ",
@@ -84,6 +89,7 @@ describe("subcommands", () => {
 
   test.each([
     ["demonstrate", /^headgate: unknown command 'demonstrate'; a configuration is named with -f FILE\n/],
+    ["help runn", /^headgate: unknown command 'runn'; did you mean 'run'\?\nSee 'headgate help'\.\n$/],
     ["dmeo", /^headgate: unknown command 'dmeo'; did you mean 'demo'\?\n/],
     ["check", /^headgate: missing required argument 'file'\nSee 'headgate help check'\.\n$/],
     ["run", /^headgate: missing required argument 'command'\nSee 'headgate help run'\.\n$/],

@@ -2,7 +2,12 @@
 // takes them. Control thread. A client that closed its sending side is served to the end; only one that is gone is given up.
 
 import type { Socket } from "node:net";
-import { COMMAND_LINE_BYTES_MAX, COMMAND_PAYLOAD_BYTES_MAX, COMMAND_WORDS_MAX } from "../base/limits.ts";
+import {
+  COMMAND_LINE_BYTES_MAX,
+  COMMAND_PAYLOAD_BYTES_MAX,
+  COMMAND_WORDS_MAX,
+  CONTROL_INPUT_BYTES_MAX,
+} from "../base/limits.ts";
 import type { AdminLevel } from "../config/model.ts";
 import type { ManagementPeer } from "../control/kernel-answer.ts";
 import type { Program } from "../control/program.ts";
@@ -18,8 +23,6 @@ const LINE_TOO_LONG =
   "The command line is too big for the buffer size. Please change 'tune.bufsize' in the configuration to use a bigger command.\n";
 const PAYLOAD_TOO_LONG = `The payload is too big: at most ${COMMAND_PAYLOAD_BYTES_MAX} bytes are taken.\n`;
 
-/** Input that may wait while a command runs; beyond it the client is not read. */
-const INPUT_BYTES_MAX = 65_536;
 /** How often a client that closed its sending side is probed while a command runs for it. */
 const PROBE_MS = 200;
 /** Parts of a dump are put together to this many characters before they are written. */
@@ -70,7 +73,7 @@ export class RuntimeSession {
     };
     socket.on("data", (bytes: Buffer) => {
       this.#input.push(bytes);
-      if (this.#input.length > INPUT_BYTES_MAX) socket.pause();
+      if (this.#input.length > CONTROL_INPUT_BYTES_MAX) socket.pause();
       this.#wake?.();
     });
     socket.on("end", () => {

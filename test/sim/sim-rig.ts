@@ -122,7 +122,7 @@ export class SimRig {
       nowMs: () => this.world.now,
       random: () => this.world.random.below(1000) / 1000,
       evictions: this.evictions,
-      askKernel: () => undefined,
+      askKernel: async () => undefined,
     });
     this.world.betweenCalls = (thread, call) => this.interleave(thread, call);
     this.registry = registry;
@@ -152,6 +152,9 @@ export class SimRig {
         takeOrder: () => orders.shift(),
         acknowledge: (sequence, _matched, ended) => this.acknowledge(sequence, ended),
         announceRecords: () => {},
+        announceEmptied: () => {
+          this.reconcileAtMs = this.world.now;
+        },
       },
       { thread, seed: setup.seed, onTimer, buffersMax: setup.buffersMax },
     );

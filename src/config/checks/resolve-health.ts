@@ -7,6 +7,7 @@ import type {
   CheckTls,
   ConnectStep,
   HealthPolicy,
+  RemovalPolicy,
   SessionPolicy,
 } from "../health-model.ts";
 import type { HealthWords } from "./health-words.ts";
@@ -24,6 +25,8 @@ export interface BackendChecks {
   readonly cutGuardPercent?: number;
   /** Of all servers that say nothing else. Absent: nothing was said. */
   readonly sessions?: SessionPolicy;
+  /** `on-removed` of the backend. */
+  readonly onRemoved?: RemovalPolicy;
 }
 
 /** A server's health, as the model has it. */
@@ -117,9 +120,11 @@ function agentOf(words: HealthWords): AgentConfig | undefined {
   };
 }
 
-function policyOf(words: HealthWords, { backend, cutGuardPercent, sessions: ofAll }: BackendChecks): HealthPolicy {
+function policyOf(words: HealthWords, checks: BackendChecks): HealthPolicy {
+  const { backend, cutGuardPercent, onRemoved, sessions: ofAll } = checks;
   const { track, markedDownShutdown, errorLimit = 10, onError = "fail-check" } = words;
   const sessions = { ...ofAll, ...words.sessions };
+  const removal = words.onRemoved ?? onRemoved;
   return {
     ...(markedDownShutdown === false ? {} : { onMarkedDown: markedDownShutdown }),
     onMarkedUpShutdownBackupSessions: words.markedUpShutdownBackups,
@@ -127,6 +132,7 @@ function policyOf(words: HealthWords, { backend, cutGuardPercent, sessions: ofAl
     slowStartMs: words.slowStartMs ?? 0,
     ...(words.observe ? { observe: { errorLimit, onError } } : {}),
     ...(Object.keys(sessions).length === 0 ? {} : { sessions }),
+    ...(removal === undefined || removal.kind === "keep" ? {} : { onRemoved: removal }),
     ...(track === undefined
       ? {}
       : { track: { backend: track.backend ?? backend, server: track.server, place: track.place } }),

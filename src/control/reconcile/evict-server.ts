@@ -70,10 +70,10 @@ async function kernelAnswer(
   server: ServerEntry,
   destroyForeign: boolean,
 ): Promise<KernelAnswer | undefined> {
-  let answer = context.askKernel(server, destroyForeign);
+  let answer = await context.askKernel(server, destroyForeign);
   for (let looks = 1; looks < KERNEL_LOOKS && answer !== undefined && answer.own > 0; looks++) {
     await new Promise((resolve) => setTimeout(resolve, KERNEL_PAUSE_MS));
-    const again = context.askKernel(server, false);
+    const again = await context.askKernel(server, false);
     answer = again === undefined ? answer : { ...answer, own: again.own, ofOtherServers: again.ofOtherServers };
   }
   return answer;

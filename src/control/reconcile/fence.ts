@@ -3,7 +3,7 @@
 
 import { isEligible } from "../../balance/candidates.ts";
 import { P_LEADER, PROXY_WORDS } from "../../memory/proxy-row.ts";
-import { SERVER_WORDS, V_ATTACHED, V_SERVED } from "../../memory/server-row.ts";
+import { SERVER_WORDS, V_ATTACHED, V_EMPTY_WANTED, V_SERVED } from "../../memory/server-row.ts";
 import type { SharedMemory } from "../../memory/shared-memory.ts";
 import type { CommitContext } from "../commit-context.ts";
 import { LogLevel } from "../log/syslog-frame.ts";
@@ -11,12 +11,10 @@ import type { ProxyEntry, ServerEntry } from "../registry.ts";
 import { bumpEpoch } from "../tables.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
-/** How soon the leader's sessions are counted again: the longer it takes, the later, so that looking costs nothing. */
-const LOOK_LEAST_MS = 5;
-const LOOK_MOST_MS = 250;
-const LOOK_SHARE = 20;
+/** The relay that ends the last session says so; a place that is taken and given back at once goes unnoticed, hence this. */
+const LOOK_AGAIN_MS = 1000;
 
-/** Names the leader, if it is time; when to come again. */
+/** Names the leader, if it is time; when to come again at the latest. */
 export async function settleLeader(context: CommitContext, backend: ProxyEntry): Promise<number> {
   if (!backend.config.fence) return NEVER;
   const { memory } = context;
@@ -33,7 +31,10 @@ export async function settleLeader(context: CommitContext, backend: ProxyEntry):
   const gap = policies.gap ?? { sinceMs: nowMs, announced: false };
   policies.gap = gap;
   if (next === undefined) return NEVER;
-  const left = backend.servers.reduce((sum, server) => (server === next ? sum : sum + sessionsOf(memory, server)), 0);
+  const left = backend.servers.reduce(
+    (sum, server) => (server === next ? sum : sum + awaitedSessions(memory, server)),
+    0,
+  );
   if (left > 0) {
     if (!gap.announced) {
       const others = leader === undefined ? "other servers" : leader.name;
@@ -44,7 +45,7 @@ export async function settleLeader(context: CommitContext, backend: ProxyEntry):
       );
     }
     gap.announced = true;
-    return nowMs + Math.min(LOOK_MOST_MS, Math.max(LOOK_LEAST_MS, (nowMs - gap.sinceMs) / LOOK_SHARE));
+    return nowMs + LOOK_AGAIN_MS;
   }
   Atomics.store(memory.proxiesI32, backend.index * PROXY_WORDS + P_LEADER, next.index);
   bumpEpoch(memory, backend.index);
@@ -82,12 +83,18 @@ export function usableServers(memory: SharedMemory, backend: ProxyEntry): readon
   return backend.config.allBackups ? usable : usable.slice(0, 1);
 }
 
-/** Grants on their way, attempts, turn-around: all that holds a place of the server. */
-const sessionsOf = (memory: SharedMemory, { index }: ServerEntry): number =>
-  Math.max(
-    Atomics.load(memory.serversI32, index * SERVER_WORDS + V_SERVED),
-    Atomics.load(memory.serversI32, index * SERVER_WORDS + V_ATTACHED),
+/** All that holds a place of the server (grants on their way, attempts, turn-around); its end is heard of. */
+function awaitedSessions(memory: SharedMemory, { index }: ServerEntry): number {
+  const row = index * SERVER_WORDS;
+  // The wish comes first: what ends after the count is told.
+  Atomics.store(memory.serversI32, row + V_EMPTY_WANTED, 1);
+  const sessions = Math.max(
+    Atomics.load(memory.serversI32, row + V_SERVED),
+    Atomics.load(memory.serversI32, row + V_ATTACHED),
   );
+  if (sessions === 0) Atomics.store(memory.serversI32, row + V_EMPTY_WANTED, 0);
+  return sessions;
+}
 
 function say(context: CommitContext, backend: ProxyEntry, text: string): void {
   context.events.onPolicy(backend, LogLevel.NOTICE, `Backend ${backend.name}: ${text}.`);

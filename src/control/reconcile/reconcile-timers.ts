@@ -34,6 +34,11 @@ export class ReconcileTimers {
     this.timers.set(backend, { atMs, timer });
   }
 
+  /** Looks at once at a backend, if there is one: a server may be deleted before what happened to it is told. */
+  lookNow(backend: ProxyEntry | undefined): void {
+    if (!this.stopped && backend !== undefined) void this.commit({ kind: "reconcile", backend });
+  }
+
   /** Nothing is decided after this. */
   stop(): void {
     this.stopped = true;

@@ -40,7 +40,14 @@ import {
 } from "../../memory/counters.ts";
 import { CutReason, endCauseOf } from "../../memory/cut-reason.ts";
 import { EndCause, EndPhase } from "../../memory/end-state.ts";
-import { P_BACK_SESSIONS, P_FLAGS, PF_DONTLOGNULL, PF_RECORD, PROXY_WORDS } from "../../memory/proxy-row.ts";
+import {
+  P_BACK_SESSIONS,
+  P_FLAGS,
+  PF_DONTLOGNULL,
+  PF_RECORD,
+  PF_RECORD_ADDRESSES,
+  PROXY_WORDS,
+} from "../../memory/proxy-row.ts";
 import { RecordKind } from "../../memory/record-row.ts";
 import { bytesHeld } from "../../memory/selector.ts";
 import {
@@ -82,7 +89,7 @@ import { proxyCounters, serverCounters } from "../../memory/shared-memory.ts";
 import { leaveQueue, releaseSlot } from "../queue.ts";
 import { type Relay, rowBase, rowBaseF64 } from "../relay.ts";
 import { leave } from "./admit.ts";
-import { writeRecord } from "./record.ts";
+import { noteAddresses, writeRecord } from "./record.ts";
 import { giveBuffer, givePipe, hasReadBuffer } from "./relay.ts";
 import { detachServer, giveRow } from "./rows.ts";
 import { unacknowledgedBytes } from "./timeouts.ts";
@@ -176,12 +183,13 @@ function end(relay: Relay, row: number, cause: EndCause, phase: EndPhase, client
     grantOnItsWay = !leaveQueue(relay, row);
   }
 
+  const frontend = sessions[base + S_FRONTEND];
+  const flags = proxies[frontend * PROXY_WORDS + P_FLAGS];
+  if ((flags & PF_RECORD_ADDRESSES) !== 0) noteAddresses(relay, row, serverIndex);
   closeDescriptors(relay, base, client, server);
   releaseDirection(relay, base + S_UP);
   releaseDirection(relay, base + S_DOWN);
 
-  const frontend = sessions[base + S_FRONTEND];
-  const flags = proxies[frontend * PROXY_WORDS + P_FLAGS];
   if ((flags & PF_RECORD) !== 0 && !isNull(relay, flags, baseF64)) writeRecord(relay, row, RecordKind.ENDED, named);
   settleCounters(relay, base, baseF64, cause, named);
 

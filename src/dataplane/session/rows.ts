@@ -23,6 +23,7 @@ import {
   SESSION_WORDS,
   SessionState,
 } from "../../memory/session-row.ts";
+import { tellIfEmptied } from "../emptied.ts";
 import { type Relay, rowBase, rowBaseF64 } from "../relay.ts";
 
 /** A free row, cleared and with a new (odd) generation, or -1 if this thread has none left. */
@@ -93,6 +94,7 @@ export function detachServer(relay: Relay, row: number, forget: boolean): void {
   if (previous >= 0) sessions[rowBase(previous) + S_SERVER_NEXT] = next;
   else serverSessions[server] = next;
   Atomics.sub(relay.servers, server * SERVER_WORDS + V_ATTACHED, 1);
+  tellIfEmptied(relay, server);
   if (forget) sessions[base + S_SERVER] = -1;
 }
 
