@@ -51,6 +51,12 @@ export const TURN_AROUND_MAX_MS = 1000;
 /** Bytes of one configuration file. */
 export const CONFIG_FILE_BYTES_MAX = 64 << 20;
 
+/** Characters of one configuration line; HAProxy's own limit is the memory, and no real line comes near this. */
+export const CONFIG_LINE_CHARACTERS_MAX = 65_536;
+
+/** Words on one configuration line (HAProxy's limit). */
+export const CONFIG_WORDS_MAX = 64;
+
 /** File descriptors kept for everything that is not a session: epoll, eventfds, logs, sockets of the Runtime API, Node's own. */
 export const SPARE_FDS = 100;
 

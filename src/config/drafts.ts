@@ -88,6 +88,7 @@ export interface BindDraft {
   id?: number;
   idSpan?: Span;
   level?: StatsSocket["level"];
+  exposesListeners?: boolean;
 }
 
 export interface ServerDraft {

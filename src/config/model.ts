@@ -31,6 +31,8 @@ export interface StatsSocket {
   readonly uid?: number;
   readonly gid?: number;
   readonly level: AdminLevel;
+  /** `expose-fd listeners`. Absent: no. */
+  readonly exposesListeners?: boolean;
   readonly place: SourcePlace;
 }
 

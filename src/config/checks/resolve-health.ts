@@ -104,7 +104,7 @@ function connectOf(rule: ConnectRule, words: HealthWords): ConnectStep {
 }
 
 /** The agent's port: that of `agent-port`, else that of `port`. */
-export function agentPortOf(words: HealthWords): number | undefined {
+function agentPortOf(words: HealthWords): number | undefined {
   return words.agentPort ?? words.port;
 }
 

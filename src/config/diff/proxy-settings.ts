@@ -163,6 +163,7 @@ const STATS_SOCKET: SettingTable<StatsSocket> = {
   uid: setting("uid"),
   gid: setting("gid"),
   level: setting("level"),
+  exposesListeners: flag("expose-fd listeners"),
   place: null,
 };
 

@@ -154,7 +154,7 @@ export const PROXY_HINTS: Hints = {
 };
 
 export const BIND_HINTS: Hints = {
-  "expose-fd": "a reload keeps the process and its sockets: remove the word",
+  "expose-fd": "it belongs on the 'stats socket' line, for all listening sockets: remove the word",
   process: "every relay thread serves every address: remove the word",
   ssl: "TLS passes through as it is: let the servers terminate it",
 };
