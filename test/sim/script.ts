@@ -329,6 +329,12 @@ export async function runScript(script: Script, threads: number): Promise<void> 
   }
   await letTimePass(rig, judge, seenEvictions);
   await judge.end();
+  // Clients that rebalancing let go have had their time to come back.
+  for (let round = 0; round < 3; round++) {
+    rig.advance(6000);
+    await rig.reconcileDue();
+  }
+  must(rig.backend.policies.rebalancing === undefined, "there is no end to rebalancing");
 }
 
 /** With nobody doing anything any more, every deadline passes, and what it promises holds by then. */
