@@ -101,8 +101,8 @@ function backendChecksOf({
   checks,
   timeouts,
   cutGuardPercent,
-  onRemoved,
   sessionPolicy,
+  onRemoved,
 }: ProxyDraft): BackendChecks {
   const { checkMs: timeoutMs, connectMs: connectTimeoutMs } = timeouts;
   return withoutUndefined({
@@ -111,8 +111,8 @@ function backendChecksOf({
     timeoutMs,
     connectTimeoutMs,
     cutGuardPercent,
-    onRemoved,
     sessions: Object.keys(sessionPolicy).length === 0 ? undefined : sessionPolicy,
+    onRemoved,
   });
 }
 

@@ -101,6 +101,28 @@ describe("headgate evict", () => {
     expect((await shell("be/a", "-s", program.socketPath)).stderr).toBe("headgate: No such server.\n");
   });
 
+  it("0: sessions by filter, with the server left in service; 2 without a filter", async () => {
+    const { program, clients } = await start(3);
+    const socket = ["-s", program.socketPath];
+    const { code, stdout } = await shell(
+      "sessions",
+      "backend",
+      "be",
+      "and",
+      "older",
+      "0",
+      "--over",
+      "200ms",
+      ...socket,
+    );
+    expect(stdout).toMatch(/^Eviction 1 of sessions backend be and older 0: done, verified empty\.\n/);
+    expect(code).toBe(0);
+    for (const client of clients) await client.waitForEnd();
+    const refused = await shell("sessions", ...socket);
+    expect(refused.stderr).toMatch(/^headgate: Which sessions\? At least one filter is needed/);
+    expect(refused.code).toBe(2);
+  });
+
   it("0: a dry run changes nothing", async () => {
     const { program } = await start(2);
     const { code, stdout } = await shell("be/a", "-f", program.configPath, "--dry-run");
@@ -145,7 +167,14 @@ describe("headgate evict", () => {
 describe("headgate evict, watched", () => {
   const begin = (program: Program, terminal: Terminal, ...words: string[]): Promise<number> =>
     runEvictCommand(
-      { kind: "evict", words: ["be/a", ...words], dryRun: false, json: false, socket: program.socketPath, files: [] },
+      {
+        kind: "evict",
+        words: ["server", "be/a", ...words],
+        dryRun: false,
+        json: false,
+        socket: program.socketPath,
+        files: [],
+      },
       {},
       terminal,
     );

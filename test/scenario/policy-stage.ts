@@ -12,6 +12,8 @@ export interface PolicySetup {
   readonly log: LogReceiver;
   /** Lines of the backend. */
   readonly backend: readonly string[];
+  /** Further lines of the frontend. */
+  readonly frontend?: readonly string[];
 }
 
 export class PolicyStage {
@@ -25,7 +27,7 @@ export class PolicyStage {
     this.log = log;
   }
 
-  static async start({ threads, log, backend }: PolicySetup): Promise<PolicyStage> {
+  static async start({ threads, log, backend, frontend = [] }: PolicySetup): Promise<PolicyStage> {
     const port = await freePort();
     const config = `
 global
@@ -44,6 +46,7 @@ defaults
 frontend fe
     bind ${FRONTEND_ADDRESS}:${port}
     default_backend be
+    ${frontend.join("\n    ")}
 backend be
     ${backend.join("\n    ")}
 `;

@@ -16,7 +16,7 @@ import { W_MAXCONN, WT_HANDED_HEAD, WT_HANDED_TAIL, WT_ORDERS, WT_WAKE_FD } from
 import type { Order, OrderBody } from "../../src/memory/order.ts";
 import { drainRecords } from "../../src/memory/record-ring.ts";
 import { R_KIND, RecordKind } from "../../src/memory/record-row.ts";
-import { OperState } from "../../src/memory/server-row.ts";
+import { ADMIN_DRAIN, ADMIN_MAINT, OperState } from "../../src/memory/server-row.ts";
 import { allocateSharedMemory, type SharedMemory, threadWords } from "../../src/memory/shared-memory.ts";
 import { type ProxyWishes, proxyEntry, registryOf, type ServerWishes, serverConfig, serverEntry } from "./registry.ts";
 import { ASLEEP, SimKernel } from "./sim-kernel.ts";
@@ -55,6 +55,9 @@ const PROXY_ROWS = 2;
 /** No burst of work takes more turns than this; one that does is a loop without end. */
 const TURNS_MAX = 20_000;
 
+const isInMaintenance = (admin: number): boolean => (admin & ADMIN_MAINT) !== 0;
+const isDraining = (admin: number): boolean => !isInMaintenance(admin) && (admin & ADMIN_DRAIN) !== 0;
+
 export class SimRig {
   readonly world: SimWorld;
   readonly memory: SharedMemory;
@@ -69,6 +72,9 @@ export class SimRig {
   interrupt: (() => void) | undefined;
   /** Servers that went down since the start. */
   readonly wasMarkedDown = new Set<ServerEntry>();
+  /** When servers entered maintenance, and drain, last. */
+  readonly maintenanceSince = new Map<ServerEntry, number>();
+  readonly drainSince = new Map<ServerEntry, number>();
   /** What policies said in the log. */
   readonly said: string[] = [];
   /** When `reconcile` wants its next turn. */
@@ -93,6 +99,9 @@ export class SimRig {
     const events: CommitContext["events"] = {
       onServerState: (server, { before, after }) => {
         if (before.oper !== OperState.STOPPED && after.oper === OperState.STOPPED) this.wasMarkedDown.add(server);
+        const { maintenanceSince, drainSince, world } = this;
+        if (isInMaintenance(after.admin) && !isInMaintenance(before.admin)) maintenanceSince.set(server, world.now);
+        if (isDraining(after.admin) && !isDraining(before.admin)) drainSince.set(server, world.now);
       },
       onFrontendStopped() {},
       onFrontendPaused() {},

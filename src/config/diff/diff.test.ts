@@ -269,6 +269,18 @@ describe("global", () => {
   });
 });
 
+it("reports how long sessions live where it stands: at the section, or at the server", () => {
+  const now = "  max-session-age 2h jitter 10\n  rebalance 5\n  on-maint drain 10s\n";
+  const found = inBackend(
+    `  max-session-age 1h\n${A}${B}`,
+    `${now}${A}  server b 127.0.0.1:2 on-drain idle 1s on-maint keep\n`,
+  );
+  expect(found).toEqual({
+    own: ["rebalance: - > 5", "max-session-age: 1h > 2h jitter 10", "on-maint: - > drain 10s"],
+    servers: { b: ["on-maint: - > keep", "on-drain: - > idle 1s"] },
+  });
+});
+
 it("compares servers by the thousand", () => {
   const section = (count: number, weight: number): string =>
     `backend b\n  default-server check weight ${weight}\n  server-template s ${count} 127.0.0.1:80\n`;

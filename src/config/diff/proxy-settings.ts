@@ -18,7 +18,7 @@ import type { HoldConfig, ResolversConfig } from "../resolvers-model.ts";
 import type { ResolveWords } from "../server-resolution.ts";
 import type { Effect, GlobalChange, SettingChange } from "./model.ts";
 import { sameValue } from "./same-value.ts";
-import { SESSIONS } from "./session-settings.ts";
+import { SESSION_SETTINGS } from "./session-settings.ts";
 import { changeOf, compareSettings, flag, nested, type SettingTable, setting } from "./settings.ts";
 import { balanceText, logFormatText, logTargetText, protocolText, removalText, valueText } from "./value-text.ts";
 
@@ -40,6 +40,7 @@ const CHECKS: SettingTable<BackendChecks> = {
   timeoutMs: null,
   connectTimeoutMs: null,
   cutGuardPercent: setting("cut-guard"),
+  sessions: nested(SESSION_SETTINGS),
   // The section's own.
   onRemoved: null,
   sessions: nested(SESSIONS),
