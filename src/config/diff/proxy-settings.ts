@@ -43,7 +43,6 @@ const CHECKS: SettingTable<BackendChecks> = {
   sessions: nested(SESSION_SETTINGS),
   // The section's own.
   onRemoved: null,
-  sessions: nested(SESSIONS),
 };
 
 const PROXY: SettingTable<ProxyConfig> = {

@@ -73,7 +73,6 @@ const POLICY: SettingTable<HealthPolicy> = {
   observe: setting("observe", ({ errorLimit, onError }) => `layer4 error-limit ${errorLimit} on-error ${onError}`),
   sessions: nested(SESSION_SETTINGS),
   onRemoved: setting("on-removed", removalText),
-  sessions: nested(SESSIONS),
   track: setting("track", ({ backend, server }) => `${backend}/${server}`),
 };
 
@@ -121,12 +120,6 @@ const INHERITED: Readonly<Record<string, (proxy: ProxyConfig) => string | undefi
   "cut-guard": (proxy) => String(proxy.defaultServer.checks.cutGuardPercent ?? 0),
   ...SESSION_SETTINGS_OF_SECTION,
   "on-removed": (proxy) => removalText(proxy.onRemoved ?? { kind: "keep" }),
-  ...Object.fromEntries(
-    Object.entries(SESSION_TEXTS).map(([name, text]) => [
-      name,
-      (proxy: ProxyConfig) => text(proxy.defaultServer.checks.sessions ?? {}),
-    ]),
-  ),
 };
 
 type CompareServers = (old: ServerConfig, now: ServerConfig) => readonly SettingChange[];
