@@ -1,12 +1,14 @@
 // Opens idle and busy sessions through a balancer, gives one Runtime API command, and counts at the moment of its
 // answer which sessions are still open at the client. One line of JSON on stdout.
-//   cut port= idle= busy= socket=PATH command="shutdown sessions server b/s" [settle=1] [patience=20]
+//   cut port= idle= busy= socket=PATH command="shutdown sessions server b/s" [settle=1] [patience=20] [perSecond=N] [ask=1]
+// `perSecond`: how many sessions were to end each second; the worst deviation over any ten seconds is reported.
+// `ask`: says {"open":N} on stdout once the sessions are there, and gives the order when it reads something on stdin.
 #include "bench.h"
 
 static struct {
   int *fd, total, idle, left;
   long fin, rst, round_trips;
-  double last_close;
+  double last_close, *closed; // when each of those that ended did, in order
 } sessions;
 
 static struct {
@@ -20,7 +22,8 @@ static void open_sessions(int epoll, int port, int idle, int busy) {
   sessions.idle = idle;
   sessions.total = sessions.left = idle + busy;
   sessions.fd = calloc((size_t)sessions.total, sizeof *sessions.fd);
-  if (!sessions.fd) die("out of memory");
+  sessions.closed = calloc((size_t)sessions.total, sizeof *sessions.closed);
+  if (!sessions.fd || !sessions.closed) die("out of memory");
   for (int i = 0; i < sessions.total; i++) {
     sessions.fd[i] = dial(port, 0);
     if (sessions.fd[i] < 0) die("connect: %s", strerror(errno));
@@ -45,8 +48,8 @@ static int look_at(int i, int answering) {
   else sessions.rst++;
   close(sessions.fd[i]);
   sessions.fd[i] = -1;
-  sessions.left--;
   sessions.last_close = now_s();
+  sessions.closed[sessions.total - sessions.left--] = sessions.last_close;
   return 0;
 }
 
@@ -77,6 +80,29 @@ static void take_answer(int epoll) {
     if (sessions.fd[i] >= 0) order.open_at_answer += look_at(i, 0);
 }
 
+// The worst share by which the sessions that ended in any ten seconds between the order and the last end (`at`, in order) were
+// too many or too few, in percent. Windows begin at each tenth of a second. -1 if it took less than ten seconds.
+static double pace_error(double per_second, const double *at, int count) {
+  const double span = 10;
+  double worst = -1;
+  for (int step = 0; count > 0 && order.sent + step * 0.1 + span <= at[count - 1]; step++) {
+    double from = order.sent + step * 0.1, due = per_second * span;
+    int ended = 0;
+    for (int i = 0; i < count; i++) ended += at[i] >= from && at[i] < from + span;
+    double error = (ended > due ? ended - due : due - ended) / due * 100;
+    if (error > worst) worst = error;
+  }
+  return worst;
+}
+
+// Waits for whoever started us to say when.
+static void ask(void) {
+  char byte;
+  printf("{\"open\":%d}\n", sessions.total);
+  fflush(stdout);
+  if (read(STDIN_FILENO, &byte, 1) != 1) die("nobody gave the order");
+}
+
 int main(int argc, char **argv) {
   struct epoll_event events[BATCH];
   setup_process();
@@ -85,8 +111,10 @@ int main(int argc, char **argv) {
   int busy = (int)arg_number(argc, argv, "busy", NULL, 0, MAX_FDS / 2);
   double settle = arg_number(argc, argv, "settle", "1", 0, 60), patience = arg_number(argc, argv, "patience", "20", 1, 600);
   const char *path = arg_text(argc, argv, "socket", NULL), *command = arg_text(argc, argv, "command", NULL);
-  int epoll = epoll_new();
+  double per_second = arg_number(argc, argv, "perSecond", "0", 0, 1e6);
+  int epoll = epoll_new(), asks = arg_number(argc, argv, "ask", "0", 0, 1) > 0;
   open_sessions(epoll, port, idle, busy);
+  if (asks) ask();
   double start = now_s();
   while ((sessions.left > 0 || order.answered == 0) && now_s() - start < settle + patience) {
     if (order.fd < 0 && now_s() - start >= settle) {
@@ -104,9 +132,10 @@ int main(int argc, char **argv) {
   }
   if (order.answered == 0) die("no answer to the command");
   printf("{\"sessions\":%d,\"busy\":%d,\"openAtAnswer\":%d,\"answerMs\":%.3f,\"lastCloseMs\":%.3f,\"neverClosed\":%d,"
-         "\"fin\":%ld,\"rst\":%ld,\"roundTrips\":%ld,\"answer\":\"%s\"}\n",
+         "\"fin\":%ld,\"rst\":%ld,\"roundTrips\":%ld,\"paceErrorPercent\":%.2f,\"answer\":\"%s\"}\n",
          sessions.total, busy, order.open_at_answer, (order.answered - order.sent) * 1e3,
          sessions.last_close > 0 ? (sessions.last_close - order.sent) * 1e3 : -1, sessions.left, sessions.fin, sessions.rst,
-         sessions.round_trips, order.text);
+         sessions.round_trips, per_second > 0 ? pace_error(per_second, sessions.closed, sessions.total - sessions.left) : -1,
+         order.text);
   return 0;
 }

@@ -5,10 +5,10 @@ import { parseArgs } from "node:util";
 import { findBalancers } from "./lib/balancers.mjs";
 import { sizes } from "./lib/environment.mjs";
 import { command, sessionsByEpoll, sessionsByField } from "./lib/fairness.mjs";
-import { withBalancer } from "./lib/measures.mjs";
 import { list, readEnvironment } from "./lib/options.mjs";
 import { cleanUpAtTheEnd } from "./lib/processes.mjs";
 import { spread } from "./lib/results.mjs";
+import { withBalancer } from "./lib/samples.mjs";
 import { buildTools, holdSessions } from "./lib/tools.mjs";
 
 const USAGE = `usage: node bench/fairness.mjs [options]

@@ -9,7 +9,7 @@ import { chart } from "./lib/chart.mjs";
 import { describe, sizes } from "./lib/environment.mjs";
 import { MEASURES } from "./lib/measures.mjs";
 import { readOptions, USAGE } from "./lib/options.mjs";
-import { cleanUpAtTheEnd, useRealtime } from "./lib/processes.mjs";
+import { cleanUpAtTheEnd, usePriority, useRealtime } from "./lib/processes.mjs";
 import { figureText, markdownTable, textTable } from "./lib/report.mjs";
 import { summarize } from "./lib/results.mjs";
 import { buildTools } from "./lib/tools.mjs";
@@ -80,6 +80,7 @@ async function main() {
   if (availableParallelism() < 2) throw new Error("two cores are needed: one for the balancer, one for the load");
   cleanUpAtTheEnd();
   if (chosen.realtime) useRealtime();
+  else if (chosen.nice) usePriority();
   spawnSync("taskset", ["-acp", chosen.cores.load, `${process.pid}`]); // off the balancer's core
   const tools = buildTools();
   const { found, missing } = findBalancers(chosen);

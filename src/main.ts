@@ -2,7 +2,8 @@
 
 import { readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { AppError } from "./base/errors.ts";
+import { AppError, systemReason } from "./base/errors.ts";
+import { CONTROL_CONNECTIONS_MAX } from "./base/limits.ts";
 import { loadConfig } from "./config/load.ts";
 import type { Config, StatsSocket } from "./config/model.ts";
 import { type RunningProgram, startProgram } from "./control/supervisor.ts";
@@ -12,6 +13,7 @@ import { checkConfig } from "./ways-in/check-command.ts";
 import { type CommandLine, parseCommandLine } from "./ways-in/cli.ts";
 import { runDemo } from "./ways-in/demo/demo.ts";
 import { runEvictCommand } from "./ways-in/evict-command.ts";
+import { runPlanCommand } from "./ways-in/plan-command.ts";
 import { runRuntimeCommand } from "./ways-in/run-command.ts";
 import { type RuntimeSocket, startRuntimeSocket } from "./ways-in/runtime-socket.ts";
 import { configLines, type Speaker, type StartupSeverity, startupLine } from "./ways-in/startup-lines.ts";
@@ -63,6 +65,12 @@ async function main(): Promise<void> {
     case "evict":
       // The connection of an eviction that is left alone is still open.
       return end(await runEvictCommand(command, process.env, terminal()));
+    case "plan": {
+      const colours = { colour: process.stdout.isTTY, errorColour: process.stderr.isTTY };
+      const outcome = await runPlanCommand(command, process.env, colours);
+      process.stderr.write(outcome.stderr);
+      return print(outcome.stdout, "stdout", outcome.exitCode);
+    }
     case "demo":
       process.exitCode = await runDemo({
         start: (config) => startService(config, { quiet: true }),
@@ -87,7 +95,7 @@ function changeDirectory(directory: string | undefined): boolean {
     process.chdir(directory);
     return true;
   } catch (error) {
-    print(startupLine("ALERT", `cannot change to directory ${directory} : ${(error as Error).message}`), "stderr", 1);
+    print(startupLine("ALERT", `cannot change to directory ${directory} : ${systemReason(error)}`), "stderr", 1);
     return false;
   }
 }
@@ -150,6 +158,7 @@ function holdSignals(): (actions: SignalActions) => void {
 
 interface ServiceOptions {
   readonly quiet: boolean;
+  readonly files?: readonly string[];
   readonly maxconn?: number;
 }
 
@@ -167,6 +176,7 @@ async function startService(
   };
   const program = await startProgram({
     config,
+    files: options.files ?? [],
     ...(options.maxconn === undefined ? {} : { maxconn: options.maxconn }),
     version: VERSION,
     releaseDate: RELEASE_DATE,
@@ -192,7 +202,9 @@ async function startService(
 }
 
 function openRuntimeSocket(program: RunningProgram, socket: StatsSocket, config: Config): Promise<RuntimeSocket> {
-  return startRuntimeSocket(program, socket, { statsTimeoutMs: config.global.statsTimeoutMs, maxConnections: 10 });
+  const { statsTimeoutMs } = config.global;
+  const log = (text: string): void => void process.stderr.write(startupLine("ALERT", text));
+  return startRuntimeSocket(program, socket, { statsTimeoutMs, maxConnections: CONTROL_CONNECTIONS_MAX, log });
 }
 
 async function closeService(service: Service, graceMs = 0): Promise<void> {

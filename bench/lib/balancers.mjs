@@ -119,20 +119,22 @@ let configurations = 0;
 /**
  * Starts a balancer before `upstreamPort` and waits until it takes connections.
  * @param {Balancer} balancer
- * @param {{upstreamPort: number, maxconn: number, threads: number, splice: boolean, cores: string, checks?: import("./configs.mjs").Settings["checks"]}} wish
- * @returns {Promise<{port: number, socket: string, pids: () => number[], stop: () => Promise<void>}>}
+ * @param {{upstreamPort: number, maxconn: number, threads: number, splice: boolean, cores: string, checks?: import("./configs.mjs").Settings["checks"], otherUpstreamPort?: number}} wish
+ * @returns {Promise<{port: number, otherPort: number, socket: string, pids: () => number[], stop: () => Promise<void>}>}
  */
-export async function startBalancer(balancer, { cores, ...wish }) {
+export async function startBalancer(balancer, { cores, otherUpstreamPort, ...wish }) {
   for (let attempt = 1; ; attempt++) {
     const folder = join(temporaryFolder(), `${++configurations}`);
     mkdirSync(folder);
-    const port = await freePort();
-    const settings = { ...wish, port, folder, socket: join(folder, "s") };
+    const [port, otherPort] = [await freePort(), await freePort()];
+    const other =
+      otherUpstreamPort === undefined ? {} : { other: { port: otherPort, upstreamPort: otherUpstreamPort } };
+    const settings = { ...wish, ...other, port, folder, socket: join(folder, "s") };
     const file = join(folder, "balancer.cfg");
     writeFileSync(file, balancer.config(settings));
     const started = start(balancer.program, balancer.args(file), { cores, env: balancer.env, name: balancer.id });
     if (await isReady(started, balancer, settings))
-      return { port, socket: settings.socket, pids: () => family(started.pid), stop: () => started.stop() };
+      return { port, otherPort, socket: settings.socket, pids: () => family(started.pid), stop: () => started.stop() };
     await started.stop();
     if (attempt === START_ATTEMPTS)
       throw new Error(`${balancer.id} does not start (${started.ended}): ${started.stderr.trim() || "no message"}`);

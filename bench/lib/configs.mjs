@@ -9,6 +9,7 @@
  * @property {number} maxconn
  * @property {number} threads
  * @property {boolean} splice
+ * @property {{port: number, upstreamPort: number}} [other]  a second frontend with a backend and a server of its own
  * @property {{servers: number, http: boolean}} [checks]  servers beside the one that takes sessions, checked every second
  */
 
@@ -32,7 +33,19 @@ frontend f
 
 backend b
   server s 127.0.0.1:${s.upstreamPort}
-${s.checks ? checkedBackend(s, s.checks) : ""}`;
+${s.other ? otherService(s.other) : ""}${s.checks ? checkedBackend(s, s.checks) : ""}`;
+}
+
+/** @param {{port: number, upstreamPort: number}} other */
+function otherService({ port, upstreamPort }) {
+  return `
+frontend g
+  bind 127.0.0.1:${port}
+  default_backend c
+
+backend c
+  server t 127.0.0.1:${upstreamPort}
+`;
 }
 
 /** @param {Settings} s @param {{servers: number, http: boolean}} checks */

@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { basename } from "node:path";
 
-const FULL = { maxconn: 9000, idle: 8000, cutIdle: 4000, cutBusy: 400 };
-const QUICK = { maxconn: 2000, idle: 500, cutIdle: 400, cutBusy: 40 };
+const FULL = { maxconn: 9000, idle: 8000, cutIdle: 4000, cutBusy: 400, evictSeconds: 30 };
+const QUICK = { maxconn: 2000, idle: 500, cutIdle: 400, cutBusy: 40, evictSeconds: 12 };
 const SPARE_FDS = 500; // what a balancer needs besides two descriptors a session
 
 /** @param {import("./options.mjs").Options} options @param {import("./balancers.mjs").Balancer[]} balancers */
@@ -43,5 +43,6 @@ export function sizes(quick) {
     idle: Math.floor(wanted.idle * room),
     cutIdle: Math.floor(wanted.cutIdle * room),
     cutBusy: Math.floor(wanted.cutBusy * room),
+    evictSeconds: wanted.evictSeconds,
   };
 }

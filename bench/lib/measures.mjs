@@ -1,9 +1,10 @@
 // What is measured: for each measure how one sample of one balancer is taken, and which figures come out of it.
 // A sample starts a fresh upstream and a fresh balancer, so that nothing of one sample (TIME_WAIT, heap) weighs on the next.
 import { setTimeout as sleep } from "node:timers/promises";
-import { startBalancer } from "./balancers.mjs";
+import { EVICT_MEASURES } from "./evict-measures.mjs";
 import { connectionsBegun, cpuSeconds, memory } from "./processes.mjs";
-import { holdSessions, runTool, startUpstream } from "./tools.mjs";
+import { PATIENCE_MS, window, withBalancer } from "./samples.mjs";
+import { holdSessions, runTool } from "./tools.mjs";
 
 /**
  * @typedef {object} Figure
@@ -29,14 +30,13 @@ import { holdSessions, runTool, startUpstream } from "./tools.mjs";
  * @property {{balancer: string, load: string, both: string}} cores
  * @property {number} seconds
  * @property {number} warmupSeconds
- * @property {{maxconn: number, idle: number, cutIdle: number, cutBusy: number}} sizes
+ * @property {{maxconn: number, idle: number, cutIdle: number, cutBusy: number, evictSeconds: number}} sizes
  */
 
 const CONNECTIONS = 50;
 const STREAMS = 8;
 const BULK_MAXCONN = 1000; // HAProxy reserves pipes for a quarter of maxconn when it splices
 const SETTLE_MS = 1000; // from the last session opened to the reading of memory
-const PATIENCE_MS = 60_000;
 const CHECKED_SERVERS = 10_000;
 const CHECKS_MAXCONN = 1000; // HAProxy refuses to start unless sessions and checks fit the file limit together
 const FEW_CONNECTIONS = 4;
@@ -165,6 +165,7 @@ export const MEASURES = [
     ],
     sample: cut,
   },
+  ...EVICT_MEASURES,
   {
     name: "threads",
     group: "threads",
@@ -196,56 +197,6 @@ export const MEASURES = [
     sample: relayBesideChecks,
   },
 ];
-
-/**
- * One fresh upstream and balancer around `work`.
- * @template T
- * @param {Run} run
- * @param {import("./balancers.mjs").Balancer} balancer
- * @param {{upstream?: "echo" | "discard" | "http", checks?: import("./configs.mjs").Settings["checks"], threads?: number, splice?: boolean, maxconn?: number, cores?: string, loadCores?: string}} wish
- * @param {(at: {port: number, socket: string, pids: () => number[], upstreamPid: number, upstreamPort: number}) => Promise<T>} work
- * @returns {Promise<T>}
- */
-export async function withBalancer(run, balancer, wish, work) {
-  const { upstream: kind = "echo", threads = 1, splice = false, maxconn = run.sizes.maxconn, checks } = wish;
-  const upstream = await startUpstream(run.tools.load, kind, wish.loadCores ?? run.cores.load);
-  try {
-    const cores = wish.cores ?? run.cores.balancer;
-    const wished = { upstreamPort: upstream.port, maxconn, threads, splice, cores, ...(checks ? { checks } : {}) };
-    const started = await startBalancer(balancer, wished);
-    try {
-      return await work({ ...started, upstreamPid: upstream.pid, upstreamPort: upstream.port });
-    } finally {
-      await started.stop();
-    }
-  } finally {
-    await upstream.stop();
-  }
-}
-
-/** One load over one window of time, with the balancer's CPU per operation. */
-function window(run, balancer, mode, values, wish = {}) {
-  const upstream = mode === "bulk" ? "discard" : "echo";
-  return withBalancer(run, balancer, { upstream, ...wish }, async ({ port, pids, upstreamPid }) => {
-    const timed = {
-      port,
-      seconds: run.seconds,
-      warmup: run.warmupSeconds,
-      pids: pids().join(","),
-      upstream: upstreamPid,
-    };
-    const sample = await runTool(
-      run.tools.load,
-      [mode],
-      { ...timed, ...values },
-      {
-        cores: wish.loadCores ?? run.cores.load,
-        timeoutMs: (run.seconds + run.warmupSeconds) * 1000 + PATIENCE_MS,
-      },
-    );
-    return { ...sample, cpuUs: (sample.balancerCpuSeconds * 1e6) / sample.count };
-  });
-}
 
 /** @type {Measure["sample"]} */
 function idleMemory(run, balancer) {

@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 export const USAGE = `usage: npm run bench -- [options]      (or: node bench/run.mjs [options])
   --rounds N           interleaved rounds (5)
   --seconds N          seconds a load is measured in each sample (4)
-  --only A,B           of: pp64,pp16k,cr,bulk,idle,cut,threads,checks
+  --only A,B           of: pp64,pp16k,cr,bulk,idle,cut,evict,threads,checks
   --node PATH          node binary that runs Headgate (the one that runs this)
   --node-args="ARGS"   arguments for it, before bin/headgate (e.g. --node-args="--cpu-prof --cpu-prof-dir=prof")
   --headgate A,B       launchers to measure, to compare checkouts (bin/headgate of this one)
@@ -12,12 +12,13 @@ export const USAGE = `usage: npm run bench -- [options]      (or: node bench/run
   --without A,B        leave out: headgate, haproxy, nginx
   --cores B,L          core of the balancer, core of load and upstream (0,1)
   --realtime           real-time priority (chrt --rr) for all that is measured; needs root. For machines with other work
+  --nice               the highest ordinary priority (nice -20) instead: threads share a core as without it; needs root
   --out DIR            where JSON, SVG and table go (bench/results; with --quick: nowhere)
   --name NAME          their file name (node<major>)
   --quick              one short round with few sessions: does the benchmark itself work?
 environment: HAPROXY=PATH[,PATH...]  the HAProxy binaries (default: haproxy on the PATH)`;
 
-export const MEASURE_NAMES = ["pp64", "pp16k", "cr", "bulk", "idle", "cut", "threads", "checks"];
+export const MEASURE_NAMES = ["pp64", "pp16k", "cr", "bulk", "idle", "cut", "evict", "threads", "checks"];
 
 /**
  * @typedef {object} Options
@@ -32,6 +33,7 @@ export const MEASURE_NAMES = ["pp64", "pp16k", "cr", "bulk", "idle", "cut", "thr
  * @property {string[]} without
  * @property {{balancer: string, load: string, both: string}} cores  lists as taskset takes them
  * @property {boolean} realtime
+ * @property {boolean} nice
  * @property {string | undefined} out
  * @property {string | undefined} name
  * @property {boolean} quick
@@ -53,6 +55,7 @@ export function readOptions(argv) {
       without: { type: "string" },
       cores: { type: "string" },
       realtime: { type: "boolean" },
+      nice: { type: "boolean" },
       out: { type: "string" },
       name: { type: "string" },
       quick: { type: "boolean" },
@@ -75,6 +78,7 @@ export function readOptions(argv) {
     without: list(values.without),
     cores: readCores(values.cores ?? "0,1"),
     realtime: values.realtime ?? false,
+    nice: values.nice ?? false,
     out: values.out,
     name: values.name,
     quick,

@@ -16,7 +16,9 @@ function ratioText(ratio) {
 
 function targetText({ target, more }) {
   if (!target) return "";
-  return "value" in target ? `= ${target.value}` : `${more ? ">=" : "<="} ${target.ratio.toFixed(2)}`;
+  return "value" in target
+    ? `${target.value === 0 ? "=" : "<="} ${target.value}`
+    : `${more ? ">=" : "<="} ${target.ratio.toFixed(2)}`;
 }
 
 /** @param {Outcome} outcome @returns {string[][]} header first */

@@ -40,6 +40,27 @@ export function runTool(program, mode, values, { cores, timeoutMs }) {
   return runForJson(program, [...mode, ...words(values)], { cores, timeoutMs, name: mode[0] ?? "cut" });
 }
 
+/** Opens the sessions of a cut, which waits for `order()`; that resolves with its JSON. @param {string} cut path */
+export async function prepareCut(cut, values, { cores, timeoutMs }) {
+  const started = start(cut, words({ ...values, ask: 1, settle: 0, patience: timeoutMs / 1000 }), {
+    cores,
+    name: "cut",
+  });
+  try {
+    await started.nextJson(timeoutMs);
+  } catch (error) {
+    await started.stop();
+    throw error;
+  }
+  return {
+    order: () => {
+      started.child.stdin.write("\n");
+      return started.nextJson(timeoutMs * 2);
+    },
+    close: () => started.stop(),
+  };
+}
+
 /** Opens `connections` sessions and holds them until `close()`. */
 export async function holdSessions(load, { port, connections, cores, timeoutMs, burst = false }) {
   const started = start(load, ["hold", ...words({ port, connections, burst: burst ? 1 : 0 })], { cores, name: "hold" });

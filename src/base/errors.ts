@@ -14,3 +14,9 @@ export class AppError extends Error {
     this.hint = hint;
   }
 }
+
+/** Why a call of the system failed, without the path that the caller names: of "ENOENT: no such file or directory, stat 'x'" the middle. */
+export function systemReason(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return /^[A-Z]\w+: (.+?), \w+(?: '|$)/.exec(text)?.[1] ?? text;
+}

@@ -48,6 +48,9 @@ export const RESOURCE_PAUSE_MS = 100;
 /** Longest wait before a failed connection is tried again on the same server (HAProxy's turn-around). */
 export const TURN_AROUND_MAX_MS = 1000;
 
+/** Bytes of one configuration file. */
+export const CONFIG_FILE_BYTES_MAX = 64 << 20;
+
 /** File descriptors kept for everything that is not a session: epoll, eventfds, logs, sockets of the Runtime API, Node's own. */
 export const SPARE_FDS = 100;
 
@@ -74,6 +77,12 @@ export const COMMAND_PAYLOAD_BYTES_MAX = 131072;
 
 /** Longest wait of a showing command for a change under way, so that it still answers when a relay thread does not. */
 export const SHOW_WAIT_MS = 1000;
+
+/** Connections to the stats sockets served at once, over all of them (HAProxy's default of `stats maxconn`). */
+export const CONTROL_CONNECTIONS_MAX = 10;
+
+/** Bytes of commands that may wait while one runs; beyond them the client is not read. */
+export const CONTROL_INPUT_BYTES_MAX = 65_536;
 
 /** Connections to a stats socket that may wait for one of the served ones to end; more are closed. */
 export const CONTROL_BACKLOG_MAX = 128;

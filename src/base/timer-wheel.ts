@@ -7,7 +7,7 @@ const SLOTS = 256;
 const SPANS = [1, 2 ** 8, 2 ** 16, 2 ** 24] as const;
 
 export class TimerWheel {
-  /** Absolute tick at which each member fires; -1 while it is not a member. */
+  /** Absolute tick at which each member fires; 0 while it does not wait. */
   private readonly deadlines: Float64Array;
   private readonly next: Int32Array;
   private readonly previous: Int32Array;

@@ -5,7 +5,7 @@ import type { Drafts } from "./build.ts";
 import { protocolOf } from "./checks/protocol.ts";
 import { type BackendChecks, resolveHealth } from "./checks/resolve-health.ts";
 import { lineSpan, placeOf } from "./diagnostics.ts";
-import type { LogEntry, ProxyDraft, ServerEntry } from "./drafts.ts";
+import type { GlobalDraft, LogEntry, ProxyDraft, ServerEntry } from "./drafts.ts";
 import type { Config, GlobalConfig, LogTarget, ProxyConfig, ServerConfig, StatsSection, Timeouts } from "./model.ts";
 import { DEFAULT_RESOLVERS, implicitResolvers, resolversOf } from "./resolvers-section.ts";
 import { resolveNames } from "./server-resolution.ts";
@@ -20,7 +20,7 @@ export function assemble(drafts: Drafts, resolvConf: string | undefined): Config
   const statsSections: StatsSection[] = [];
   for (const [index, draft] of drafts.proxies.entries()) {
     const id = ids[index] ?? FIRST_PROXY_ID;
-    if (draft.mode === "tcp") proxies.push(proxyOf(draft, id, drafts.global.logs));
+    if (draft.mode === "tcp") proxies.push(proxyOf(draft, id, drafts.global));
     else statsSections.push(statsSectionOf(draft, id));
   }
   const resolvers = drafts.resolvers.map(resolversOf);
@@ -58,7 +58,7 @@ function serversOf(entries: readonly ServerEntry[], checks: BackendChecks): read
 
 function globalOf({ global }: Drafts): GlobalConfig {
   const { maxconn, nbthread, statsSockets, statsTimeoutMs, hardStopAfterMs, logs, spreadChecksPercent } = global;
-  const { pidFile, uid, gid, chroot } = global;
+  const { logTag, pidFile, uid, gid, chroot, stateFile } = global;
   return withoutUndefined({
     maxconn,
     nbthread,
@@ -66,11 +66,13 @@ function globalOf({ global }: Drafts): GlobalConfig {
     statsTimeoutMs,
     hardStopAfterMs,
     logs,
+    logTag,
     spreadChecksPercent,
     pidFile,
     uid,
     gid,
     chroot,
+    stateFile,
   });
 }
 
@@ -86,7 +88,7 @@ function timeoutsOf(draft: ProxyDraft, hasFrontend: boolean, hasBackend: boolean
   });
 }
 
-function backendChecksOf({ name, checks, timeouts, cutGuardPercent }: ProxyDraft): BackendChecks {
+function backendChecksOf({ name, checks, timeouts, cutGuardPercent, onRemoved }: ProxyDraft): BackendChecks {
   const { checkMs: timeoutMs, connectMs: connectTimeoutMs } = timeouts;
   return withoutUndefined({
     backend: name,
@@ -94,10 +96,21 @@ function backendChecksOf({ name, checks, timeouts, cutGuardPercent }: ProxyDraft
     timeoutMs,
     connectTimeoutMs,
     cutGuardPercent,
+    onRemoved,
   });
 }
 
-function proxyOf(draft: ProxyDraft, id: number, globalLogs: readonly LogTarget[]): ProxyConfig {
+/** Where the servers' states of a backend come from at start; undefined: nowhere. */
+function serverStateOf(draft: ProxyDraft, global: GlobalDraft): ProxyConfig["serverState"] {
+  const { serverStateSource: from, name, serverStateFileName } = draft;
+  const path = from === "global" ? global.serverStateFile : (serverStateFileName ?? name);
+  if (from === "none" || path === undefined) return undefined;
+  const { serverStateBase: base } = global;
+  if (path.startsWith("/") || base === undefined) return { from, file: path };
+  return { from, file: base.endsWith("/") ? `${base}${path}` : `${base}/${path}` };
+}
+
+function proxyOf(draft: ProxyDraft, id: number, global: GlobalDraft): ProxyConfig {
   const hasFrontend = draft.kind !== "backend";
   const hasBackend = draft.kind !== "frontend";
   const { splice } = draft;
@@ -106,6 +119,7 @@ function proxyOf(draft: ProxyDraft, id: number, globalLogs: readonly LogTarget[]
     kind: draft.kind === "defaults" ? "listen" : draft.kind,
     name: draft.name,
     id,
+    idForced: draft.forcedId === undefined ? undefined : true,
     mode: "tcp",
     disabled: draft.disabled,
     description: draft.description,
@@ -115,8 +129,11 @@ function proxyOf(draft: ProxyDraft, id: number, globalLogs: readonly LogTarget[]
     defaultBackend: hasFrontend ? draft.defaultBackend?.name : undefined,
     clientTcpKeepalive: hasFrontend && draft.clientTcpKeepalive,
     tcplog: hasFrontend && draft.tcplog,
+    logFormat: hasFrontend ? draft.logFormat : undefined,
+    logFormatSd: hasFrontend ? draft.logFormatSd : undefined,
+    logTag: draft.logTag,
     dontlognull: hasFrontend && draft.dontlognull,
-    logs: logsOf(draft.logs, globalLogs),
+    logs: logsOf(draft.logs, global.logs),
     servers: serversOf(draft.servers, checks),
     defaultServer: { ...draft.defaultServer, checks },
     balance: draft.balance,
@@ -128,7 +145,9 @@ function proxyOf(draft: ProxyDraft, id: number, globalLogs: readonly LogTarget[]
     timeouts: timeoutsOf(draft, hasFrontend, hasBackend),
     fence: hasBackend && draft.fence ? true : undefined,
     allBackups: hasBackend && draft.allBackups ? true : undefined,
+    serverState: hasBackend ? serverStateOf(draft, global) : undefined,
     logHealthChecks: hasBackend && draft.logHealthChecks,
+    onRemoved: draft.onRemoved?.kind === "keep" ? undefined : draft.onRemoved,
     place: placeOf(lineSpan(draft.header)),
   });
 }

@@ -193,7 +193,7 @@ function servesAnything(lines: readonly SourceLine[], base: ProxyDraft | undefin
 function dropHttpDefaults(draft: ProxyDraft, diagnostics: DiagnosticList): void {
   const httplog = draft.statsLines.some((line) => line[0] === "option" && line[1] === "httplog");
   draft.statsLines = [];
-  if (!httplog || draft.kind === "backend" || draft.tcplog) return;
+  if (!httplog || draft.kind === "backend" || draft.tcplog || draft.logFormat !== undefined) return;
   draft.tcplog = true;
   const message = `'option httplog' of the defaults needs mode http: ${draft.kind} '${draft.name}' uses 'option tcplog'`;
   diagnostics.warning("httplog-in-tcp", message, lineSpan(draft.header));

@@ -4,6 +4,8 @@
 import { HEALTH_DEFAULTS, type HealthWords } from "./checks/health-words.ts";
 import { type ChecksDraft, inheritChecks, NO_CHECKS } from "./checks/rules.ts";
 import type { SourceLine, Span } from "./diagnostics.ts";
+import type { RemovalPolicy } from "./health-model.ts";
+import type { LogFormat } from "./log-format/log-format.ts";
 import type {
   Balance,
   BindConfig,
@@ -53,8 +55,12 @@ export interface GlobalDraft {
   uid?: number;
   gid?: number;
   chroot?: string;
+  stateFile?: string;
+  serverStateFile?: string;
+  serverStateBase?: string;
   readonly statsSockets: StatsSocket[];
   readonly logs: LogTarget[];
+  logTag?: string;
 }
 
 export interface ResolversDraft {
@@ -143,6 +149,11 @@ export interface ProxyDraft {
   defaultBackend?: NameRef;
   clientTcpKeepalive: boolean;
   tcplog: boolean;
+  logFormat: LogFormat | undefined;
+  logFormatSd?: LogFormat;
+  logTag?: string;
+  /** The word of this section that said what lines look like. */
+  logLine?: string;
   dontlognull: boolean;
   logs: LogEntry[];
   readonly servers: ServerEntry[];
@@ -161,6 +172,10 @@ export interface ProxyDraft {
   fence: boolean;
   allBackups: boolean;
   cutGuardPercent?: number;
+  onRemoved?: RemovalPolicy;
+  serverStateSource: "global" | "local" | "none";
+  /** undefined: the section's own name. */
+  serverStateFileName?: string;
   /** Lines of a stats section, as written. */
   statsLines: (readonly string[])[];
 }
@@ -201,6 +216,9 @@ export function newProxyDraft(header: ProxyHeader, base: ProxyDraft | undefined)
     defaultBackend: base?.defaultBackend,
     clientTcpKeepalive: base?.clientTcpKeepalive ?? false,
     tcplog: base?.tcplog ?? false,
+    logFormat: base?.logFormat,
+    logFormatSd: base?.logFormatSd,
+    logTag: base?.logTag,
     dontlognull: base?.dontlognull ?? false,
     logs: [...(base?.logs ?? [])],
     servers: [],
@@ -218,6 +236,9 @@ export function newProxyDraft(header: ProxyHeader, base: ProxyDraft | undefined)
     fence: base?.fence ?? false,
     allBackups: base?.allBackups ?? false,
     cutGuardPercent: base?.cutGuardPercent,
+    onRemoved: base?.onRemoved,
+    serverStateSource: base?.serverStateSource ?? "none",
+    serverStateFileName: base?.serverStateFileName,
     statsLines: [...(base?.statsLines ?? [])],
     ...header,
   };

@@ -135,7 +135,13 @@ export interface AgentConfig {
   readonly send?: string;
 }
 
-/** What a server's change of health does, and who else decides it. */
+/** `on-removed`: what becomes of the sessions of what a reload removes. They stay, stay for a time, or end at once. */
+export type RemovalPolicy =
+  | { readonly kind: "keep" }
+  | { readonly kind: "drain"; readonly timeMs: number }
+  | { readonly kind: "shutdown-sessions" };
+
+/** What a server's change of health, or its removal, does, and who else decides it. */
 export interface HealthPolicy {
   readonly onMarkedDown?: {
     /** Routing stops at once; sessions are cut if the server is still down after this. */
@@ -153,6 +159,8 @@ export interface HealthPolicy {
     readonly errorLimit: number;
     readonly onError: "fastinter" | "fail-check" | "sudden-death" | "mark-down";
   };
+  /** Absent: its sessions are kept. */
+  readonly onRemoved?: RemovalPolicy;
   /** The server whose state this one follows. */
   readonly track?: { readonly backend: string; readonly server: string; readonly place: SourcePlace };
 }

@@ -3,20 +3,20 @@
 
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { systemReason } from "../base/errors.ts";
+import { CONFIG_FILE_BYTES_MAX } from "../base/limits.ts";
 import { readSystemAccounts } from "./accounts.ts";
 import { assemble } from "./assemble.ts";
 import { buildDrafts } from "./build.ts";
 import { DiagnosticList, lineSpan, type SourceLine, type Span } from "./diagnostics.ts";
 import type { LoadContext } from "./drafts.ts";
+import { LOG_FORMAT_ENVIRONMENT } from "./log-format/ready-made.ts";
 import type { LoadResult } from "./model.ts";
 import { readResolvConf } from "./resolv-conf.ts";
 import { readSections, type SourceFile } from "./sections.ts";
 import { validate } from "./validate.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
-
-/** Largest configuration file read. */
-const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
 /**
  * Loads files, and of directories the *.cfg files in the order of their names, as one configuration. `config` is undefined
@@ -40,11 +40,12 @@ export function loadConfigText(
 
 function loadFiles(
   files: readonly SourceFile[],
-  env: Environment,
+  environment: Environment,
   diagnostics: DiagnosticList,
   paths: readonly string[],
   resolvConf: () => string | undefined = readResolvConf,
 ): LoadResult {
+  const env = { ...environment, ...LOG_FORMAT_ENVIRONMENT };
   const kept = new KeptWords();
   const inert = new InertWords();
   const context: LoadContext = {
@@ -84,15 +85,15 @@ function readPath(path: string, diagnostics: DiagnosticList): readonly SourceFil
     }
     return names.flatMap((name) => readPath(join(path, name), diagnostics));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    diagnostics.error("unreadable", `cannot read '${path}': ${reason}`, wholeFile(path));
+    diagnostics.error("unreadable", `cannot read '${path}': ${systemReason(error)}`, wholeFile(path));
     return [];
   }
 }
 
 function readFile(path: string): SourceFile {
   const bytes = readFileSync(path);
-  if (bytes.length > MAX_FILE_BYTES) throw new Error(`it has ${bytes.length} bytes; the most is ${MAX_FILE_BYTES}`);
+  if (bytes.length > CONFIG_FILE_BYTES_MAX)
+    throw new Error(`it has ${bytes.length} bytes; the most is ${CONFIG_FILE_BYTES_MAX}`);
   return { name: path, text: bytes.toString("utf8") };
 }
 

@@ -3,6 +3,8 @@
 
 import type { HealthWords } from "./checks/health-words.ts";
 import type { BackendChecks, ServerHealth } from "./checks/resolve-health.ts";
+import type { RemovalPolicy } from "./health-model.ts";
+import type { LogFormat } from "./log-format/log-format.ts";
 import type { ResolversConfig, ServerResolution } from "./resolvers-model.ts";
 import type { ResolveWords } from "./server-resolution.ts";
 
@@ -59,6 +61,8 @@ export interface GlobalConfig {
   readonly statsTimeoutMs: number;
   readonly hardStopAfterMs?: number;
   readonly logs: readonly LogTarget[];
+  /** `log-tag`; absent: the program's name. */
+  readonly logTag?: string;
   /** 0..50: how far the times of checks are spread around their interval. */
   readonly spreadChecksPercent?: number;
   /** Where the process id is written. */
@@ -67,6 +71,8 @@ export interface GlobalConfig {
   readonly uid?: number;
   readonly gid?: number;
   readonly chroot?: string;
+  /** Where operators' changes outlive the process. */
+  readonly stateFile?: string;
 }
 
 export type BalanceAlgorithm = "roundrobin" | "leastconn" | "source" | "first" | "random";
@@ -151,6 +157,8 @@ export interface ProxyConfig {
   readonly name: string;
   /** Proxy number as in `show stat`'s iid. The Runtime API's own proxy is 0 and not listed here. */
   readonly id: number;
+  /** `id` names it. Absent: given out in order of declaration. */
+  readonly idForced?: boolean;
   readonly mode: "tcp";
   readonly disabled: boolean;
   /** Kept for the statistics page to come. */
@@ -163,7 +171,14 @@ export interface ProxyConfig {
   readonly backlog?: number;
   readonly defaultBackend?: string;
   readonly clientTcpKeepalive: boolean;
+  /** `option tcplog`. */
   readonly tcplog: boolean;
+  /** What the line of an ended session looks like in place of that; absent, and no tcplog: there is one at accept. */
+  readonly logFormat?: LogFormat;
+  /** The structured data of such a line in RFC 5424. */
+  readonly logFormatSd?: LogFormat;
+  /** `log-tag`; absent: the global one. */
+  readonly logTag?: string;
   readonly dontlognull: boolean;
   /** Targets in effect, `log global` already replaced by the global ones. */
   readonly logs: readonly LogTarget[];
@@ -183,8 +198,12 @@ export interface ProxyConfig {
   readonly fence?: boolean;
   /** `option allbackups`: all usable backups take over, not only the first. Absent: off. */
   readonly allBackups?: boolean;
+  /** `load-server-state-from-file`: the file its servers' states come from at start, and whether it is the global one. */
+  readonly serverState?: { readonly from: "global" | "local"; readonly file: string };
   /** `option log-health-checks`. */
   readonly logHealthChecks: boolean;
+  /** For the sessions that came in by it, if a reload removes it. Servers have their own policy. Absent: they are kept. */
+  readonly onRemoved?: RemovalPolicy;
   readonly place: SourcePlace;
 }
 

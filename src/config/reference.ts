@@ -14,10 +14,16 @@ import {
   UNSUPPORTED_SECTIONS,
   UNSUPPORTED_SERVER_WORDS,
 } from "./keywords/known-unsupported.ts";
+import { LOG_GLOBAL_KEYWORDS } from "./keywords/log-lines.ts";
+import { REMOVAL_PROXY_KEYWORDS } from "./keywords/on-removed.ts";
+import { POLICY_PROXY_KEYWORDS } from "./keywords/policies.ts";
 import { PROXY_KEYWORDS } from "./keywords/proxy.ts";
 import { RESOLUTION_SERVER_KEYWORDS } from "./keywords/resolution.ts";
 import { RESOLVERS_KEYWORDS } from "./keywords/resolvers.ts";
+import { RESTART_GLOBAL_KEYWORDS, RESTART_PROXY_KEYWORDS } from "./keywords/restart.ts";
 import { SERVER_KEYWORDS } from "./keywords/server.ts";
+import { JSONLOG_FORMAT, TCPLOG_CLF_FORMAT } from "./log-format/ready-made.ts";
+import { HTTP_VARIABLES, LOG_EXPRESSIONS, LOG_VARIABLES } from "./log-format/variables.ts";
 
 /** What a table needs to know of a keyword, whatever it writes to. */
 type Described = Pick<Keyword<never>, "name" | "args" | "doc" | "byDefault" | "status">;
@@ -80,7 +86,13 @@ export function renderReference(): string {
     "## The text",
     LEXICAL,
     "## global",
-    table([...GLOBAL_KEYWORDS, ...CHECK_GLOBAL_KEYWORDS, ...INERT_GLOBAL_KEYWORDS]),
+    table([
+      ...GLOBAL_KEYWORDS,
+      ...LOG_GLOBAL_KEYWORDS,
+      ...CHECK_GLOBAL_KEYWORDS,
+      ...RESTART_GLOBAL_KEYWORDS,
+      ...INERT_GLOBAL_KEYWORDS,
+    ]),
     "Words of a `stats socket` line:",
     table(STATS_SOCKET_KEYWORDS),
     "## defaults, frontend, listen, backend",
@@ -88,7 +100,18 @@ export function renderReference(): string {
       "ignored with a warning. `defaults [<name>] [from <defaults>]`, `frontend <name> [from <defaults>]`: a section begins with what the " +
       "named defaults say, else the last ones above it. A section in mode http is kept where it serves `stats` or the metrics and " +
       "nothing else, and refused otherwise.",
-    proxyTable([...PROXY_KEYWORDS, ...CHECK_PROXY_KEYWORDS, ...INERT_PROXY_KEYWORDS]),
+    proxyTable([
+      ...PROXY_KEYWORDS,
+      ...CHECK_PROXY_KEYWORDS,
+      ...POLICY_PROXY_KEYWORDS,
+      ...REMOVAL_PROXY_KEYWORDS,
+      ...RESTART_PROXY_KEYWORDS,
+      ...INERT_PROXY_KEYWORDS,
+    ]),
+    "## Log formats",
+    LOG_FORMATS,
+    logVariables(),
+    LOG_FORMATS_READY_MADE,
     "## bind lines",
     table(BIND_KEYWORDS),
     "## server and default-server lines",
@@ -105,6 +128,39 @@ export function renderReference(): string {
   ];
   return `${parts.join("\n\n")}\n`;
 }
+
+const LOG_FORMATS = `\`log-format\` and \`log-format-sd\` take one word: put it in quotes. Text stands for itself, blanks are merged, \`%%\` is a percent sign.
+
+- \`%<variable>\`, \`%[<expression>]\`. \`%{<flags>}\` before either sets its flags; \`%{<flags>}o\` those of all items after it.
+- Flags, each with \`+\` or \`-\`, several with commas: \`Q\` text in quotes; \`X\` addresses, ports, \`Ts\`, \`ms\`, \`lc\`, \`rt\` and \`pid\` in hexadecimal; \`E\` a backslash before \`"\`, \`\\\` and \`]\`; \`json\` the value as JSON has it. An empty text is \`-\`, without text in quotes and without \`M\`.
+- \`%{+json}o\`: the line is a JSON object of the named items: \`%(client)ci\`, \`%(port:str)cp\`; the type (\`str\`, \`sint\`, \`bool\`) is for numbers. What is not there is \`null\`.
+- \`log-format-sd\` is used by targets with \`format rfc5424\`.`;
+
+function logVariables(): string {
+  const expressionsOf = (name: string): string =>
+    [...LOG_EXPRESSIONS]
+      .filter(([, of]) => of === name)
+      .map(([expression]) => `\`${expression}\``)
+      .join(", ");
+  const rows = LOG_VARIABLES.map(({ name, doc }) => `| \`%${name}\` | ${cell(doc)} | ${expressionsOf(name)} |`);
+  const others = [...LOG_EXPRESSIONS].filter(([, of]) => !LOG_VARIABLES.some(({ name }) => name === of));
+  return [
+    "| variable | value | as an expression |",
+    "|---|---|---|",
+    ...rows,
+    "",
+    `Only as an expression: ${others.map(([name]) => `\`${name}\``).join(", ")}, \`str(<text>)\`. Of mode http, refused: ` +
+      `${[...HTTP_VARIABLES].map((name) => `\`%${name}\``).join(", ")}.`,
+  ].join("\n");
+}
+
+const LOG_FORMATS_READY_MADE = `\`option tcplog clf\` is \`${TCPLOG_CLF_FORMAT}\`; \`option jsonlog\` is:
+
+\`\`\`
+${JSONLOG_FORMAT.replaceAll(/((?:\S+ ){3}\S+) /g, "$1\n")}
+\`\`\`
+
+\`HAPROXY_TCP_LOG_FMT\` and \`HAPROXY_TCP_CLF_LOG_FMT\` are set in the environment of the configuration: \`log-format "\${HAPROXY_TCP_LOG_FMT} %cause"\`.`;
 
 const RESOLVERS =
   "`resolvers <name>`: nameservers, and how they are asked. The section `default` exists without being written, with the nameservers of " +

@@ -30,12 +30,13 @@ export class NameLookup {
 
 /**
  * A server's first address: by the methods of `init-addr`, in turn. Undefined: none yet, it waits for its name to resolve, which
- * `onDisabled` hears if a lookup was tried. Throws AppError "cannot-resolve" if no method is left.
+ * `onDisabled` hears if a lookup was tried. `last`: the IP address that it had before the start. Throws AppError "cannot-resolve" if no method is left.
  */
 export async function initialServerAddress(
   config: Pick<ServerConfig, "endpoint" | "resolution">,
   names: NameLookup,
   onDisabled: (host: string) => void = () => {},
+  last?: string,
 ): Promise<ResolvedAddress | undefined> {
   const { endpoint, resolution } = config;
   if (endpoint.kind !== "inet" || isIpAddress(endpoint.host)) return resolveServerAddress(endpoint);
@@ -58,7 +59,8 @@ export async function initialServerAddress(
       } catch (error) {
         failure = error;
       }
-    } else if (isIpAddress(method)) return at(method);
+    } else if (method === "last" && last !== undefined) return at(last);
+    else if (isIpAddress(method)) return at(method);
   }
   throw failure ?? new AppError("cannot-resolve", `no method found to resolve address '${endpoint.host}'`);
 }

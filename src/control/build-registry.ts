@@ -16,17 +16,20 @@ import { nameFirstLeader } from "./reconcile/fence.ts";
 import { createBackendPolicies } from "./reconcile/policy-state.ts";
 import type { ListenerEntry, ProxyEntry, ServerEntry } from "./registry.ts";
 import { inheritedBits } from "./server-state.ts";
+import type { StatesByName } from "./state/haproxy-files.ts";
 import { configuredAdmin, writeProxyRow, writeServerRow, writeServerState } from "./tables.ts";
 
 /** In the row of a server that has no address yet, and gets no session before it has. */
 const NOWHERE = ipSockaddr("0.0.0.0", 0);
 
-/** Proxies and servers, in tables and registry; listeners are opened by `openListeners`. `warn`: for the operator's terminal. */
+/** Proxies and servers, in tables and registry; listeners are opened by `openListeners`. `warn`: for the operator's terminal; `states`:
+ * of server state files, for `init-addr last`. */
 export async function buildRegistry(
   config: Config,
   memory: SharedMemory,
   maxconn: number,
   warn: (text: string) => void = () => {},
+  states: StatesByName = new Map(),
 ): Promise<MutableRegistry> {
   const servers = config.proxies.reduce((sum, proxy) => sum + proxy.servers.length, 0);
   const binds = config.proxies.reduce((sum, proxy) => sum + proxy.binds.length, 0);
@@ -68,7 +71,10 @@ export async function buildRegistry(
   }
   const names = new NameLookup();
   for (const proxy of proxies) {
-    for (const server of proxy.config.servers) await addServer(memory, serversByIndex, proxy, server, names, warn);
+    for (const server of proxy.config.servers) {
+      const last = states.get(proxy.name)?.get(server.name)?.host;
+      await addServer(memory, serversByIndex, proxy, server, names, warn, last);
+    }
   }
   linkTrackers(serversByIndex);
   for (const server of serversByIndex) {
@@ -103,12 +109,16 @@ async function addServer(
   config: ServerConfig,
   names: NameLookup,
   warn: (text: string) => void,
+  last: string | undefined,
 ): Promise<void> {
   const index = freeServerRow(memory);
   const { file, line } = config.place;
   const where = `[${file}:${line}] : 'server ${backend.name}/${config.name}' :`;
-  const address = await initialServerAddress(config, names, (host) =>
-    warn(`${where} could not resolve address '${host}', disabling server.`),
+  const address = await initialServerAddress(
+    config,
+    names,
+    (host) => warn(`${where} could not resolve address '${host}', disabling server.`),
+    last,
   ).catch((error: Error) => {
     throw new AppError("cannot-resolve", `${where} ${error.message}`);
   });

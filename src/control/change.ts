@@ -8,6 +8,7 @@ import type { CheckResult } from "./health/result.ts";
 import type { CheckSource, Oper } from "./health/state-machine.ts";
 import type { Eviction, EvictionRequest } from "./reconcile/eviction.ts";
 import type { ListenerEntry, ProxyEntry, ServerEntry } from "./registry.ts";
+import type { StartState } from "./state/restore-state.ts";
 
 /** The one door for changes: each is carried out after the one before has its receipt. */
 export interface Commit {
@@ -98,7 +99,19 @@ export type Change =
    * eviction in it goes on by itself. One that is under way is replaced.
    */
   | { readonly kind: "evict-server"; readonly server: ServerEntry; readonly request: EvictionRequest }
-  /** Ends an eviction; the server stays out of service. */
+  /**
+   * Lets the sessions go that are selected now, `filter` in words; no server is taken out of service. The receipt comes when what is due
+   * at once is done; the eviction in it goes on by itself.
+   */
+  | {
+      readonly kind: "evict-sessions";
+      readonly selector: Selector;
+      readonly filter: string;
+      readonly request: EvictionRequest;
+    }
+  /** Time has come to look at evictions of sessions. */
+  | { readonly kind: "continue-evictions" }
+  /** Ends an eviction; an evicted server stays out of service. */
   | { readonly kind: "cancel-eviction"; readonly id: number }
   /** Ends every session of the server, in whatever state, before the receipt. */
   | { readonly kind: "cut-server"; readonly server: ServerEntry }
@@ -115,6 +128,8 @@ export type Change =
   | { readonly kind: "set-frontend-maxconn"; readonly proxy: ProxyEntry; readonly maxconn: number }
   /** From 1 to what the process was started with. */
   | { readonly kind: "set-process-maxconn"; readonly maxconn: number }
+  /** What was in force before the start is so again; before anything is accepted. `tell` hears of what could not be. */
+  | { readonly kind: "restore-state"; readonly state: StartState; readonly tell: (text: string) => void }
   /** Clears maxima, or with `all` every counter (gauges stay). */
   | { readonly kind: "clear-counters"; readonly all: boolean };
 
@@ -151,7 +166,7 @@ export type Receipt =
       readonly survivors: number;
       /** The new server's entry, for "add-server". */
       readonly server?: ServerEntry;
-      /** For "evict-server" and "cancel-eviction". */
+      /** For "evict-server", "evict-sessions" and "cancel-eviction". */
       readonly eviction?: Eviction;
       readonly listeners?: readonly ListenerEntry[];
     }

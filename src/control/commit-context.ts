@@ -37,10 +37,10 @@ export interface CommitEvents {
   onHealthChange(server: ServerEntry, source: CheckSource | "both"): void;
   onServerAdded(server: ServerEntry): void;
   onServerDeleted(server: ServerEntry): void;
-  /** What a policy does, or waits for: one line of the log. */
-  onPolicy(backend: ProxyEntry, level: LogLevel, text: string): void;
-  /** A `reconcile` of the backend is wanted at that time of `nowMs`, or before. */
-  onReconcileAt(backend: ProxyEntry, atMs: number): void;
+  /** What a policy does, or waits for: one line of the log; undefined: of no backend. */
+  onPolicy(backend: ProxyEntry | undefined, level: LogLevel, text: string): void;
+  /** A `reconcile` of the backend, or `continue-evictions` for undefined, is wanted at that time of `nowMs`, or before. */
+  onReconcileAt(backend: ProxyEntry | undefined, atMs: number): void;
   /** The server has another address than `from` ("-": none); `by` found it. */
   onAddressChange(server: ServerEntry, from: string, by: string): void;
   /** Its name resolves again, which took it out of maintenance. */
@@ -64,7 +64,7 @@ export interface CommitContext {
   readonly random: () => number;
   readonly evictions: Evictions;
   /** What the kernel holds towards the server's address; foreign connections are ended if that is asked for. */
-  readonly askKernel: (server: ServerEntry, destroyForeign: boolean) => KernelAnswer | undefined;
+  readonly askKernel: (server: ServerEntry, destroyForeign: boolean) => Promise<KernelAnswer | undefined>;
   readonly listeners: ListenerActions;
 }
 

@@ -21,7 +21,7 @@ async function heldDoor() {
     nowMs: () => performance.now(),
     random: () => 0,
     evictions: new Evictions(),
-    askKernel: () => undefined,
+    askKernel: async () => undefined,
     listeners: { close: nothing, pause: nothing, resume: () => true },
   });
   let count = 0;

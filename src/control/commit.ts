@@ -6,7 +6,7 @@ import { SERVERS_MAX, SHOW_WAIT_MS } from "../base/limits.ts";
 import type { ServerConfig } from "../config/model.ts";
 import { isServiceName } from "../config/resolvers-model.ts";
 import { W_CONNECTIONS_MAX } from "../memory/control-words.ts";
-import { EndCause } from "../memory/end-state.ts";
+import { CutReason } from "../memory/cut-reason.ts";
 import { P_BACK_SESSIONS_MAX, P_FRONT_SESSIONS_MAX, P_QUEUE_MAX, PROXY_WORDS } from "../memory/proxy-row.ts";
 import {
   AdminState,
@@ -28,11 +28,13 @@ import { applyCheckResult, applyObservedErrors, enableCheck, setCheckTarget, set
 import { clearHealthCounters, createHealth, findTracked, link } from "./health/health-entry.ts";
 import { beginEviction } from "./reconcile/begin-eviction.ts";
 import { cancelEviction, continueEviction } from "./reconcile/evict-server.ts";
+import { continueEvictions, evictSessions } from "./reconcile/evict-sessions.ts";
 import { reconcile, reconcileServer } from "./reconcile/reconcile.ts";
 import type { ProxyEntry, ServerEntry } from "./registry.ts";
 import { removalObstacle, removeServer } from "./remove-server.ts";
 import { loseAddress, NO_ADDRESS, routeOf, setAddress, setFqdn } from "./resolve/changes.ts";
 import { changeAdmin, changeMaxconn, changeWeight, inheritAdmin } from "./server-state.ts";
+import { restoreState } from "./state/restore-state.ts";
 import { writeServerRow } from "./tables.ts";
 
 /** The door itself: changes given to it are carried out in the order given, each after the one before has its receipt. */
@@ -112,10 +114,15 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
       return deleteServer(context, change.server);
     case "evict-server":
       return beginEviction(context, change.server, change.request);
+    case "evict-sessions":
+      return evictSessions(context, change.selector, change.filter, change.request);
+    case "continue-evictions":
+      await continueEvictions(context);
+      return done();
     case "cancel-eviction":
       return cancelEviction(context, change.id);
     case "cut-server":
-      return cutServer(context, change.server, EndCause.KILLED);
+      return cutServer(context, change.server, CutReason.OPERATOR);
     case "cut-session":
       return cutSession(context, change.id);
     case "cut-selected":
@@ -130,6 +137,8 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
       return setFrontendMaxconn(context, change.proxy, change.maxconn);
     case "set-process-maxconn":
       return setProcessMaxconn(context, change.maxconn);
+    case "restore-state":
+      return restoreState(context, change.state, change.tell);
     case "clear-counters":
       return clearCounters(context, change.all);
   }

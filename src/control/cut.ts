@@ -1,10 +1,10 @@
 // The cut of a server: raises its cut generation, orders the relays, and counts what is left, until nothing is. Control thread.
 
 import { CT_ROWS_USED } from "../memory/counters.ts";
-import type { EndCause } from "../memory/end-state.ts";
+import type { CutReason } from "../memory/cut-reason.ts";
 import { CutChoice, type CutManner } from "../memory/order.ts";
 import { bytesHeld, lastActiveMs, type Selector } from "../memory/selector.ts";
-import { SERVER_WORDS, V_CUT_CAUSE, V_CUT_GENERATION } from "../memory/server-row.ts";
+import { SERVER_WORDS, V_CUT_GENERATION, V_CUT_REASON } from "../memory/server-row.ts";
 import {
   S_ACCEPT_F64,
   S_CUT_GENERATION,
@@ -28,8 +28,8 @@ export interface CutResult extends Omit<Acknowledgement, "matched"> {
 }
 
 /** Ends every session that chose `server` before now. On its answer none is left. */
-export async function cutServer(context: CommitContext, server: ServerEntry, cause: EndCause): Promise<Receipt> {
-  const { ended, survivors } = await cutAllOf(context, server, cause, false);
+export async function cutServer(context: CommitContext, server: ServerEntry, reason: CutReason): Promise<Receipt> {
+  const { ended, survivors } = await cutAllOf(context, server, reason, false);
   return { done: true, matched: ended + survivors, ended, survivors };
 }
 
@@ -37,11 +37,11 @@ export async function cutServer(context: CommitContext, server: ServerEntry, cau
 export async function cutAllOf(
   context: CommitContext,
   server: ServerEntry,
-  cause: EndCause,
+  reason: CutReason,
   resetClients: boolean,
 ): Promise<CutResult> {
   const { memory, orders } = context;
-  Atomics.store(memory.serversI32, server.index * SERVER_WORDS + V_CUT_CAUSE, cause);
+  Atomics.store(memory.serversI32, server.index * SERVER_WORDS + V_CUT_REASON, reason);
   Atomics.add(memory.serversI32, server.index * SERVER_WORDS + V_CUT_GENERATION, 1);
   let ended = 0;
   let discardedBytes = 0;
@@ -57,7 +57,12 @@ export async function cutAllOf(
 }
 
 /** At random, whatever they do, and clients are told in good order. */
-export const PLAINLY: CutManner = { choice: CutChoice.RANDOM, idleMs: 0, resetClients: false };
+export const plainly = (reason: CutReason): CutManner => ({
+  choice: CutChoice.RANDOM,
+  idleMs: 0,
+  resetClients: false,
+  reason,
+});
 
 /**
  * Ends so many of the server's sessions, chosen as `manner` says over all threads, or all if there are no more. Unlike a cut it does
@@ -68,11 +73,9 @@ export async function cutSome(
   context: CommitContext,
   server: ServerEntry,
   most: number,
-  cause: EndCause,
-  manner: CutManner = PLAINLY,
+  manner: CutManner,
 ): Promise<Omit<Acknowledgement, "matched">> {
   const { memory, orders } = context;
-  Atomics.store(memory.serversI32, server.index * SERVER_WORDS + V_CUT_CAUSE, cause);
   const sinces = Array.from({ length: memory.threads }, (_, thread) => candidatesOf(context, server, thread, manner));
   const shares =
     manner.choice === CutChoice.RANDOM

@@ -6,9 +6,9 @@ import { S_GENERATION, S_SERVER, S_SERVER_FD, SESSION_WORDS, sessionIdOf } from 
 import type { SharedMemory } from "../memory/shared-memory.ts";
 import { errorName } from "../sys/libc.ts";
 import { destroyConnection, listConnections, type TcpConnection } from "../sys/sock-diag.ts";
-import { ownersOf, socketsOf } from "../sys/socket-owners.ts";
+import { ownDescriptors, ownersOf, socketInode } from "../sys/socket-owners.ts";
 import { forSessions } from "./cut.ts";
-import type { ServerEntry } from "./registry.ts";
+import type { Registry, ServerEntry } from "./registry.ts";
 
 export interface ForeignConnection {
   readonly local: string;
@@ -33,71 +33,119 @@ export interface KernelAnswer {
 
 const shownEnd = (host: string, port: number): string => (host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`);
 
-/** One look; undefined for a server that is not reached by an IP address and port of its own. */
-export function askKernel(
+/** Sockets that are looked at before the control thread does something else. */
+const SOCKETS_PER_PART = 512;
+
+/**
+ * One look; undefined for a server that is not reached by an IP address and port of its own. Takes time by the thousand connections
+ * that others have to the address, in parts, so that the control thread is not held up; relays are not asked at all.
+ */
+export async function askKernel(
   memory: SharedMemory,
   server: ServerEntry,
   destroyForeign: boolean,
-): KernelAnswer | undefined {
+): Promise<KernelAnswer | undefined> {
   if (!isIpAddress(server.host) || server.port === 0) return undefined;
-  const connections = listConnections(server.host, server.port);
   // Bytes that a closed socket still delivers have no holder; without bytes it is only a memory of the kernel's.
-  const live = connections.filter(({ inode, unsentBytes }) => inode !== 0 || unsentBytes > 0);
-  if (live.length === 0) return { own: 0, ofOtherServers: 0, orphans: 0, foreign: [] };
-  const descriptors = socketsOf("self");
-  const mine = live.filter(({ inode }) => descriptors.has(inode));
-  const others = descriptorsOfOthers(memory, server);
-  const ofOtherServers = mine.filter(({ inode }) => others.has(descriptors.get(inode) ?? -1)).length;
-  const foreign = live.filter(({ inode }) => inode !== 0 && !descriptors.has(inode));
+  const list = async (): Promise<TcpConnection[]> =>
+    (await listConnections(server.host, server.port)).filter(
+      ({ inode, unsentBytes }) => inode !== 0 || unsentBytes > 0,
+    );
+  const live = await list();
   const orphans = live.filter(({ inode }) => inode === 0).length;
-  return { own: mine.length - ofOtherServers, ofOtherServers, orphans, foreign: describe(foreign, destroyForeign) };
+  const held = new Map(live.filter(({ inode }) => inode !== 0).map((connection) => [connection.inode, connection]));
+  if (held.size === 0) return { own: 0, ofOtherServers: 0, orphans, foreign: [] };
+  const descriptors = descriptorsOf(memory, (base) => memory.sessions[base + S_SERVER] !== server.index);
+  let ofOtherServers = 0;
+  await inParts(descriptors, (fd) => {
+    if (held.delete(socketInode(fd))) ofOtherServers++;
+  });
+  if (held.size === 0) return { own: 0, ofOtherServers, orphans, foreign: [] };
+  let own = 0;
+  const known = new Set(descriptors);
+  await inParts(ownDescriptors(), (fd) => {
+    if (!known.has(fd) && held.delete(socketInode(fd))) own++;
+  });
+  // A session of another server that ended since the list was made left a connection that nobody has.
+  const still = new Set(held.size === 0 ? [] : (await list()).map(({ inode }) => inode));
+  const foreign = [...held.values()].filter(({ inode }) => still.has(inode));
+  return { own, ofOtherServers, orphans, foreign: await describe(foreign, destroyForeign) };
 }
 
-function describe(foreign: readonly TcpConnection[], destroy: boolean): ForeignConnection[] {
-  const owners = ownersOf(new Set(foreign.map(({ inode }) => inode)));
-  return foreign.map((connection) => {
+/** Hands over each item; between parts the control thread does something else. */
+async function inParts<T>(items: readonly T[], visit: (item: T) => void): Promise<void> {
+  for (const [index, item] of items.entries()) {
+    if (index > 0 && index % SOCKETS_PER_PART === 0) await new Promise((resolve) => setImmediate(resolve));
+    visit(item);
+  }
+}
+
+async function describe(foreign: readonly TcpConnection[], destroy: boolean): Promise<ForeignConnection[]> {
+  const owners = await ownersOf(new Set(foreign.map(({ inode }) => inode)));
+  const described: ForeignConnection[] = [];
+  for (const connection of foreign) {
     const { localHost, localPort, remoteHost, remotePort, state, inode } = connection;
     const owner = owners.get(inode);
-    const result = destroy ? destroyConnection(connection) : undefined;
-    return {
+    const result = destroy ? await destroyConnection(connection) : undefined;
+    described.push({
       local: shownEnd(localHost, localPort),
       remote: shownEnd(remoteHost, remotePort),
       state,
       pid: owner?.pid,
       process: owner?.process ?? "",
       destroyed: result === undefined ? undefined : result === 0 ? "" : errorName(-result),
-    };
-  });
-}
-
-/** Descriptors by which sessions of other servers reach them. */
-function descriptorsOfOthers(memory: SharedMemory, server: ServerEntry): Set<number> {
-  const found = new Set<number>();
-  for (let thread = 0; thread < memory.threads; thread++) {
-    forSessions(memory, thread, (base) => {
-      if (memory.sessions[base + S_SERVER] !== server.index) found.add(memory.sessions[base + S_SERVER_FD]);
     });
   }
-  found.delete(-1);
+  return described;
+}
+
+/** The descriptors towards servers of those sessions of which `matches` says so, by the first word of their row. */
+function descriptorsOf(memory: SharedMemory, matches: (base: number) => boolean): number[] {
+  const found: number[] = [];
+  for (let thread = 0; thread < memory.threads; thread++) {
+    forSessions(memory, thread, (base) => {
+      const fd = memory.sessions[base + S_SERVER_FD];
+      if (fd >= 0 && matches(base)) found.push(fd);
+    });
+  }
   return found;
 }
 
+/** The two ends of a management connection, as this process sees it. */
+export interface ManagementPeer {
+  readonly host: string;
+  readonly port: number;
+  readonly local: { readonly host: string; readonly port: number };
+}
+
+const unmapped = (host: string): string => host.replace(/^::ffff:/, "");
+
 /**
- * The session of the server that carries a management connection whose other end is `host`:`port`, if there is one: what the stats
- * socket sees as its client is the near end of the balancer's own connection to the server.
+ * The session that carries a management connection, if there is one: what the stats socket sees as its client is the near end of the
+ * balancer's own connection to a server, which is the stats socket.
  */
-export function carrierOf(memory: SharedMemory, server: ServerEntry, host: string, port: number): number | undefined {
-  if (!isIpAddress(server.host) || server.port === 0) return undefined;
-  const carrier = listConnections(server.host, server.port).find(
-    ({ localHost, localPort }) => localPort === port && localHost === host.replace(/^::ffff:/, ""),
+export async function carrierOf(
+  memory: SharedMemory,
+  registry: Registry,
+  peer: ManagementPeer,
+): Promise<number | undefined> {
+  const { host, port, local } = peer;
+  if (!registry.serversByIndex.some((server) => server?.port === local.port || server?.mapsPort)) return undefined;
+  const carrier = (await listConnections(unmapped(local.host), local.port)).find(
+    ({ localHost, localPort }) => localPort === port && localHost === unmapped(host),
   );
-  const descriptor = carrier === undefined ? undefined : socketsOf("self").get(carrier.inode);
-  if (descriptor === undefined) return undefined;
+  if (carrier === undefined || carrier.inode === 0) return undefined;
+  let descriptor = -1;
+  await inParts(
+    descriptorsOf(memory, () => true),
+    (fd) => {
+      if (descriptor < 0 && socketInode(fd) === carrier.inode) descriptor = fd;
+    },
+  );
   let id: number | undefined;
   for (let thread = 0; thread < memory.threads; thread++) {
     forSessions(memory, thread, (base) => {
-      if (memory.sessions[base + S_SERVER] !== server.index || memory.sessions[base + S_SERVER_FD] !== descriptor)
-        return;
+      if (descriptor < 0 || memory.sessions[base + S_SERVER_FD] !== descriptor) return;
       id = sessionIdOf(base / SESSION_WORDS, memory.sessions[base + S_GENERATION]);
     });
   }

@@ -9,6 +9,8 @@ import type { ResolversView } from "./resolve/names.ts";
 export interface Program {
   readonly registry: Registry;
   readonly memory: SharedMemory;
+  /** Files and directories of the configuration, as the command line names them; empty where it came from elsewhere. */
+  readonly configFiles: readonly string[];
   readonly version: string;
   readonly releaseDate: string;
   readonly pid: number;

@@ -1,7 +1,7 @@
 // Changes of a server's admin and operational state: what is written, in which order the relays hear of it, whose sessions end
 // with it, and what the servers that track it inherit. Control thread, only called by `commit`.
 
-import { EndCause } from "../memory/end-state.ts";
+import { CutReason } from "../memory/cut-reason.ts";
 import {
   ADMIN_DRAIN,
   ADMIN_MAINT,
@@ -29,6 +29,7 @@ import {
   type Oper,
 } from "./health/state-machine.ts";
 import type { ServerCondition } from "./log/server-messages.ts";
+import { endOnReturn } from "./reconcile/evict-server.ts";
 import { noteDown, noteNotDown } from "./reconcile/marked-down.ts";
 import { reconcileServer } from "./reconcile/reconcile.ts";
 import { settleLoad, startsSlowly } from "./reconcile/server-load.ts";
@@ -119,6 +120,7 @@ async function move(context: CommitContext, server: ServerEntry, next: ServerCon
   const before: ServerCondition = { admin: table[row + V_ADMIN], oper: table[row + V_OPER] };
   const slowly = next.oper === OperState.RUNNING && !isUp(before.oper as Oper) && startsSlowly(server);
   const after: ServerCondition = slowly ? { ...next, oper: OperState.STARTING } : next;
+  if (leavesMaintenance(before, after)) endOnReturn(context, server);
   const sessions = Atomics.load(table, row + V_SERVED);
   const requeued = Atomics.load(table, row + V_QUEUE_LENGTH);
   writeServerState(memory, server.index, after.admin, after.oper);
@@ -141,9 +143,11 @@ async function move(context: CommitContext, server: ServerEntry, next: ServerCon
   await reconcileServer(context, server);
 }
 
+const leavesMaintenance = (before: ServerCondition, after: ServerCondition): boolean =>
+  (before.admin & ADMIN_MAINT) !== 0 && (after.admin & ADMIN_MAINT) === 0;
+
 const comesUp = (before: ServerCondition, after: ServerCondition): boolean =>
-  (!isUp(before.oper as Oper) && isUp(after.oper as Oper)) ||
-  ((before.admin & ADMIN_MAINT) !== 0 && (after.admin & ADMIN_MAINT) === 0);
+  (!isUp(before.oper as Oper) && isUp(after.oper as Oper)) || leavesMaintenance(before, after);
 
 /**
  * Sessions that wait for the server move on. Twice: the first round ends all granting, the second makes sure that what was
@@ -160,7 +164,7 @@ async function cutBackups(context: CommitContext, backend: ProxyEntry): Promise<
   for (const server of backend.servers) {
     if (!server.config.backup) continue;
     await letRelaysLook(context, server);
-    await cutServer(context, server, EndCause.UP);
+    await cutServer(context, server, CutReason.ON_MARKED_UP);
   }
 }
 

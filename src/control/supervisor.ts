@@ -5,12 +5,11 @@ import { THREADS_MAX } from "../base/limits.ts";
 import type { Config } from "../config/model.ts";
 import type { ResolversConfig } from "../config/resolvers-model.ts";
 import { W_CONNECTIONS, W_MAXCONN } from "../memory/control-words.ts";
-import { CT_RECORDS_DROPPED, CT_RESOURCE_ERRNO, CT_RESOURCE_ERRORS } from "../memory/counters.ts";
+import { CT_RECORDS_DROPPED } from "../memory/counters.ts";
 import { L_MAXCONN, LISTENER_WORDS } from "../memory/listener-row.ts";
 import { P_FRONT_SESSIONS, PROXY_WORDS } from "../memory/proxy-row.ts";
 import { drainRecords } from "../memory/record-ring.ts";
 import { allocateSharedMemory, type SharedMemory, threadCounters } from "../memory/shared-memory.ts";
-import { errorName } from "../sys/libc.ts";
 import { LinuxKernel } from "../sys/linux-kernel.ts";
 import { resolveNameservers } from "./addresses.ts";
 import { buildRegistry, openListeners } from "./build-registry.ts";
@@ -38,10 +37,15 @@ import { Evictions } from "./reconcile/eviction.ts";
 import { ReconcileTimers } from "./reconcile/reconcile-timers.ts";
 import type { ProxyEntry, ServerEntry } from "./registry.ts";
 import { Names, type ResolversView } from "./resolve/names.ts";
+import { ResourceWatch } from "./resource-watch.ts";
+import { readStartState, type StateAtStart, stateFileOf } from "./state/start-state.ts";
+import type { StateFile } from "./state/state-file.ts";
 import { RelayThreads } from "./workers.ts";
 
 export interface StartOptions {
   readonly config: Config;
+  /** Where it comes from, see `Program.configFiles`. */
+  readonly files?: readonly string[];
   /** `-n` of the command line. */
   readonly maxconn?: number;
   readonly version: string;
@@ -67,6 +71,7 @@ const STOP_DEADLINE_MS = 500;
 export class RunningProgram implements Program {
   readonly registry: MutableRegistry;
   readonly memory: SharedMemory;
+  readonly configFiles: readonly string[];
   readonly version: string;
   readonly releaseDate: string;
   readonly pid = process.pid;
@@ -85,11 +90,12 @@ export class RunningProgram implements Program {
   private readonly timers: ReconcileTimers;
   private readonly errors: ErrorWatch;
   private readonly names: Names;
+  private readonly resources: ResourceWatch;
+  private readonly stateFile: StateFile | undefined;
   private readonly clock = new LinuxKernel();
   private readonly progressListeners = new Set<() => void>();
   private readonly draining: boolean[] = [];
-  private resourceErrorsSeen = 0;
-  private shortOfResources = false;
+  private readonly ringsF64: Float64Array;
   private progressTimer: NodeJS.Timeout | undefined;
   private housekeeping: NodeJS.Timeout | undefined;
 
@@ -100,9 +106,13 @@ export class RunningProgram implements Program {
     registry: MutableRegistry,
     log: TrafficLog,
     resolvers: readonly ResolversConfig[],
+    state: StateAtStart,
   ) {
     this.options = options;
     this.memory = memory;
+    this.ringsF64 = new Float64Array(memory.recordRings);
+    this.configFiles = options.files ?? [];
+    this.resources = new ResourceWatch(memory);
     this.registry = registry;
     this.log = log;
     this.version = options.version;
@@ -116,7 +126,10 @@ export class RunningProgram implements Program {
       onEmptied: (server) => this.timers.lookNow(registry.serversByIndex[server]?.backend),
       onFailure: (text) => options.onFatal(text),
     });
-    this.commit = createCommit({
+    this.stateFile = stateFileOf(state, memory, registry, this.evictions, (severity, text) =>
+      this.note(severity === "NOTICE" ? LogLevel.NOTICE : LogLevel.WARNING, text),
+    );
+    const commit = createCommit({
       memory,
       registry,
       orders: this.relays,
@@ -127,6 +140,7 @@ export class RunningProgram implements Program {
       evictions: this.evictions,
       askKernel: (server, destroyForeign) => askKernel(memory, server, destroyForeign),
     });
+    this.commit = this.stateFile?.watch(commit) ?? commit;
     this.checks = new HealthChecks(memory, registry, this.commit);
     this.timers = new ReconcileTimers(this.commit, () => this.nowMs());
     this.errors = new ErrorWatch(memory, this.commit);
@@ -174,6 +188,12 @@ export class RunningProgram implements Program {
     this.housekeeping = setInterval(() => this.keepHouse(), HOUSEKEEPING_MS);
   }
 
+  /** What was in force before the start is so again. */
+  async restore(state: StateAtStart): Promise<void> {
+    await this.commit({ kind: "restore-state", state, tell: (text) => this.note(LogLevel.WARNING, text) });
+    this.stateFile?.begin();
+  }
+
   /** Lets the relays accept. */
   async open(): Promise<void> {
     for (const listener of this.registry.listenersByIndex) {
@@ -200,6 +220,8 @@ export class RunningProgram implements Program {
   async softStop(): Promise<void> {
     if (this.stopping) return;
     this.stopping = true;
+    // From now on the file is that of who comes after.
+    await this.stateFile?.close();
     for (const proxy of this.registry.proxies) {
       if (proxy.isFrontend && !proxy.config.disabled) await this.commit({ kind: "shutdown-frontend", proxy });
     }
@@ -223,6 +245,7 @@ export class RunningProgram implements Program {
     this.timers.stop();
     this.errors.stop();
     this.names.stop();
+    await this.stateFile?.close();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, STOP_DEADLINE_MS);
@@ -242,15 +265,13 @@ export class RunningProgram implements Program {
   private async hardStopSessions(): Promise<void> {
     this.note(LogLevel.WARNING, "soft-stop running for too long, performing a hard-stop.");
     for (const proxy of this.registry.proxies) {
-      const own = this.sessionsOf(proxy);
+      const own = proxy.isFrontend
+        ? Atomics.load(this.memory.proxiesI32, proxy.index * PROXY_WORDS + P_FRONT_SESSIONS)
+        : 0;
       if (own > 0)
         this.note(LogLevel.WARNING, `Proxy ${proxy.name} hard-stopped (${own} remaining conns will be closed).`, proxy);
     }
     await this.relays.order({ kind: "cut-all" });
-  }
-
-  private sessionsOf(proxy: ProxyEntry): number {
-    return proxy.isFrontend ? frontSessions(this.memory, proxy.index) : 0;
   }
 
   private progress(): void {
@@ -297,38 +318,15 @@ export class RunningProgram implements Program {
     );
   }
 
-  private get ringsF64(): Float64Array {
-    this.ringsView ??= new Float64Array(this.memory.recordRings);
-    return this.ringsView;
-  }
-  private ringsView: Float64Array | undefined;
-
-  /** Says once for each spell of it that the kernel refused descriptors or memory. */
   private keepHouse(): void {
-    let errors = 0;
-    let errno = 0;
-    for (let thread = 0; thread < this.threads; thread++) {
-      errors += this.threadCounter(thread, CT_RESOURCE_ERRORS);
-      errno = Math.max(errno, this.threadCounter(thread, CT_RESOURCE_ERRNO));
-    }
-    const fresh = errors - this.resourceErrorsSeen;
-    this.resourceErrorsSeen = errors;
-    if (fresh > 0 && !this.shortOfResources) {
-      this.shortOfResources = true;
-      this.note(
-        LogLevel.ALERT,
-        `The system refused resources (${errorName(errno)}, ${fresh} times): new connections wait until it gives some again ` +
-          `(file limit ${this.fileLimit}, ${this.connections} sessions).`,
-      );
-    } else if (fresh === 0 && this.shortOfResources) {
-      this.shortOfResources = false;
-      this.note(LogLevel.NOTICE, "The system gives resources again: connections are accepted.");
-    }
+    const said = this.resources.look(() => `file limit ${this.fileLimit}, ${this.connections} sessions`);
+    if (said !== undefined) this.note(said.level, said.text);
   }
 
   private commitEvents(): CommitEvents {
     return {
       onServerState: (server, change) => {
+        this.stateFile?.noteState();
         for (const { level, text } of stateChangeMessages(this.memory, server, change)) {
           this.noteServer(level, text, server);
         }
@@ -374,9 +372,6 @@ export class RunningProgram implements Program {
 
 const fullName = ({ backend, name }: ServerEntry): string => `${backend.name}/${name}`;
 
-const frontSessions = (memory: SharedMemory, proxy: number): number =>
-  Atomics.load(memory.proxiesI32, proxy * PROXY_WORDS + P_FRONT_SESSIONS);
-
 /** Boots a program: limits, memory, tables, logs, listeners, threads. Throws AppError; then nothing stays open but memory. */
 export async function startProgram(options: StartOptions): Promise<RunningProgram> {
   const { config } = options;
@@ -385,12 +380,15 @@ export async function startProgram(options: StartOptions): Promise<RunningProgra
   const memory = allocateSharedMemory({ threads, rowsPerThread: size.maxconn });
   memory.words[W_MAXCONN] = size.maxconn;
   const resolvers = await resolveNameservers(config.resolvers);
-  const registry = await buildRegistry(config, memory, size.maxconn, (text) => options.say("WARNING", text));
+  const state = readStartState(config, options.say);
+  const warn = (text: string): void => options.say("WARNING", text);
+  const registry = await buildRegistry(config, memory, size.maxconn, warn, state.servers);
   try {
     await openListeners(registry, size.maxconn);
     const log = new TrafficLog(registry, await LogTargets.open(config));
-    const program = new RunningProgram(options, size, memory, registry, log, resolvers);
+    const program = new RunningProgram(options, size, memory, registry, log, resolvers, state);
     await program.startRelays();
+    await program.restore(state);
     return program;
   } catch (error) {
     for (const proxy of registry.proxies) closeFrontendListeners(proxy);

@@ -32,6 +32,7 @@ import {
   PF_FRONTEND,
   PF_RECORD,
   PF_RECORD_ACCEPT,
+  PF_RECORD_ADDRESSES,
   PF_SERVER_KEEPALIVE,
   PF_SPLICE,
   PROXY_WORDS,
@@ -67,6 +68,7 @@ import {
 } from "../memory/server-row.ts";
 import { type SharedMemory, serverCounters } from "../memory/shared-memory.ts";
 import { isUsableState } from "./health/state-machine.ts";
+import { hasLineAtEnd, namesAddresses } from "./log/line-needs.ts";
 import type { ProxyEntry, ServerEntry } from "./registry.ts";
 
 /** Writes a proxy's settings; `maxconn` is the frontend's limit in force, `defaultBackend` a proxy row or -1. */
@@ -78,8 +80,9 @@ export function writeProxyRow(memory: SharedMemory, proxy: ProxyEntry, maxconn: 
   table[row + P_FLAGS] =
     flag(proxy.isFrontend, PF_FRONTEND) |
     flag(proxy.isBackend, PF_BACKEND) |
-    flag(config.tcplog && config.logs.length > 0, PF_RECORD) |
-    flag(!config.tcplog && config.logs.length > 0, PF_RECORD_ACCEPT) |
+    flag(hasLineAtEnd(config) && config.logs.length > 0, PF_RECORD) |
+    flag(!hasLineAtEnd(config) && config.logs.length > 0, PF_RECORD_ACCEPT) |
+    flag(namesAddresses(config) && config.logs.length > 0, PF_RECORD_ADDRESSES) |
     flag(config.dontlognull, PF_DONTLOGNULL) |
     flag(config.splice, PF_SPLICE) |
     flag(config.clientTcpKeepalive, PF_CLIENT_KEEPALIVE) |

@@ -1,17 +1,17 @@
 // Carries out the control thread's orders, and acknowledges each when it is done: what an order ends has ended by then.
 
-import { EndCause, EndPhase } from "../memory/end-state.ts";
+import { CutReason } from "../memory/cut-reason.ts";
 import type { Order } from "../memory/order.ts";
 import { isSelected, type Selector } from "../memory/selector.ts";
-import { SERVER_WORDS, V_CUT_CAUSE, V_CUT_GENERATION } from "../memory/server-row.ts";
+import { SERVER_WORDS, V_CUT_GENERATION, V_CUT_REASON } from "../memory/server-row.ts";
 import { S_CUT_GENERATION, S_GENERATION, S_SERVER_NEXT, S_STATE, SessionState } from "../memory/session-row.ts";
-import { chooseSessions } from "./choose-sessions.ts";
+import { chooseSessions, isQuiet } from "./choose-sessions.ts";
 import { clearCounters } from "./clear-counters.ts";
 import { isCandidate, serveBackend, takeGrants, visitQueued } from "./queue.ts";
 import { candidatesOf, type Relay, type RelayListener, rowBase } from "./relay.ts";
 import { takeHandedOver } from "./session/accept.ts";
 import { resumeListeners, stopWatching } from "./session/admit.ts";
-import { closeSession } from "./session/close.ts";
+import { cutSession } from "./session/close.ts";
 import { reconsiderQueued, takeGrant } from "./session/pick-server.ts";
 
 /** Carries out every order that waits, in the order they were given. */
@@ -45,8 +45,13 @@ function carryOut(relay: Relay, order: Order): number {
       return cutServer(relay, order.server, order.resetClients);
     case "cut-some":
       return cutSome(relay, order);
+    case "gather":
+      takeHandedOver(relay);
+      return 0;
+    case "cut-listed":
+      return cutListed(relay, order);
     case "cut-session":
-      return cutSession(relay, order.row, order.generation);
+      return cutOne(relay, order.row, order.generation, CutReason.OPERATOR);
     case "cut-selected":
       takeHandedOver(relay);
       return cutSelected(relay, order.selector);
@@ -81,14 +86,14 @@ function serverChanged(relay: Relay, backend: number, server: number): void {
 
 function cutServer(relay: Relay, server: number, resetClients: boolean): number {
   const generation = Atomics.load(relay.servers, server * SERVER_WORDS + V_CUT_GENERATION);
-  const cause = relay.servers[server * SERVER_WORDS + V_CUT_CAUSE] as EndCause;
+  const reason = relay.servers[server * SERVER_WORDS + V_CUT_REASON] as CutReason;
   let ended = 0;
   let row = relay.serverSessions[server];
   while (row >= 0) {
     const base = rowBase(row);
     const next = relay.sessions[base + S_SERVER_NEXT];
     if (relay.sessions[base + S_CUT_GENERATION] !== generation) {
-      closeSession(relay, row, cause, EndPhase.CONNECT, resetClients);
+      cutSession(relay, row, reason, resetClients);
       ended++;
     }
     row = next;
@@ -100,22 +105,38 @@ function cutServer(relay: Relay, server: number, resetClients: boolean): number 
 
 /** Ends `most` of the server's sessions that may end now; all of them if there are no more. */
 function cutSome(relay: Relay, order: Extract<Order, { kind: "cut-some" }>): number {
-  const cause = relay.servers[order.server * SERVER_WORDS + V_CUT_CAUSE] as EndCause;
   const chosen = chooseSessions(relay, order);
-  for (const row of chosen) closeSession(relay, row, cause, EndPhase.CONNECT, order.resetClients);
+  for (const row of chosen) cutSession(relay, row, order.reason, order.resetClients);
   takeGrants(relay, takeGrant);
   return chosen.length;
 }
 
-function cutSession(relay: Relay, row: number, generation: number): number {
-  if (row < relay.firstRow || row >= relay.rowLimit) return 0;
+function cutOne(relay: Relay, row: number, generation: number, reason: CutReason): number {
+  if (!isLive(relay, row, generation)) return 0;
+  cutSession(relay, row, reason);
+  return 1;
+}
+
+/** The session is one of this thread's, and has not ended. */
+function isLive(relay: Relay, row: number, generation: number): boolean {
+  if (row < relay.firstRow || row >= relay.rowLimit) return false;
   const base = rowBase(row);
   const state = relay.sessions[base + S_STATE];
-  const isLive = state !== SessionState.FREE && state !== SessionState.ABANDONED;
-  if (!isLive || relay.sessions[base + S_GENERATION] !== generation) return 0;
-  // HAProxy logs every kill as KC, whatever the phase; Tw and Tc tell the phase.
-  closeSession(relay, row, EndCause.KILLED, EndPhase.CONNECT);
-  return 1;
+  if (state === SessionState.FREE || state === SessionState.ABANDONED) return false;
+  return relay.sessions[base + S_GENERATION] === generation;
+}
+
+function cutListed(relay: Relay, order: Extract<Order, { kind: "cut-listed" }>): number {
+  const { sessions, most, idleMs, reason, resetClients } = order;
+  let ended = 0;
+  for (let at = 0; at < sessions.length && ended < most; at += 2) {
+    const row = sessions[at];
+    if (!isLive(relay, row, sessions[at + 1]) || (idleMs > 0 && !isQuiet(relay, row, idleMs))) continue;
+    cutSession(relay, row, reason, resetClients);
+    ended++;
+  }
+  takeGrants(relay, takeGrant);
+  return ended;
 }
 
 /** Walks the named server's own list, else all rows of the thread. */
@@ -138,14 +159,14 @@ function cutSelected(relay: Relay, selector: Selector): number {
 
 function cutIfSelected(relay: Relay, row: number, selector: Selector): number {
   if (!isSelected(selector, relay.sessions, relay.sessionsF64, rowBase(row), relay.now)) return 0;
-  closeSession(relay, row, EndCause.KILLED, EndPhase.CONNECT);
+  cutSession(relay, row, CutReason.OPERATOR);
   return 1;
 }
 
 function cutAll(relay: Relay): number {
   let ended = 0;
   for (let row = relay.firstRow; row < relay.firstRow + relay.rowsUsed; row++) {
-    ended += cutSession(relay, row, relay.sessions[rowBase(row) + S_GENERATION]);
+    ended += cutOne(relay, row, relay.sessions[rowBase(row) + S_GENERATION], CutReason.HARD_STOP);
   }
   return ended;
 }

@@ -55,7 +55,7 @@ function drawRows(relay: Relay, rows: number[], most: number): number[] {
  * No byte has moved for so long, and none is anywhere between the client and the server: not in our buffers, not unread in a
  * socket, and none that the server has not acknowledged. What is on its way to the client gets there, because that end is orderly.
  */
-function isQuiet(relay: Relay, row: number, idleMs: number): boolean {
+export function isQuiet(relay: Relay, row: number, idleMs: number): boolean {
   const base = rowBase(row);
   if (relay.now - lastActiveMs(relay.sessionsF64, rowBaseF64(row)) < idleMs) return false;
   if (bytesHeld(relay.sessions, base) > 0) return false;

@@ -1,7 +1,7 @@
 // One turn of a relay thread: wait, then handle what came. Orders come before everything: they are looked for between any
 // two events (guarantee G7).
 
-import { CT_BUSY_MS, CT_EVENTS, CT_IDLE_MS, CT_PIPES_FREE, CT_PIPES_USED, CT_TURNS } from "../memory/counters.ts";
+import { CT_BUSY_MS, CT_IDLE_MS, CT_PIPES_FREE, CT_PIPES_USED } from "../memory/counters.ts";
 import { D_FLAGS, DF_READY } from "../memory/session-row.ts";
 import { EINTR } from "../sys/constants.ts";
 import { applyOrders } from "./apply-order.ts";
@@ -27,7 +27,6 @@ export function runTurn(relay: Relay, maxWaitMs: number): void {
   const own = relay.ownCounters;
   counters[own + CT_BUSY_MS] += timeout === 0 ? relay.now - started : before - started;
   if (timeout !== 0) counters[own + CT_IDLE_MS] += relay.now - before;
-  counters[own + CT_TURNS]++;
   if (count < 0 && count !== -EINTR)
     throw new Error(`relay ${relay.thread}: waiting for events failed (errno ${-count})`);
   for (let i = 0; i < count; i++) {
@@ -38,7 +37,6 @@ export function runTurn(relay: Relay, maxWaitMs: number): void {
       relay.listenersWaiting = true;
     } else dispatchEvent(relay, i);
   }
-  if (count > 0) counters[own + CT_EVENTS] += count;
   obey(relay);
   takeHandedOver(relay);
   relay.wheel.advance(relay.onTimer);

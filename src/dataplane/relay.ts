@@ -7,6 +7,7 @@ import { TimerWheel } from "../base/timer-wheel.ts";
 import { W_CONNECTIONS, WT_ORDERS } from "../memory/control-words.ts";
 import type { Order } from "../memory/order.ts";
 import { P_EPOCH, PROXY_WORDS } from "../memory/proxy-row.ts";
+import { ADDRESS_WORDS } from "../memory/record-row.ts";
 import { SESSION_WORDS } from "../memory/session-row.ts";
 import { type SharedMemory, threadCounters, threadWords } from "../memory/shared-memory.ts";
 import type { Kernel } from "../sys/kernel.ts";
@@ -55,6 +56,9 @@ export interface Relay {
   /** Room for one sockaddr_in6, for servers whose port follows the client's. */
   readonly sockaddrScratch: Int32Array;
   readonly sockaddrScratchAddress: number;
+  /** The addresses of the session that ends, as the end of its record has them; first where the kernel writes each. */
+  readonly endAddresses: Int32Array;
+  readonly endAddressesAt: readonly [number, number, number];
   /** First word of this thread's counters and of its control words. */
   readonly ownCounters: number;
   readonly ownWords: number;
@@ -115,6 +119,8 @@ export function createRelay(kernel: Kernel, memory: SharedMemory, ports: RelayPo
   kernel.readClock();
   const now = kernel.clock[0];
   const sockaddrScratch = new Int32Array(new SharedArrayBuffer(28));
+  const endAddresses = new Int32Array(new SharedArrayBuffer(3 * ADDRESS_WORDS * 4));
+  const endAddressesFrom = kernel.addressOf(endAddresses);
   const firstRow = thread * memory.rowsPerThread;
   const ownWords = threadWords(thread);
   const relay: Relay = {
@@ -135,6 +141,8 @@ export function createRelay(kernel: Kernel, memory: SharedMemory, ports: RelayPo
     serversAddress: kernel.addressOf(memory.serversI32),
     sockaddrScratch,
     sockaddrScratchAddress: kernel.addressOf(sockaddrScratch),
+    endAddresses,
+    endAddressesAt: [endAddressesFrom, endAddressesFrom + ADDRESS_WORDS * 4, endAddressesFrom + 2 * ADDRESS_WORDS * 4],
     ownCounters: threadCounters(memory, thread),
     ownWords,
     orderWord: ownWords + WT_ORDERS,

@@ -1,6 +1,6 @@
 // Counters: each relay thread owns a block and is its only writer, so nothing is atomic; readers add the blocks up.
 // Float64 words, so that byte counts stay exact up to 2^53. A block has a part for the thread, one for each proxy, one for
-// each server. Only CT_..._AVG words are not sums.
+// each server. Averages, maxima and the time of the last session are no sums.
 
 /** Words of a proxy's block. Front side first, back side from CB_. */
 export const PROXY_COUNTERS = 32;
@@ -22,7 +22,7 @@ export const CB_ASSIGNED = 12;
 export const CB_CONNECT_ATTEMPTS = 13;
 /** ms of the relay's wall clock when a session was last assigned, 0: never. */
 export const CB_LAST_SESSION_WALL = 14;
-/** Sums in ms and maxima, over established sessions; CB_TIMED counts them. */
+/** Sliding averages and maxima in ms, over established sessions; CB_TIMED counts them. */
 export const CB_QUEUE_MS_AVG = 15;
 export const CB_CONNECT_MS_AVG = 16;
 export const CB_TOTAL_MS_AVG = 17;
@@ -36,7 +36,7 @@ export const CF_CUT = 23;
 /** Established sessions whose server reset them. */
 export const CB_RESPONSE_ERRORS = 24;
 
-/** Words of a server's block: the CB_ offsets mean the same there, from 0. */
+/** Words of a server's block: each means what the CB_ word of that name does. */
 export const SERVER_COUNTERS = 24;
 export const CS_SESSIONS = 0;
 export const CS_BYTES_IN = 1;
@@ -72,8 +72,6 @@ export const CT_RESOURCE_ERRORS = 5;
 export const CT_RESOURCE_ERRNO = 6;
 /** Records that found the event ring full. */
 export const CT_RECORDS_DROPPED = 7;
-export const CT_TURNS = 8;
-export const CT_EVENTS = 9;
 /** Events that named a session that had ended. */
 export const CT_STALE_EVENTS = 10;
 /** Times a full frontend or process made the thread stop accepting. */

@@ -1,6 +1,7 @@
 // What the control thread and a relay thread say to each other. Plain numbers, because all state stands in shared memory: an
 // order says where to look.
 
+import type { CutReason } from "./cut-reason.ts";
 import type { Selector } from "./selector.ts";
 import type { SharedBuffers } from "./shared-memory.ts";
 
@@ -22,6 +23,7 @@ export interface CutManner {
   readonly idleMs: number;
   /** Clients are reset; else their connections end in good order. */
   readonly resetClients: boolean;
+  readonly reason: CutReason;
 }
 
 export type OrderBody =
@@ -34,14 +36,18 @@ export type OrderBody =
   | { readonly kind: "unlisten"; readonly listener: number }
   /** A server's state, weight, limit or place in its backend changed: sessions that wait for it are looked at again. */
   | { readonly kind: "server-changed"; readonly server: number; readonly backend: number }
-  /** Ends all sessions of the server that are older than its cut generation, with its cut cause. */
+  /** Ends all sessions of the server that are older than its cut generation, for its cut reason. */
   | { readonly kind: "cut-server"; readonly server: number; readonly resetClients: boolean }
   /** Ends so many of the server's sessions on this thread; all of them if there are no more. */
   | ({ readonly kind: "cut-some"; readonly server: number; readonly most: number } & CutManner)
+  /** Takes what is on its way to the thread, connections and turns in a queue, into its table. */
+  | { readonly kind: "gather" }
+  /** Ends so many of these sessions of the thread that are still there; row and generation by turns, who goes first first. */
+  | ({ readonly kind: "cut-listed"; readonly sessions: readonly number[]; readonly most: number } & CutManner)
   | { readonly kind: "cut-session"; readonly row: number; readonly generation: number }
   /** Ends every session of the thread that is selected; one that was handed over to the thread by then is among them. */
   | { readonly kind: "cut-selected"; readonly selector: Selector }
-  /** Ends every session (the hard stop). */
+  /** Ends every session: the hard stop. */
   | { readonly kind: "cut-all" }
   /** A limit on new sessions changed: listeners that were given up because of it are looked at again. */
   | { readonly kind: "limits-changed" }

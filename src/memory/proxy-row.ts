@@ -67,5 +67,7 @@ export const PF_RECORD_ACCEPT = 128;
 export const PF_FENCE = 256;
 /** `option allbackups`. */
 export const PF_ALL_BACKUPS = 512;
+/** Records hold the addresses of both connections. */
+export const PF_RECORD_ADDRESSES = 1024;
 
 export const BalanceCode = { roundrobin: 0, leastconn: 1, source: 2, first: 3, random: 4 } as const;

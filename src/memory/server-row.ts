@@ -52,8 +52,8 @@ export const V_ERROR_ALARMS = 27;
 export const V_EMPTY_WANTED = 31;
 /** For portKind "client": added to the client's destination port. */
 export const V_PORT_OFFSET = 21;
-/** EndCause of the sessions that the last cut ends: the operator's, or that the server went down, or a better one came up. */
-export const V_CUT_CAUSE = 22;
+/** CutReason of the sessions that the last cut ends. */
+export const V_CUT_REASON = 22;
 /** Atomic: where in the row the sockaddr in force starts (one of V_ADDR_PLACES) in the low half, its bytes in the high. */
 export const V_ADDR = 15;
 /** The two places for a sockaddr (up to sockaddr_un, 110 bytes): a new address is written to the idle one. */

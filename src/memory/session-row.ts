@@ -1,5 +1,7 @@
-// The layout of one session's row: its whole state. A row belongs to the relay thread that accepted the session; the
+// The layout of one session's row: its whole state. A row belongs to the relay thread that serves the session; the
 // control thread only reads it. Offsets are Int32 words, or Float64 words where the name ends in _F64.
+
+import { SESSIONS_MAX } from "../base/limits.ts";
 
 /** Int32 words of a row (320 bytes, five cache lines). */
 export const SESSION_WORDS = 80;
@@ -45,6 +47,8 @@ export const S_END_CAUSE = 28;
 export const S_END_PHASE = 29;
 /** errno of the last failed connection attempt, 0 if none. */
 export const S_CONNECT_ERRNO = 30;
+/** Why it was ended before its time: a CutReason. */
+export const S_END_REASON = 31;
 /** Client's and server's direction: see D_ offsets. */
 export const S_UP = 32;
 export const S_DOWN = 40;
@@ -134,6 +138,6 @@ export const DF_MAY_SPLICE = 128;
 export const DF_FIN_SEEN = 256;
 
 /** A session's public identity: unique over the life of the process, so a stale one never names another session. */
-export const sessionIdOf = (row: number, generation: number): number => (generation >>> 0) * 2097152 + row;
-export const rowOfSessionId = (id: number): number => id % 2097152;
-export const generationOfSessionId = (id: number): number => Math.floor(id / 2097152) | 0;
+export const sessionIdOf = (row: number, generation: number): number => (generation >>> 0) * SESSIONS_MAX + row;
+export const rowOfSessionId = (id: number): number => id % SESSIONS_MAX;
+export const generationOfSessionId = (id: number): number => Math.floor(id / SESSIONS_MAX) | 0;

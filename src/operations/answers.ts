@@ -62,8 +62,11 @@ export function refusalText(change: Change, code: RefusalCode, detail: string): 
 /** Refusals that HAProxy calls no error: what was asked for is so already. */
 const NOTICES: ReadonlySet<RefusalCode> = new Set(["already-paused", "not-paused"]);
 
-/** The answer to a change: `success` when it was done, else the refusal's text. */
+/** The answer to a change: `success` when it was done, else the refusal's text. A cut that left sessions behind is none. */
 export function answerOf(change: Change, receipt: Receipt, success: Answer = SILENT): Answer {
-  if (receipt.done) return success;
+  if (receipt.done) {
+    if (change.kind !== "cut-server" || receipt.survivors === 0) return success;
+    return failure(`${receipt.survivors} sessions are still there, which is a defect of Headgate (use 'show sess').`);
+  }
   return (NOTICES.has(receipt.code) ? notice : failure)(refusalText(change, receipt.code, receipt.detail));
 }

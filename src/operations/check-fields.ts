@@ -1,7 +1,7 @@
-// What `show stat` and `show servers state` say about a server's health check and agent.
+// What `show stat` says about a server's health check and agent.
 
 import { type CheckState, checkedServer } from "../control/health/health-entry.ts";
-import { CHECK_RESULT, CHECK_STATUS, hasCode, resultKindOf, statusWords } from "../control/health/result.ts";
+import { hasCode, statusWords } from "../control/health/result.ts";
 import { isRunning } from "../control/health/state-machine.ts";
 import type { ServerEntry } from "../control/registry.ts";
 
@@ -49,41 +49,4 @@ export function healthColumns(server: ServerEntry): Values {
     ...columnsOf("check", "last_chk", check, seen.check, kept),
     ...columnsOf("agent", "last_agt", agent, agent),
   };
-}
-
-const IN_PROGRESS = 1;
-const CONFIGURED = 2;
-const ENABLED = 4;
-const PAUSED = 8;
-const AGENT = 16;
-
-function stateBits(check: CheckState): number {
-  const { counter } = check;
-  return (
-    (check.inProgress ? IN_PROGRESS : 0) |
-    (counter.configured ? CONFIGURED : 0) |
-    (counter.enabled ? ENABLED : 0) |
-    (counter.paused ? PAUSED : 0)
-  );
-}
-
-/** Columns of `show servers state`: status, result and health of the check, its state bits, and the agent's. */
-export function checkStateColumns(server: ServerEntry): readonly number[] {
-  const { check, agent } = server.health;
-  const status = check.last?.status ?? "INI";
-  const result = check.isAwaited ? CHECK_RESULT.unknown : CHECK_RESULT[resultKindOf(status)];
-  const agentBits = stateBits(agent) | (agent.counter.configured ? AGENT : 0);
-  return [CHECK_STATUS[status], result, check.counter.health, stateBits(check), agentBits];
-}
-
-/** Columns of `show servers state`: port and address that checks go to, address and port of the agent. */
-export function checkTargetColumns(server: ServerEntry): readonly (string | number)[] {
-  const { health, agent } = server.config;
-  const running = server.health;
-  return [
-    running.check.port ?? health?.port ?? 0,
-    running.check.host ?? health?.addr ?? "-",
-    running.agent.host ?? agent?.addr ?? "-",
-    running.agent.port ?? agent?.port ?? 0,
-  ];
 }

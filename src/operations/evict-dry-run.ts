@@ -2,9 +2,9 @@
 
 import { formatHost } from "../base/address.ts";
 import type { Program } from "../control/program.ts";
-import type { CountByState } from "../control/reconcile/eviction.ts";
+import { type CountByState, noneByState } from "../control/reconcile/eviction.ts";
 import type { ServerEntry } from "../control/registry.ts";
-import { bytesMoved, EVERY_SESSION, lastActiveMs } from "../memory/selector.ts";
+import { bytesMoved, EVERY_SESSION, lastActiveMs, type Selector } from "../memory/selector.ts";
 import { SERVER_WORDS, V_ATTACHED, V_QUEUE_LENGTH, V_USABLE, V_WEIGHT } from "../memory/server-row.ts";
 import { phaseOf, SessionPhase } from "../memory/session-phase.ts";
 import { S_ACCEPT_F64, S_CLIENT_ADDR } from "../memory/session-row.ts";
@@ -30,7 +30,9 @@ interface Named {
 }
 
 export interface EvictionForecast {
-  readonly server: string;
+  /** Null for sessions, which have `filter` instead. */
+  readonly server: string | null;
+  readonly filter: string | null;
   readonly dryRun: true;
   readonly matched: number;
   readonly byState: CountByState;
@@ -42,22 +44,27 @@ export interface EvictionForecast {
   readonly clientAddresses: number;
   /** Sessions by the time since a byte moved. */
   readonly idle: Readonly<Record<string, number>>;
-  /** Usable servers of the backend: sessions now, and if all came back, by weight. */
+  /** For a server, usable ones of its backend: sessions now, and if all came back, by weight. */
   readonly others: readonly { readonly server: string; readonly sessions: number; readonly after: number }[];
 }
 
-/** Looks at the server's sessions as they are now. */
-export async function forecast(program: Program, server: ServerEntry): Promise<EvictionForecast> {
-  const table = program.memory.serversI32;
-  const row = server.index * SERVER_WORDS;
-  const queued = Atomics.load(table, row + V_QUEUE_LENGTH);
-  const byState: CountByState = { queued, connecting: 0, turnAround: 0, established: 0, halfClosed: 0 };
+/** Who would be evicted: a server's sessions and those that wait for it, or those that a filter selects. */
+export type EvictionTarget =
+  | { readonly server: ServerEntry; readonly selector?: undefined }
+  | { readonly server?: undefined; readonly selector: Selector; readonly filter: string };
+
+/** Looks at the sessions as they are now. */
+export async function forecast(program: Program, target: EvictionTarget): Promise<EvictionForecast> {
+  const { server } = target;
+  const byState = noneByState();
+  if (server !== undefined) byState.queued = queuedFor(program, server);
   const idle: Record<string, number> = Object.fromEntries(IDLE_BUCKETS.map(([name]) => [name, 0]));
   const clients = new Map<string, number>();
   let oldest: EvictionForecast["oldest"] = null;
   let busiest: EvictionForecast["busiest"] = null;
-  let matched = queued;
-  await forSelected(program, { ...EVERY_SESSION, server: server.index }, ({ reader, nowMs }) => {
+  let matched = byState.queued;
+  const selector = server === undefined ? target.selector : { ...EVERY_SESSION, server: server.index };
+  await forSelected(program, selector, ({ reader, nowMs }) => {
     const { words, f64 } = reader;
     matched++;
     byState[STATE_NAMES[phaseOf(words, 0)] ?? "established"]++;
@@ -74,7 +81,8 @@ export async function forecast(program: Program, server: ServerEntry): Promise<E
   });
   const sorted = [...clients].sort(([, a], [, b]) => b - a);
   return {
-    server: `${server.backend.name}/${server.name}`,
+    server: server === undefined ? null : `${server.backend.name}/${server.name}`,
+    filter: server === undefined ? target.filter : null,
     dryRun: true,
     matched,
     byState,
@@ -83,11 +91,15 @@ export async function forecast(program: Program, server: ServerEntry): Promise<E
     clients: sorted.slice(0, CLIENTS_LISTED).map(([address, sessions]) => ({ address, sessions })),
     clientAddresses: clients.size,
     idle,
-    others: othersAfter(program, server, matched),
+    others: server === undefined ? [] : othersAfter(program, server, matched),
   };
 }
 
+const queuedFor = ({ memory }: Program, { index }: ServerEntry): number =>
+  Atomics.load(memory.serversI32, index * SERVER_WORDS + V_QUEUE_LENGTH);
+
 const STATE_NAMES: Readonly<Record<number, keyof CountByState>> = {
+  [SessionPhase.QUEUED]: "queued",
   [SessionPhase.CONNECTING]: "connecting",
   [SessionPhase.TURN_AROUND]: "turnAround",
   [SessionPhase.ESTABLISHED]: "established",
@@ -114,7 +126,7 @@ export function forecastText(forecast: EvictionForecast): string {
   const { oldest, busiest } = forecast;
   const more = forecast.clientAddresses - forecast.clients.length;
   return [
-    `Dry run of an eviction of ${forecast.server}: nothing was changed.\n`,
+    `Dry run of an eviction of ${forecast.server ?? `sessions ${forecast.filter}`}: nothing was changed.\n`,
     line("sessions", `${forecast.matched} (${byStateText(forecast.byState)})`),
     oldest === null ? "" : line("oldest", `${oldest.id} from ${oldest.client}, ${Math.round(oldest.ageMs / 1000)}s`),
     busiest === null ? "" : line("busiest", `${busiest.id} from ${busiest.client}, ${busiest.bytes} bytes`),
@@ -129,6 +141,8 @@ export function forecastText(forecast: EvictionForecast): string {
     ...forecast.others.map(({ server, sessions, after }) =>
       line("other", `${server} has ${sessions}, would have ${after}`),
     ),
-    forecast.others.length === 0 ? line("other", "no other server is usable: clients that come back are refused") : "",
+    forecast.others.length === 0 && forecast.server !== null
+      ? line("other", "no other server is usable: clients that come back are refused")
+      : "",
   ].join("");
 }

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { InMemoryProgram } from "../../test/unit/in-memory-program.ts";
 import { EVICT_NOW } from "../control/reconcile/eviction.ts";
-import { parseEvictWords } from "./evict-words.ts";
+import { EVERY_SESSION } from "../memory/selector.ts";
+import { parseEvictSessions, parseEvictWords } from "./evict-words.ts";
 import { askedText } from "./eviction-receipt.ts";
 
 const parse = (line: string) => parseEvictWords(line === "" ? [] : line.split(" "));
@@ -45,5 +47,48 @@ describe("the words of evict server", () => {
     for (const word of ["nope", "constructor", "toString"]) {
       expect(parse(`${word} 1s`).error).toMatch(new RegExp(`^Unknown word '${word}'\\. Usage: evict server `));
     }
+  });
+});
+
+describe("the words of evict sessions", () => {
+  const parseSessions = async (line: string) => {
+    const program = await InMemoryProgram.start();
+    return parseEvictSessions(program.registry, line === "" ? [] : line.split(" "));
+  };
+
+  it.each([
+    ["backend be", {}, "backend be", "at once"],
+    ["server be/s1 from 10.0.0.0/8 rate 5", { phases: 0 }, "server be/s1 and from 10.0.0.0/8", "rate 5, order random"],
+    ["idle 10m", { idleMs: 600_000 }, "idle 10m", "at once"],
+    ["idle 60 idle 200ms", { idleMs: 60_000 }, "idle 60", "idle 200ms"],
+    ["frontend fe and idle 10s drain 1s", { idleMs: 10_000 }, "frontend fe and idle 10s", "drain 1s"],
+    ["frontend fe idle 10s drain 1s", { idleMs: 0 }, "frontend fe", "drain 1s, idle 10s"],
+    [
+      "older 1h and state established client rst",
+      { olderMs: 3_600_000 },
+      "older 1h and state established",
+      "client rst",
+    ],
+  ])("%j", async (line, selector, filter, asked) => {
+    const { found } = await parseSessions(line);
+    expect(found!.selector).toMatchObject(selector);
+    expect(found!.selector).not.toEqual(EVERY_SESSION);
+    expect(found!.filter).toBe(filter);
+    expect(askedText(found!.request)).toBe(asked);
+  });
+
+  it.each([
+    ["", /^Which sessions\? At least one filter is needed: .* Usage: evict sessions /],
+    ["over 10s", /^Which sessions\? At least one filter is needed: /],
+    ["over 10s backend be", /^Which sessions\? At least one filter is needed: /],
+    ["backend be over 10s from 10.0.0.1", /^Filters come before options: 'from'\.$/],
+    ["backend be delete", /^'delete' and 'destroy-foreign' are for 'evict server'\.$/],
+    ["backend be destroy-foreign", /^'delete' and 'destroy-foreign' are for 'evict server'\.$/],
+    ["backend be idle 10", /^'idle' expects a time with its unit/],
+    ["backend be nonsense", /^Unknown word 'nonsense'\. Usage: evict sessions /],
+    ["server be/none", /^No such server\.$/],
+    ["backend be and over 10s", /^'and' stands between two filters\.$/],
+  ])("%j is refused", async (line, error) => {
+    expect((await parseSessions(line)).error).toMatch(error);
   });
 });

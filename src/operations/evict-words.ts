@@ -1,7 +1,10 @@
-// The words behind `evict server <b>/<s>`. Times need their unit: a command that cuts sessions does not guess.
+// The words behind `evict server <b>/<s>` and `evict sessions`. Times need their unit: a command that cuts sessions does not guess.
 
 import { parseTimeMs } from "../base/units.ts";
 import { EVICT_NOW, type EvictionOrder, type EvictionRequest } from "../control/reconcile/eviction.ts";
+import type { Registry } from "../control/registry.ts";
+import type { Selector } from "../memory/selector.ts";
+import { isFilterWord, NO_FILTER, SelectorWords } from "./selector-words.ts";
 import type { Found } from "./targets.ts";
 
 export interface EvictWords {
@@ -14,12 +17,55 @@ export const EVICT_USAGE =
   "evict server <b>/<s> [drain <time>] [idle <time>] [over <time> | rate <n>] [order idle|oldest|random] " +
   "[deadline <time>] [client fin|rst] [dry-run] [delete] [destroy-foreign] [json]";
 
+export const EVICT_SESSIONS_USAGE =
+  "evict sessions <filter> [and <filter>]* [drain <time>] [idle <time>] [over <time> | rate <n>] [order idle|oldest|random] " +
+  "[deadline <time>] [client fin|rst] [dry-run] [json]";
+
 const RATE_MAX = 1_000_000;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** Reads them; each may stand once, in any order. */
-export function parseEvictWords(args: readonly string[]): Found<EvictWords> {
+/** What `evict sessions` was asked for. */
+export interface EvictSessionsWords extends EvictWords {
+  readonly selector: Selector;
+  /** The filters as they were given, with "and" between them. */
+  readonly filter: string;
+}
+
+/**
+ * Reads filters, then options. `idle` is both: the filter where only a filter can stand, as the first word or behind "and", and the
+ * option everywhere else.
+ */
+export function parseEvictSessions(registry: Registry, args: readonly string[]): Found<EvictSessionsWords> {
+  const filters = new SelectorWords(registry);
+  const given: string[] = [];
+  let at = 0;
+  while (at < args.length && !(args[at] === "idle" && at > 0)) {
+    const taken = filters.take(args, at);
+    if (taken.error !== undefined) return taken;
+    if (taken.found === 0) break;
+    given.push(
+      args
+        .slice(at, at + taken.found)
+        .join(" ")
+        .replace(/^and /, ""),
+    );
+    at += taken.found;
+  }
+  if (filters.isEmpty) return { error: `${NO_FILTER} Usage: ${EVICT_SESSIONS_USAGE}` };
+  const misplaced = args.slice(at).find((word) => isFilterWord(word) && word !== "idle");
+  if (misplaced !== undefined) return { error: `Filters come before options: '${misplaced}'.` };
+  const words = parseEvictWords(args.slice(at), EVICT_SESSIONS_USAGE);
+  if (words.error !== undefined) return words;
+  const { request } = words.found;
+  if (request.deleteServer || request.destroyForeign) {
+    return { error: "'delete' and 'destroy-foreign' are for 'evict server'." };
+  }
+  return { found: { ...words.found, selector: filters.selector, filter: given.join(" and ") } };
+}
+
+/** Reads the options; each may stand once, in any order. */
+export function parseEvictWords(args: readonly string[], usage = EVICT_USAGE): Found<EvictWords> {
   const request: Mutable<EvictionRequest> = { ...EVICT_NOW };
   const given = new Set<string>();
   for (let at = 0; at < args.length; ) {
@@ -31,7 +77,7 @@ export function parseEvictWords(args: readonly string[]): Found<EvictWords> {
       continue;
     }
     const read = Object.hasOwn(VALUES, word) ? VALUES[word] : undefined;
-    if (read === undefined) return { error: `Unknown word '${word}'. Usage: ${EVICT_USAGE}` };
+    if (read === undefined) return { error: `Unknown word '${word}'. Usage: ${usage}` };
     const error = read(request, args[at + 1]);
     if (error !== undefined) return { error };
     at += 2;

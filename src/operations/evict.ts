@@ -1,29 +1,21 @@
-// `evict server`, `evict cancel`, `show evictions`: a server taken out with a receipt. The answer comes when the eviction is over; it
-// goes on if nobody is left to hear of it.
+// `evict server`, `evict sessions`, `evict cancel`, `show evictions`: sessions are let go, with a receipt. The answer comes when the eviction
+// is over; it goes on if nobody is left to hear of it.
 
 import type { Change } from "../control/change.ts";
-import { carrierOf } from "../control/kernel-answer.ts";
 import type { Program } from "../control/program.ts";
 import type { Eviction } from "../control/reconcile/eviction.ts";
-import type { ServerEntry } from "../control/registry.ts";
-import {
-  generationOfSessionId,
-  rowOfSessionId,
-  S_BYTES_DOWN_F64,
-  S_GENERATION,
-  SESSION_WORDS,
-} from "../memory/session-row.ts";
+import { EVERY_SESSION } from "../memory/selector.ts";
 import { answerOf, dump, failure, info, warning } from "./answers.ts";
-import { forecast, forecastText } from "./evict-dry-run.ts";
-import { EVICT_USAGE, parseEvictWords } from "./evict-words.ts";
+import { noteCarrier } from "./carrier.ts";
+import { type EvictionTarget, forecast, forecastText } from "./evict-dry-run.ts";
+import { EVICT_SESSIONS_USAGE, EVICT_USAGE, parseEvictSessions, parseEvictWords } from "./evict-words.ts";
 import { receiptLine, receiptOf, receiptText } from "./eviction-receipt.ts";
 import type { Answer, Operation, OperationContext } from "./operation.ts";
-import { shownId } from "./session-lines.ts";
+import { SELECTOR_USAGE } from "./selector-words.ts";
 import { findTarget } from "./targets.ts";
 
-/** How long the note to a client whose own session ends may take to get through. */
-const NOTE_MOST_MS = 500;
-const NOTE_LOOK_MS = 5;
+/** What follows for the session that the order came through. */
+const RECEIPT_KEPT = "ends with the others: if no receipt follows, another connection gets it by 'show evictions'.";
 
 export const evictServer: Operation = {
   words: ["evict", "server"],
@@ -37,29 +29,52 @@ export const evictServer: Operation = {
     const words = parseEvictWords(args.slice(1));
     if (words.error !== undefined) return failure(words.error);
     const { request, dryRun, json } = words.found;
-    if (dryRun) {
-      const found = await forecast(program, target.found);
-      return json ? dump(jsonText(found)) : info(forecastText(found).trimEnd());
-    }
-    await noteCarrier(context, target.found, json);
-    const change: Change = { kind: "evict-server", server: target.found, request };
-    const receipt = await program.commit(change);
-    if (!receipt.done || receipt.eviction === undefined) return answerOf(change, receipt);
-    await untilOver(context, receipt.eviction);
-    return receiptAnswer(program, receipt.eviction, json);
+    if (dryRun) return dryRunAnswer(program, { server: target.found }, json);
+    await noteCarrier(context, { selector: { ...EVERY_SESSION, server: target.found.index } }, RECEIPT_KEPT, json);
+    return evict(context, { kind: "evict-server", server: target.found, request }, json);
   },
 };
+
+export const evictSessions: Operation = {
+  words: ["evict", "sessions"],
+  args: "<filter> <option>*",
+  level: "admin",
+  summary: "let the sessions go that all filters match now, with a receipt (evict help: options)",
+  async run(context, args) {
+    const { program } = context;
+    const words = parseEvictSessions(program.registry, args);
+    if (words.error !== undefined) return failure(words.error);
+    const { selector, filter, request, dryRun, json } = words.found;
+    if (dryRun) return dryRunAnswer(program, { selector, filter }, json);
+    await noteCarrier(context, { selector }, RECEIPT_KEPT, json);
+    return evict(context, { kind: "evict-sessions", selector, filter, request }, json);
+  },
+};
+
+async function dryRunAnswer(program: Program, target: EvictionTarget, json: boolean): Promise<Answer> {
+  const found = await forecast(program, target);
+  return json ? dump(jsonText(found)) : info(forecastText(found).trimEnd());
+}
+
+async function evict(context: OperationContext, change: Change, json: boolean): Promise<Answer> {
+  const { program } = context;
+  const receipt = await program.commit(change);
+  if (!receipt.done || receipt.eviction === undefined) return answerOf(change, receipt);
+  await untilOver(context, receipt.eviction);
+  return receiptAnswer(program, receipt.eviction, json);
+}
 
 export const evictHelp: Operation = {
   words: ["evict", "help"],
   args: "",
   level: "user",
-  summary: "show the options of `evict server`",
+  summary: "show the options of `evict server` and `evict sessions`",
   run: () => info(USAGE),
 };
 
 const USAGE = [
   `Usage: ${EVICT_USAGE}`,
+  `       ${EVICT_SESSIONS_USAGE}`,
   "  drain <time>      cut nobody for so long",
   "  idle <time>       then cut only sessions that have been quiet for so long, with nothing on its way",
   "  over <time>       spread the cuts evenly over so long",
@@ -72,20 +87,24 @@ const USAGE = [
   "  dry-run           only say who would be cut",
   "  json              the receipt as JSON",
   "Without a time or a rate everything is cut at once. Times need their unit: 200ms, 30s, 5m.",
+  "Filters of `evict sessions`, before the options; `idle` is one as the first word or behind `and`:",
+  ...SELECTOR_USAGE,
 ].join("\n");
 
 export const evictCancel: Operation = {
   words: ["evict", "cancel"],
   args: "<id>",
   level: "admin",
-  summary: "stop an eviction; the server stays in maintenance",
+  summary: "stop an eviction; an evicted server stays in maintenance",
   async run({ program }, args) {
     const id = parseEvictionId(args[0]);
     if (id === undefined) return failure("Expects the number of an eviction (use 'show evictions').");
     const change: Change = { kind: "cancel-eviction", id };
     const receipt = await program.commit(change);
     if (!receipt.done || receipt.eviction === undefined) return answerOf(change, receipt);
-    const { backend, name } = receipt.eviction.server;
+    const { server } = receipt.eviction;
+    if (server === undefined) return info(`Eviction ${id} is cancelled, ${receipt.survivors} sessions stay.`);
+    const { backend, name } = server;
     return info(
       `Eviction ${id} is cancelled, ${receipt.survivors} sessions stay. ${backend.name}/${name} is still in maintenance (use 'enable server').`,
     );
@@ -138,33 +157,4 @@ function untilOver({ program, signal }: OperationContext, eviction: Eviction): P
     signal.addEventListener("abort", look);
     look();
   });
-}
-
-/** If the command came through a session of the server itself, its sender is told so while that session still is there. */
-async function noteCarrier(
-  { program, peer, tell }: OperationContext,
-  server: ServerEntry,
-  json: boolean,
-): Promise<void> {
-  if (peer === undefined || tell === undefined) return;
-  const carrier = carrierOf(program.memory, server, peer.host, peer.port);
-  if (carrier === undefined) return;
-  const text =
-    `This command came through session ${shownId(carrier)} of ${server.backend.name}/${server.name}, which ends with the others: ` +
-    "if no receipt follows, another connection gets it by 'show evictions'.";
-  const note = json ? jsonText({ note: text, carrier: shownId(carrier) }) : `${text}\n`;
-  const before = bytesDown(program, carrier);
-  await tell(note);
-  const lastMs = program.nowMs() + NOTE_MOST_MS;
-  while (program.nowMs() < lastMs && bytesDown(program, carrier) < before + note.length) {
-    await new Promise((resolve) => setTimeout(resolve, NOTE_LOOK_MS));
-  }
-}
-
-/** Bytes that the session's client took; infinite once the session is gone. */
-function bytesDown({ memory }: Program, id: number): number {
-  const row = rowOfSessionId(id);
-  if (memory.sessions[row * SESSION_WORDS + S_GENERATION] !== generationOfSessionId(id))
-    return Number.POSITIVE_INFINITY;
-  return memory.sessionsF64[(row * SESSION_WORDS) / 2 + S_BYTES_DOWN_F64];
 }

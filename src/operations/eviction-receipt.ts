@@ -9,14 +9,17 @@ import {
   type EvictionRequest,
   endedThemselves,
   sessionsLeft,
+  sessionsRequeued,
 } from "../control/reconcile/eviction.ts";
 import type { SharedMemory } from "../memory/shared-memory.ts";
 
 /** Keys as in JSON. Times are ms; counts are sessions where nothing else is said. */
 export interface EvictionReceipt {
   readonly id: number;
-  readonly server: string;
-  readonly address: string;
+  /** Null for an eviction of sessions, which has `filter` instead: the words that selected them. */
+  readonly server: string | null;
+  readonly address: string | null;
+  readonly filter: string | null;
   readonly outcome: EvictionOutcome;
   readonly reason: string;
   /** Done, no session is left, and the kernel knows of no connection but those that were ended on demand. */
@@ -35,7 +38,7 @@ export interface EvictionReceipt {
   readonly lastCloseMs: number | null;
   readonly endedMs: number | null;
   readonly survivors: number;
-  /** Null while it runs, and for a server without an IP address and port of its own. */
+  /** Null while it runs, for sessions, and for a server without an IP address and port of its own. */
   readonly kernel: KernelAnswer | null;
   /** Null where it was not asked for. */
   readonly deleted: boolean | null;
@@ -51,8 +54,9 @@ export function receiptOf(memory: SharedMemory, eviction: Eviction): EvictionRec
     kernel === undefined || (kernel.own === 0 && kernel.foreign.every(({ destroyed }) => destroyed === ""));
   return {
     id: eviction.id,
-    server: `${server.backend.name}/${server.name}`,
-    address: server.port === 0 ? server.host : `${server.host}:${server.port}`,
+    server: server === undefined ? null : `${server.backend.name}/${server.name}`,
+    address: server === undefined ? null : server.port === 0 ? server.host : `${server.host}:${server.port}`,
+    filter: eviction.filter ?? null,
     outcome: eviction.outcome,
     reason: eviction.reason,
     verified: eviction.outcome === "done" && survivors === 0 && isProven,
@@ -60,7 +64,7 @@ export function receiptOf(memory: SharedMemory, eviction: Eviction): EvictionRec
     asked: eviction.request,
     matched: eviction.matched,
     byState: eviction.byState,
-    requeued: eviction.byState.queued,
+    requeued: sessionsRequeued(eviction),
     endedThemselves: endedThemselves(memory, eviction),
     cutIdle: eviction.cutIdle,
     cutPaced: eviction.cutPaced,
@@ -107,13 +111,16 @@ export function receiptText(receipt: EvictionReceipt): string {
   const { kernel, outcome, reason, asked } = receipt;
   const verdict = outcome === "done" ? (receipt.verified ? "done, verified empty" : "done, but see below") : outcome;
   const line = (name: string, text: string): string => `  ${`${name}:`.padEnd(12)}${text}\n`;
+  const whose = receipt.filter === null ? `${receipt.server} (${receipt.address})` : `sessions ${receipt.filter}`;
   return [
-    `Eviction ${receipt.id} of ${receipt.server} (${receipt.address}): ${verdict}${reason === "" ? "" : ` (${reason})`}.\n`,
+    `Eviction ${receipt.id} of ${whose}: ${verdict}${reason === "" ? "" : ` (${reason})`}.\n`,
     line("asked", askedText(asked)),
     line("sessions", `${receipt.matched} (${byStateText(receipt.byState)})`),
     line(
       "let go",
-      `${receipt.endedThemselves} ended by themselves, ${receipt.requeued} sent to other servers, ${receipt.cutIdle} cut when idle, ` +
+      `${receipt.endedThemselves} ended by themselves, ` +
+        (receipt.filter === null ? `${receipt.requeued} sent to other servers, ` : "") +
+        `${receipt.cutIdle} cut when idle, ` +
         `${receipt.cutPaced} cut at pace, ${receipt.cutAtDeadline} cut at the deadline`,
     ),
     line("discarded", `${receipt.bytesDiscarded} bytes`),
@@ -140,8 +147,9 @@ function foreignText({ local, remote, state, pid, process, destroyed }: KernelAn
 /** One line for `show evictions`, without a line feed. */
 export function receiptLine(receipt: EvictionReceipt): string {
   const cut = receipt.cutIdle + receipt.cutPaced + receipt.cutAtDeadline;
+  const whose = receipt.filter === null ? `server=${receipt.server}` : `sessions=[${receipt.filter}]`;
   return (
-    `${receipt.id}: server=${receipt.server} outcome=${receipt.outcome} verified=${receipt.verified ? "yes" : "no"} ` +
+    `${receipt.id}: ${whose} outcome=${receipt.outcome} verified=${receipt.verified ? "yes" : "no"} ` +
     `started=${receipt.started} matched=${receipt.matched} themselves=${receipt.endedThemselves} requeued=${receipt.requeued} ` +
     `cut=${cut} left=${receipt.survivors} asked=[${askedText(receipt.asked)}]`
   );

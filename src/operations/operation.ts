@@ -2,6 +2,7 @@
 // words, run an operation and encode its answer; nothing else happens there.
 
 import type { AdminLevel } from "../config/model.ts";
+import type { ManagementPeer } from "../control/kernel-answer.ts";
 import type { Program } from "../control/program.ts";
 
 /** syslog's numbers, as `set severity-output` shows them. */
@@ -39,7 +40,7 @@ export interface OperationContext {
   /** Aborted when nobody is left who could take the answer. A closed sending side alone is not that. */
   readonly signal: AbortSignal;
   /** Where the command came from, where that is an IP address; undefined for a unix socket. */
-  readonly peer?: { readonly host: string; readonly port: number } | undefined;
+  readonly peer?: ManagementPeer | undefined;
   /** Says something before the answer, at once. */
   readonly tell?: (text: string) => Promise<unknown>;
 }

@@ -116,6 +116,14 @@ describe("changes", () => {
     expect(program.changes).toMatchObject([change]);
   });
 
+  it("a cut that leaves sessions behind is not answered with silence", async () => {
+    // The relays of this program acknowledge and do nothing.
+    const program = await InMemoryProgram.start();
+    program.addSession();
+    const answer = await run(program, "shutdown sessions server be/s1");
+    expect(answer).toBe("1 sessions are still there, which is a defect of Headgate (use 'show sess').\n");
+  });
+
   it.each([
     "set server be/s1 weight 257",
     "set server be/s1 addr 10.0.0.1 port 99999",

@@ -1,4 +1,4 @@
-// The filter language of `show sess` and `shutdown sessions`: words to a Selector. Filters are combined by "and", which may be written.
+// The filter language of `show sess`, `shutdown sessions` and `evict sessions`: words to a Selector. Filters are combined by "and", which may be written.
 
 import { parseNetwork } from "../base/address.ts";
 import { parseSizeBytes, parseTimeMs } from "../base/units.ts";
@@ -29,7 +29,7 @@ const STATES: Readonly<Record<string, number>> = {
 const WORDS = ["server", "backend", "frontend", "from", "older", "idle", "bytes-over", "state"] as const;
 type Word = (typeof WORDS)[number];
 
-const isFilterWord = (word: string | undefined): word is Word => WORDS.some((known) => known === word);
+export const isFilterWord = (word: string | undefined): word is Word => WORDS.some((known) => known === word);
 
 /** Collects filters, one after the other. */
 export class SelectorWords {
@@ -122,6 +122,8 @@ const MISSING: Readonly<Record<Word, string>> = {
   state: "Missing state name.",
 };
 
+export const NO_FILTER = `Which sessions? At least one filter is needed: ${WORDS.join(", ")}.`;
+
 /** A selector of nothing but filters; at least one. */
 export function parseSelector(registry: Registry, args: readonly string[]): Found<Selector> {
   const words = new SelectorWords(registry);
@@ -131,6 +133,6 @@ export function parseSelector(registry: Registry, args: readonly string[]): Foun
     if (taken.found === 0) return { error: `Unknown filter '${args[at]}' (known: ${WORDS.join(", ")}).` };
     at += taken.found;
   }
-  if (words.isEmpty) return { error: `Which sessions? At least one filter is needed: ${WORDS.join(", ")}.` };
+  if (words.isEmpty) return { error: NO_FILTER };
   return { found: words.selector };
 }

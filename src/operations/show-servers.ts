@@ -2,54 +2,13 @@
 
 import type { Program } from "../control/program.ts";
 import { findProxy, type ProxyEntry, type ServerEntry } from "../control/registry.ts";
-import {
-  SERVER_WORDS,
-  V_ADMIN,
-  V_INITIAL_WEIGHT,
-  V_OPER,
-  V_SERVED,
-  V_SERVED_MAX,
-  V_WEIGHT,
-} from "../memory/server-row.ts";
+import { STATE_HEADER, STATE_VERSION, shownHost, shownPortNumber, stateLine } from "../control/state/state-columns.ts";
+import { SERVER_WORDS, V_SERVED, V_SERVED_MAX } from "../memory/server-row.ts";
 import { dump, failure } from "./answers.ts";
-import { checkStateColumns, checkTargetColumns } from "./check-fields.ts";
 import type { Answer, Operation } from "./operation.ts";
-import { shownHost, shownPortNumber } from "./state-text.ts";
-
-const STATE_HEADER =
-  "# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight " +
-  "srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state srv_agent_state " +
-  "bk_f_forced_id srv_f_forced_id srv_fqdn srv_port srvrecord srv_use_ssl srv_check_port srv_check_addr srv_agent_addr " +
-  "srv_agent_port";
 
 /** HAProxy's default for idle connections, which TCP does not have. */
 const PURGE_DELAY_MS = 5000;
-
-function stateLine(program: Program, backend: ProxyEntry, server: ServerEntry): string {
-  const { serversI32 } = program.memory;
-  const row = server.index * SERVER_WORDS;
-  const values = [
-    backend.id,
-    backend.name,
-    server.id,
-    server.name,
-    shownHost(server),
-    serversI32[row + V_OPER],
-    serversI32[row + V_ADMIN],
-    serversI32[row + V_WEIGHT],
-    serversI32[row + V_INITIAL_WEIGHT],
-    Math.max(0, Math.floor((Date.now() - server.lastChangeMs) / 1000)),
-    ...checkStateColumns(server),
-    0,
-    server.config.idForced ? 1 : 0,
-    server.fqdn ?? "-",
-    shownPortNumber(server),
-    server.service ?? "-",
-    0,
-    ...checkTargetColumns(server),
-  ];
-  return `${values.join(" ")}\n`;
-}
 
 function connLine(program: Program, backend: ProxyEntry, server: ServerEntry): string {
   const { serversI32 } = program.memory;
@@ -95,7 +54,13 @@ export const showServersState: Operation = {
   args: "[<backend>]",
   level: "user",
   summary: "show each server's state, weight and address",
-  run: ({ program }, [name]) => eachServer(program, name, `1\n${STATE_HEADER}\n`, stateLine),
+  run: ({ program }, [name]) =>
+    eachServer(
+      program,
+      name,
+      `${STATE_VERSION}\n${STATE_HEADER}\n`,
+      (program, _, server) => `${stateLine(program.memory, server)}\n`,
+    ),
 };
 
 export const showServersConn: Operation = {

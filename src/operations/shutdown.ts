@@ -1,10 +1,15 @@
 // `shutdown session`, `shutdown sessions server`: answered when it is done, not when it is asked for.
 
 import type { Change } from "../control/change.ts";
+import { EVERY_SESSION } from "../memory/selector.ts";
 import { answerOf, failure, info } from "./answers.ts";
+import { noteCarrier } from "./carrier.ts";
 import type { Operation } from "./operation.ts";
 import { parseSelector } from "./selector-words.ts";
 import { findTarget } from "./targets.ts";
+
+/** What follows for the session that the order came through. */
+const NO_ANSWER = "ends by it: there may be no answer.";
 
 /** "0x..." as in `show sess`; undefined where it is none. */
 export function parseSessionId(text: string | undefined): number | undefined {
@@ -18,9 +23,11 @@ export const shutdownSession: Operation = {
   args: "<id>",
   level: "admin",
   summary: "end one session (its id as in `show sess`)",
-  async run({ program }, args) {
+  async run(context, args) {
+    const { program } = context;
     const id = args[0]?.startsWith("0x") ? parseSessionId(args[0]) : undefined;
     if (id === undefined) return failure("Session pointer expected (use 'show sess').");
+    await noteCarrier(context, { id }, NO_ANSWER);
     const change: Change = { kind: "cut-session", id };
     return answerOf(change, await program.commit(change));
   },
@@ -37,6 +44,7 @@ export const shutdownSessionsServer: Operation = {
     const { program } = context;
     const target = findTarget(program.registry, args[0]);
     if (target.error !== undefined) return failure(target.error);
+    await noteCarrier(context, { selector: { ...EVERY_SESSION, server: target.found.index } }, NO_ANSWER);
     const change: Change = { kind: "cut-server", server: target.found };
     return answerOf(change, await program.commit(change));
   },
@@ -47,9 +55,11 @@ export const shutdownSessions: Operation = {
   args: "<filter>*",
   level: "admin",
   summary: "end the sessions that all filters match (show sess help: the filters)",
-  async run({ program }, args) {
+  async run(context, args) {
+    const { program } = context;
     const selector = parseSelector(program.registry, args);
     if (selector.error !== undefined) return failure(selector.error);
+    await noteCarrier(context, { selector: selector.found }, NO_ANSWER);
     const change: Change = { kind: "cut-selected", selector: selector.found };
     const receipt = await program.commit(change);
     return answerOf(change, receipt, info(`Sessions ended: ${receipt.done ? receipt.ended : 0}.`));

@@ -67,11 +67,6 @@ export function shownEndpoint(server: ServerEntry): string {
   return server.host.includes(":") ? `[${server.host}]:${port}` : `${server.host}:${port}`;
 }
 
-/** The host alone: "-" where there is none to show (a unix socket, as in HAProxy). */
-export const shownHost = (server: ServerEntry): string => (server.config.endpoint.kind === "inet" ? server.host : "-");
-export const shownPortNumber = (server: ServerEntry): number =>
-  server.config.endpoint.kind === "inet" ? server.port : 0;
-
 /** The two largest units that are not zero: "59s", "1m", "59m39s", "1d2h", "0s". */
 export function shortTime(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));

@@ -5,11 +5,12 @@ import { info } from "./answers.ts";
 import { clearCounters, clearCountersAll } from "./clear-counters.ts";
 import { echo, lowerToOperator, lowerToUser, prompt, quit, setSeverityOutput, setTimeoutCli } from "./connection.ts";
 import { delServer } from "./del-server.ts";
-import { evictCancel, evictHelp, evictServer, showEvictions } from "./evict.ts";
+import { evictCancel, evictHelp, evictServer, evictSessions, showEvictions } from "./evict.ts";
 import { candidates, unknownCommandText, usageLines } from "./find-operation.ts";
 import { setMaxconnFrontend, setMaxconnGlobal } from "./frontend-maxconn.ts";
 import { disableFrontend, enableFrontend, shutdownFrontend } from "./frontend-state.ts";
 import type { Answer, Operation } from "./operation.ts";
+import { plan } from "./plan.ts";
 import { disableAgent, disableHealth, enableAgent, enableHealth } from "./server-health.ts";
 import { setMaxconnServer } from "./server-maxconn.ts";
 import { disableServer, enableServer } from "./server-state.ts";
@@ -59,8 +60,10 @@ export const OPERATIONS: readonly Operation[] = [
   evictCancel,
   evictHelp,
   evictServer,
+  evictSessions,
   getWeight,
   lowerToOperator,
+  plan,
   setMaxconnFrontend,
   setMaxconnGlobal,
   setMaxconnServer,

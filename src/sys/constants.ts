@@ -32,7 +32,6 @@ export const F_SETPIPE_SZ = 1031;
 export const SPLICE_F_MOVE = 1;
 export const SPLICE_F_NONBLOCK = 2;
 export const NETLINK_SOCK_DIAG = 4;
-export const CLOCK_REALTIME = 0;
 export const CLOCK_MONOTONIC = 1;
 export const RLIMIT_NOFILE = 7;
 
@@ -45,7 +44,6 @@ export const EPOLLEXCLUSIVE = 1 << 28;
 export const EPOLLET = 1 << 31;
 export const EPOLL_CTL_ADD = 1;
 export const EPOLL_CTL_DEL = 2;
-export const EPOLL_CTL_MOD = 3;
 
 export const ENOENT = 2;
 export const EINTR = 4;

@@ -11,7 +11,10 @@ export interface Kernel {
   /** The address by which the calls below name memory. The view must stay referenced. */
   addressOf(view: ArrayBufferView): number;
 
-  /** Takes a connection (non-blocking, close-on-exec); writes the peer's sockaddr (at most `room` bytes) and its length. */
+  /**
+   * Takes a connection (non-blocking, close-on-exec). Writes the peer's sockaddr at `address`, at most as many bytes as the word
+   * at `addressLength` says, and its length there.
+   */
   accept(listener: number, address: number, addressLength: number): number;
   /** A non-blocking stream socket. */
   streamSocket(family: number): number;
@@ -42,6 +45,9 @@ export interface Kernel {
   socketError(fd: number): number;
   /** The local port of an IP socket. */
   localPort(fd: number): number;
+  /** Writes the first 28 bytes of a socket's own sockaddr; of its peer's, which it has once it is connected. 0 or -errno. */
+  localAddress(fd: number, address: number): number;
+  peerAddress(fd: number, address: number): number;
 
   /** Watches a session's socket, edge-triggered in both directions; events carry `low` and `high`. */
   watch(poll: number, fd: number, low: number, high: number): number;

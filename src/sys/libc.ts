@@ -25,6 +25,7 @@ export const c = {
   fcntl: bindFunction<(fd: N, command: N, argument: N) => N>("int fcntl(int, int, int)"),
   getrlimit: bindFunction<(resource: N, limits: BigUint64Array) => N>("int getrlimit(int, void *)"),
   getsockname: bindFunction<(fd: N, address: N, length: N) => N>("int getsockname(int, intptr_t, intptr_t)"),
+  getpeername: bindFunction<(fd: N, address: N, length: N) => N>("int getpeername(int, intptr_t, intptr_t)"),
   getsockopt: bindFunction<(fd: N, level: N, name: N, value: N, length: N) => N>(
     "int getsockopt(int, int, int, intptr_t, intptr_t)",
   ),

@@ -67,6 +67,8 @@ export class LinuxKernel implements Kernel {
   private oneAddress: number | undefined = undefined;
   private lingerAddress: number | undefined = undefined;
   private integerAddress: number | undefined = undefined;
+  private wakeAddress: number | undefined = undefined;
+  private readAddress: number | undefined = undefined;
 
   constructor() {
     const words = this.words;
@@ -77,6 +79,8 @@ export class LinuxKernel implements Kernel {
     this.oneAddress = this.base + ONE_WORD * 4;
     this.lingerAddress = this.base + LINGER_WORD * 4;
     this.integerAddress = this.base + INTEGER_WORD * 4;
+    this.wakeAddress = this.base + EVENTFD_WORD * 4;
+    this.readAddress = this.base + READ_WORD * 4;
     words[LINGER_WORD] = 1;
     words[ONE_WORD] = 1;
     words[EVENTFD_WORD] = 1;
@@ -127,7 +131,7 @@ export class LinuxKernel implements Kernel {
   }
 
   peek(fd: number): number {
-    const n = c.recv(fd, this.base + READ_WORD * 4, 1, MSG_DONTWAIT | MSG_PEEK);
+    const n = c.recv(fd, this.readAddress as number, 1, MSG_DONTWAIT | MSG_PEEK);
     return n < 0 ? -errno() : n;
   }
 
@@ -190,6 +194,16 @@ export class LinuxKernel implements Kernel {
     return ((port & 255) << 8) | (port >>> 8);
   }
 
+  localAddress(fd: number, address: number): number {
+    this.words[LENGTH_WORD] = 28;
+    return c.getsockname(fd, address, this.base + LENGTH_WORD * 4) < 0 ? -errno() : 0;
+  }
+
+  peerAddress(fd: number, address: number): number {
+    this.words[LENGTH_WORD] = 28;
+    return c.getpeername(fd, address, this.base + LENGTH_WORD * 4) < 0 ? -errno() : 0;
+  }
+
   private control(poll: number, op: number, fd: number, events: number, low: number, high: number): number {
     const words = this.words;
     words[EVENT_WORD] = events;
@@ -238,10 +252,10 @@ export class LinuxKernel implements Kernel {
   }
 
   wake(fd: number): number {
-    return c.write(fd, this.base + EVENTFD_WORD * 4, 8) < 0 ? -errno() : 0;
+    return c.write(fd, this.wakeAddress as number, 8) < 0 ? -errno() : 0;
   }
 
   takeWake(fd: number): number {
-    return c.read(fd, this.base + READ_WORD * 4, 8) < 0 ? -errno() : 0;
+    return c.read(fd, this.readAddress as number, 8) < 0 ? -errno() : 0;
   }
 }

@@ -24,6 +24,8 @@ export type TcpState = (typeof TCP_STATES)[number];
 
 /** An address in text; one of IPv4 in IPv6's form as IPv4. */
 export function bytesToHost(bytes: Uint8Array): string {
+  // By hand: there may be thousands of them.
+  if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
   const address = ipaddr.fromByteArray([...bytes]);
   if (address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress()) return address.toIPv4Address().toString();
   return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();

@@ -1,5 +1,5 @@
 // The kernel's own list of TCP connections to an address, and the end of one that is not ours: netlink's NETLINK_SOCK_DIAG, and
-// /proc/net/tcp where that is refused. Synchronous, so that nothing lies between an answer and the look. Control thread.
+// /proc/net/tcp where that is refused. A long list is read in parts, so that the thread is not held up. Control thread.
 
 import { ipSockaddr } from "../base/address.ts";
 import {
@@ -67,11 +67,13 @@ const isWanted = (state: TcpState): boolean => (WANTED_STATES as readonly TcpSta
 const ANSWER_BYTES = 65_536;
 /** Datagrams read for one dump at most: some millions of connections. */
 const DATAGRAMS_MAX = 20_000;
+/** Datagrams, of about 300 connections each, that are read before the thread does something else. */
+const DATAGRAMS_PER_PART = 2;
 
 /** Connections of this host's network namespace to `host`:`port`, whoever holds them. `viaProc` asks /proc in any case. */
-export function listConnections(host: string, port: number, viaProc = false): readonly TcpConnection[] {
+export async function listConnections(host: string, port: number, viaProc = false): Promise<TcpConnection[]> {
   const address = ipSockaddr(host, port);
-  const listed = viaProc ? -EIO : listByNetlink(address, port);
+  const listed = viaProc ? -EIO : await listByNetlink(address, port);
   if (typeof listed !== "number") return listed;
   const shown = bytesToHost(addressBytes(address));
   return procConnections(port).filter(
@@ -80,29 +82,30 @@ export function listConnections(host: string, port: number, viaProc = false): re
 }
 
 /** Ends a connection for whoever holds it, as if it had been aborted: 0, or -errno (EPERM without CAP_NET_ADMIN). */
-export function destroyConnection(connection: TcpConnection): number {
+export async function destroyConnection(connection: TcpConnection): Promise<number> {
   const { identity } = connection;
   if (identity === undefined) return -EIO;
   const request = new Uint8Array(HEADER_BYTES + REQUEST_BYTES);
   writeRequest(request, SOCK_DESTROY, NLM_F_REQUEST | NLM_F_ACK, identity[0]);
   request.set(identity.subarray(MESSAGE_ID, MESSAGE_ID + ID_BYTES), REQUEST_ID);
   let result = -EIO;
-  const failure = converse(request, (type, payload) => {
+  const failure = await converse(request, (type, payload) => {
     if (type === NLMSG_ERROR) result = payload.getInt32(0, true);
     return type === NLMSG_ERROR;
   });
   return failure < 0 ? failure : result;
 }
 
-function listByNetlink(address: Uint8Array, port: number): TcpConnection[] | number {
+async function listByNetlink(address: Uint8Array, port: number): Promise<TcpConnection[] | number> {
   const found: TcpConnection[] = [];
   const isV4 = new DataView(address.buffer).getUint16(0, true) === AF_INET;
   // IPv6 sockets may be connected to an IPv4 address too; the kernel's filter knows.
   for (const family of isV4 ? [AF_INET, AF_INET6] : [AF_INET6]) {
     let failure = 0;
-    const error = converse(dumpRequest(family, address, port), (type, payload) => {
+    const error = await converse(dumpRequest(family, address, port), (type, payload) => {
       if (type === NLMSG_ERROR) failure = payload.getInt32(0, true);
-      else if (type === SOCK_DIAG_BY_FAMILY && payload.byteLength >= MESSAGE_BYTES) found.push(connectionOf(payload));
+      else if (type === SOCK_DIAG_BY_FAMILY && payload.byteLength >= MESSAGE_BYTES)
+        found.push(new ListedConnection(payload));
       return type === NLMSG_ERROR || type === NLMSG_DONE;
     });
     if (error < 0 || failure < 0) return Math.min(error, failure);
@@ -143,7 +146,7 @@ function writeRequest(request: Uint8Array, type: number, flags: number, family: 
 }
 
 /** Sends a request and hands over each message of the answer until one is the last; 0, or -errno. */
-function converse(request: Uint8Array, isLast: (type: number, payload: DataView) => boolean): number {
+async function converse(request: Uint8Array, isLast: (type: number, payload: DataView) => boolean): Promise<number> {
   const fd = c.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
   if (fd < 0) return -errno();
   const answer = new Uint8Array(ANSWER_BYTES);
@@ -152,6 +155,8 @@ function converse(request: Uint8Array, isLast: (type: number, payload: DataView)
     if (c.send(fd, c.memmoveAddress(request, request, 0), request.length, 0) < 0) return -errno();
     const address = c.memmoveAddress(answer, answer, 0);
     for (let datagrams = 0; datagrams < DATAGRAMS_MAX; datagrams++) {
+      // The kernel goes on with a dump when it is read.
+      if (datagrams > 0 && datagrams % DATAGRAMS_PER_PART === 0) await new Promise((resolve) => setImmediate(resolve));
       const length = c.recv(fd, address, ANSWER_BYTES, MSG_DONTWAIT);
       if (length < 0) return -errno();
       const view = new DataView(answer.buffer, 0, length);
@@ -169,21 +174,37 @@ function converse(request: Uint8Array, isLast: (type: number, payload: DataView)
   }
 }
 
-/** struct inet_diag_msg. */
-function connectionOf(message: DataView): TcpConnection {
-  const bytes = new Uint8Array(message.buffer, message.byteOffset, MESSAGE_BYTES);
-  const length = bytes[0] === AF_INET ? 4 : 16;
-  return {
-    localPort: message.getUint16(MESSAGE_ID, false),
-    remotePort: message.getUint16(MESSAGE_ID + 2, false),
-    localHost: bytesToHost(bytes.subarray(MESSAGE_ID + 4, MESSAGE_ID + 4 + length)),
-    remoteHost: bytesToHost(bytes.subarray(MESSAGE_ID + 20, MESSAGE_ID + 20 + length)),
-    state: TCP_STATES[bytes[1]] ?? "",
-    unreadBytes: message.getUint32(56, true),
-    unsentBytes: message.getUint32(60, true),
-    inode: message.getUint32(68, true),
-    identity: bytes.slice(),
-  };
+/** struct inet_diag_msg. Addresses become text only where somebody reads them: there may be thousands. */
+class ListedConnection implements TcpConnection {
+  readonly identity: Uint8Array;
+  readonly localPort: number;
+  readonly remotePort: number;
+  readonly state: TcpState;
+  readonly unreadBytes: number;
+  readonly unsentBytes: number;
+  readonly inode: number;
+
+  constructor(message: DataView) {
+    this.identity = new Uint8Array(message.buffer, message.byteOffset, MESSAGE_BYTES).slice();
+    this.localPort = message.getUint16(MESSAGE_ID, false);
+    this.remotePort = message.getUint16(MESSAGE_ID + 2, false);
+    this.state = TCP_STATES[this.identity[1]] ?? "";
+    this.unreadBytes = message.getUint32(56, true);
+    this.unsentBytes = message.getUint32(60, true);
+    this.inode = message.getUint32(68, true);
+  }
+
+  get localHost(): string {
+    return this.#host(MESSAGE_ID + 4);
+  }
+
+  get remoteHost(): string {
+    return this.#host(MESSAGE_ID + 20);
+  }
+
+  #host(at: number): string {
+    return bytesToHost(this.identity.subarray(at, at + (this.identity[0] === AF_INET ? 4 : 16)));
+  }
 }
 
 /** The IP address of a sockaddr_in or sockaddr_in6. */

@@ -1,7 +1,7 @@
-// Who holds a socket: inodes of sockets to processes and descriptors, through /proc. Synchronous; only as far as permissions allow.
+// Who holds a socket: inodes of sockets to processes and descriptors, through /proc; only as far as permissions allow.
 // Control thread.
 
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { fstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 export interface SocketOwner {
   readonly pid: number;
@@ -9,27 +9,38 @@ export interface SocketOwner {
   readonly process: string;
 }
 
-/** Sockets that a process holds: descriptor by inode. Empty for a process that is gone or not ours to look into. */
-export function socketsOf(pid: number | "self"): Map<number, number> {
-  const sockets = new Map<number, number>();
-  for (const fd of namesIn(`/proc/${pid}/fd`)) {
-    const inode = socketInode(`/proc/${pid}/fd/${fd}`);
-    if (inode > 0) sockets.set(inode, Number(fd));
+/** Descriptors that are looked at before the thread does something else. */
+const DESCRIPTORS_PER_PART = 256;
+
+/** This process's open descriptors. */
+export const ownDescriptors = (): number[] => namesIn("/proc/self/fd").map(Number);
+
+/** The inode of the socket that a descriptor of this process refers to; 0 if it is closed, or no socket. */
+export function socketInode(fd: number): number {
+  try {
+    const stat = fstatSync(fd);
+    return stat.isSocket() ? stat.ino : 0;
+  } catch {
+    return 0;
   }
-  return sockets;
 }
 
-/** The holders of these inodes; one that is not found is held by nobody, or by a process that we may not look into. */
-export function ownersOf(inodes: ReadonlySet<number>): Map<number, SocketOwner> {
+/**
+ * The holders of these inodes; one that is not found is held by nobody, or by a process that we may not look into. In parts, so that
+ * processes with many descriptors do not hold up the thread.
+ */
+export async function ownersOf(inodes: ReadonlySet<number>): Promise<Map<number, SocketOwner>> {
   const owners = new Map<number, SocketOwner>();
   if (inodes.size === 0) return owners;
+  let looked = 0;
   for (const name of namesIn("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     for (const fd of namesIn(`/proc/${name}/fd`)) {
-      const inode = socketInode(`/proc/${name}/fd/${fd}`);
+      const inode = linkedInode(`/proc/${name}/fd/${fd}`);
       if (inode > 0 && inodes.has(inode) && !owners.has(inode)) {
         owners.set(inode, { pid: Number(name), process: processName(name) });
       }
+      if (++looked % DESCRIPTORS_PER_PART === 0) await new Promise((resolve) => setImmediate(resolve));
     }
     if (owners.size === inodes.size) break;
   }
@@ -45,7 +56,7 @@ function namesIn(directory: string): string[] {
 }
 
 /** 0 for what is no socket, or was closed since. */
-function socketInode(path: string): number {
+function linkedInode(path: string): number {
   try {
     return Number(/^socket:\[(\d+)\]$/.exec(readlinkSync(path))?.[1] ?? 0);
   } catch {

@@ -48,14 +48,19 @@ describe("subcommands", () => {
     [["run", "show", "sess"], { kind: "runtime", command: "show sess", files: [] }],
     [["run", "--socket", "/s", "show info"], { kind: "runtime", command: "show info", socket: "/s", files: [] }],
     [["run", "-f", "a.cfg", "show info"], { kind: "runtime", command: "show info", files: ["a.cfg"] }],
-    [["evict", "b/s"], { kind: "evict", words: ["b/s"], dryRun: false, json: false, files: [] }],
+    [["evict", "b/s"], { kind: "evict", words: ["server", "b/s"], dryRun: false, json: false, files: [] }],
+    [["plan"], { kind: "plan", planned: [], json: false, files: [] }],
+    [
+      ["plan", "a.cfg", "b", "--json", "-s", "/s", "-f", "c.cfg"],
+      { kind: "plan", planned: ["a.cfg", "b"], json: true, socket: "/s", files: ["c.cfg"] },
+    ],
     [
       "evict b/s --drain 30s --idle 200ms --over 10s --order oldest --deadline 60s --client rst --delete --json -s /s".split(
         " ",
       ),
       {
         kind: "evict",
-        words: "b/s drain 30s idle 200ms over 10s order oldest deadline 60s client rst delete".split(" "),
+        words: "server b/s drain 30s idle 200ms over 10s order oldest deadline 60s client rst delete".split(" "),
         dryRun: false,
         json: true,
         socket: "/s",
@@ -64,7 +69,18 @@ describe("subcommands", () => {
     ],
     [
       ["evict", "b/s", "--dry-run", "-f", "a.cfg"],
-      { kind: "evict", words: ["b/s", "dry-run"], dryRun: true, json: false, files: ["a.cfg"] },
+      { kind: "evict", words: ["server", "b/s", "dry-run"], dryRun: true, json: false, files: ["a.cfg"] },
+    ],
+    [
+      "evict sessions from 10.0.0.0/8 and idle 10m --over 30s -s /s".split(" "),
+      {
+        kind: "evict",
+        words: "sessions from 10.0.0.0/8 and idle 10m over 30s".split(" "),
+        dryRun: false,
+        json: false,
+        socket: "/s",
+        files: [],
+      },
     ],
     [["run", "show info", "-s", "/s"], { kind: "runtime", command: "show info", socket: "/s", files: [] }],
   ])("%j", (argv, expected) => {
@@ -73,6 +89,7 @@ describe("subcommands", () => {
 
   test.each([
     ["demonstrate", /^headgate: unknown command 'demonstrate'; a configuration is named with -f FILE\n/],
+    ["help runn", /^headgate: unknown command 'runn'; did you mean 'run'\?\nSee 'headgate help'\.\n$/],
     ["dmeo", /^headgate: unknown command 'dmeo'; did you mean 'demo'\?\n/],
     ["check", /^headgate: missing required argument 'file'\nSee 'headgate help check'\.\n$/],
     ["run", /^headgate: missing required argument 'command'\nSee 'headgate help run'\.\n$/],
@@ -83,6 +100,12 @@ describe("subcommands", () => {
     expect(commandLine).toMatchObject({ kind: "error", exitCode: 1 });
     expect((commandLine as { text: string }).text).toMatch(text);
   });
+});
+
+test("filters without 'sessions' are wrong use of evict", () => {
+  const commandLine = parse("evict b/s from 10.0.0.1");
+  expect(commandLine).toMatchObject({ kind: "error", exitCode: 2 });
+  expect((commandLine as { text: string }).text).toMatch(/^headgate: filters go with 'sessions'\n/);
 });
 
 describe("help", () => {

@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { nearestWord } from "../config/nearest.ts";
 import { addEvict, EVICT_WRONG_USE } from "./evict-options.ts";
 import { readFlags } from "./haproxy-flags.ts";
+import { addPlan, type PlanCommand } from "./plan-options.ts";
 import { FILE_OPTION, SOCKET_OPTION } from "./socket-options.ts";
 
 export type CommandLine =
@@ -40,17 +41,18 @@ export type CommandLine =
     }
   | {
       readonly kind: "evict";
-      /** Words of `evict server`, beginning with the server, without "json". */
+      /** Words behind `evict`, without "json". */
       readonly words: readonly string[];
       readonly dryRun: boolean;
       readonly json: boolean;
       readonly socket?: string;
       readonly files: readonly string[];
     }
+  | PlanCommand
   | { readonly kind: "help"; readonly text: string; readonly exitCode: number }
   | { readonly kind: "error"; readonly text: string; readonly exitCode: number };
 
-const SUBCOMMANDS = ["demo", "check", "run", "evict", "help"];
+const SUBCOMMANDS = ["demo", "check", "run", "plan", "evict", "help"];
 
 const FLAGS_HELP = `
 Flags as in HAProxy:
@@ -113,11 +115,12 @@ function fromSubcommand(argv: readonly string[]): CommandLine {
       writeErr: () => {},
     });
   }
-  const [name] = argv;
-  if (!SUBCOMMANDS.includes(name)) {
-    const nearest = nearestWord(name, SUBCOMMANDS);
+  const [name, topic] = argv;
+  const meant = name === "help" && topic !== undefined ? topic : name;
+  if (!SUBCOMMANDS.includes(meant)) {
+    const nearest = nearestWord(meant, SUBCOMMANDS);
     const hint = nearest === undefined ? "a configuration is named with -f FILE" : `did you mean '${nearest}'?`;
-    return usageError(`unknown command '${name}'; ${hint}`);
+    return usageError(`unknown command '${meant}'; ${hint}`);
   }
   try {
     root.parse([...argv], { from: "user" });
@@ -176,6 +179,7 @@ function program(decide: (commandLine: CommandLine) => void): Command {
         ...(options.socket === undefined ? {} : { socket: options.socket }),
       }),
     );
+  addPlan(root, decide);
   addEvict(root, decide);
   return root;
 }

@@ -63,7 +63,7 @@ async function ask(endpoint: Endpoint, words: readonly string[]): Promise<Answer
 }
 
 async function dryRun(command: EvictCommand, endpoint: Endpoint, terminal: Terminal): Promise<number> {
-  const answer = await ask(endpoint, ["evict", "server", ...command.words]);
+  const answer = await ask(endpoint, ["evict", ...command.words]);
   if (answer.refused !== undefined || answer.values.length === 0) return refused(answer, terminal);
   const [forecast] = answer.values as [EvictionForecast];
   terminal.out(command.json ? `${JSON.stringify(forecast)}\n` : forecastText(forecast));
@@ -79,7 +79,7 @@ async function watch(command: EvictCommand, endpoint: Endpoint, terminal: Termin
   const before = Math.max(0, ...(await receipts(endpoint)).map(({ id }) => id));
   const watcher = new Watcher(endpoint, terminal, command, before);
   let broken: unknown;
-  const ordering = ask(endpoint, ["evict", "server", ...command.words]).catch((error: unknown): Answer => {
+  const ordering = ask(endpoint, ["evict", ...command.words]).catch((error: unknown): Answer => {
     broken = error;
     return { values: [] };
   });
@@ -125,7 +125,8 @@ class Watcher {
   readonly left: Promise<"left">;
   readonly #endpoint: Endpoint;
   readonly #terminal: Terminal;
-  readonly #server: string;
+  /** Undefined: sessions. */
+  readonly #server: string | undefined;
   readonly #isShown: boolean;
   /** The greatest number of an eviction before ours. */
   readonly #before: number;
@@ -137,7 +138,7 @@ class Watcher {
   constructor(endpoint: Endpoint, terminal: Terminal, command: EvictCommand, before: number) {
     this.#endpoint = endpoint;
     this.#terminal = terminal;
-    this.#server = command.words[0] ?? "";
+    this.#server = command.words[0] === "server" ? command.words[1] : undefined;
     this.#isShown = terminal.isWatched && !command.json;
     this.#before = before;
     this.left = new Promise((resolve) => {
@@ -148,8 +149,9 @@ class Watcher {
 
   /** Our eviction; undefined if there is none yet, or none any more. */
   async look(): Promise<EvictionReceipt | undefined> {
+    const named = this.#server;
     const isOurs = ({ id, server }: EvictionReceipt): boolean =>
-      id > this.#before && (server === this.#server || this.#server.includes("#"));
+      id > this.#before && (named === undefined ? server === null : server === named || named.includes("#"));
     return (await receipts(this.#endpoint)).find(isOurs);
   }
 

@@ -1,4 +1,4 @@
-// The words of `headgate evict`: commander's options to the words of the Runtime API's `evict server`. What they mean, and whether they
+// The words of `headgate evict`: commander's options to the words of the Runtime API's `evict server` and `evict sessions`. What they mean, and whether they
 // go together, is said there.
 
 import type { Command } from "commander";
@@ -32,8 +32,11 @@ interface EvictOptions extends Partial<Record<(typeof VALUES)[number][0], string
 export function addEvict(root: Command, decide: (commandLine: CommandLine) => void): void {
   const command = root
     .command("evict")
-    .description("take a server out: no new sessions, the old ones let go, a receipt when nothing is left")
-    .argument("<server>", "<backend>/<server>");
+    .description(
+      "take a server out: no new sessions, the old ones let go, a receipt when nothing is left; or let sessions go",
+    )
+    .argument("<target>", "<backend>/<server>, or `sessions`")
+    .argument("[filter...]", "behind `sessions`: which ones, as in `show sess`; such as: from 10.0.0.0/8 and older 1h");
   for (const [word, value, text] of VALUES) command.option(`--${word} ${value}`, text);
   command
     .option("--delete", "delete the server when it is empty")
@@ -46,14 +49,17 @@ export function addEvict(root: Command, decide: (commandLine: CommandLine) => vo
       "after",
       "\nWithout a time or a rate everything is cut at once. Times need their unit: 200ms, 30s, 5m.\n" +
         "Ctrl-C asks whether to leave the eviction alone or to abort it.\n" +
-        "Ends with 0 if the server is verified empty, 1 if sessions or foreign connections are left, 2 if it was used wrongly, 3 if nobody answered.",
+        "Ends with 0 if the server is verified empty, or none of the sessions is left, 1 if sessions or foreign connections are left, 2 if it was used wrongly, 3 if nobody answered.",
     )
-    .action((server: string, options: EvictOptions) => decide(evictCommandLine(server, options)));
+    .action((target: string, filter: string[], options: EvictOptions) => {
+      if (target !== "sessions" && filter.length > 0) command.error("error: filters go with 'sessions'");
+      decide(evictCommandLine(target, filter, options));
+    });
 }
 
-function evictCommandLine(server: string, options: EvictOptions): CommandLine {
+function evictCommandLine(target: string, filter: readonly string[], options: EvictOptions): CommandLine {
   const dryRun = options.dryRun === true;
-  const words = [server];
+  const words = target === "sessions" ? [target, ...filter] : ["server", target];
   for (const [word] of VALUES) {
     const value = options[word];
     if (value !== undefined) words.push(word, value);

@@ -54,6 +54,7 @@ describe("the answer", () => {
     ["silent success", "\n\n", "", 0],
     ["a message", "\n[6]: New server registered.\n\n", "New server registered.\n", 0],
     ["a refusal", "\n[3]: No such server.\n\n", "No such server.\n", 1],
+    ["an unknown command", "\n[6]: Unknown command: 'x'. Known:\n  y\n\n", "Unknown command: 'x'. Known:\n  y\n", 1],
     ["a dump", "\nName: HAProxy\nPid: 1\n\n", "Name: HAProxy\nPid: 1\n", 0],
     ["several commands", "\n\n[3]: No such backend.\n\nPid: 1\n\n", "\nNo such backend.\n\nPid: 1\n", 1],
   ])("%s", async (_, answer, stdout, exitCode) => {

@@ -41,9 +41,10 @@ function readAnswer(answer: string): { stdout: string; exitCode: number } {
   // The answer to `set severity-output` is one empty line.
   const text = answer.startsWith("\n") ? answer.slice(1) : answer;
   let refused = false;
-  const stdout = text.replace(/^\[([0-7])\]: /gm, (_, severity: string) => {
-    if (Number(severity) <= 3) refused = true;
-    return "";
+  // Of an unknown command the answer's severity says nothing: the commands that there are count as information.
+  const stdout = text.replace(/^\[([0-7])\]: (Unknown command)?/gm, (_, severity: string, unknown = "") => {
+    if (Number(severity) <= 3 || unknown !== "") refused = true;
+    return unknown;
   });
   const exitCode = refused ? 1 : 0;
   if (stdout === "\n") return { stdout: "", exitCode };

@@ -2,8 +2,14 @@
 // takes them. Control thread. A client that closed its sending side is served to the end; only one that is gone is given up.
 
 import type { Socket } from "node:net";
-import { COMMAND_LINE_BYTES_MAX, COMMAND_PAYLOAD_BYTES_MAX, COMMAND_WORDS_MAX } from "../base/limits.ts";
+import {
+  COMMAND_LINE_BYTES_MAX,
+  COMMAND_PAYLOAD_BYTES_MAX,
+  COMMAND_WORDS_MAX,
+  CONTROL_INPUT_BYTES_MAX,
+} from "../base/limits.ts";
 import type { AdminLevel } from "../config/model.ts";
+import type { ManagementPeer } from "../control/kernel-answer.ts";
 import type { Program } from "../control/program.ts";
 import { failure, PERMISSION_DENIED } from "../operations/answers.ts";
 import { findOperation } from "../operations/find-operation.ts";
@@ -17,8 +23,6 @@ const LINE_TOO_LONG =
   "The command line is too big for the buffer size. Please change 'tune.bufsize' in the configuration to use a bigger command.\n";
 const PAYLOAD_TOO_LONG = `The payload is too big: at most ${COMMAND_PAYLOAD_BYTES_MAX} bytes are taken.\n`;
 
-/** Input that may wait while a command runs; beyond it the client is not read. */
-const INPUT_BYTES_MAX = 65_536;
 /** How often a client that closed its sending side is probed while a command runs for it. */
 const PROBE_MS = 200;
 /** Parts of a dump are put together to this many characters before they are written. */
@@ -31,6 +35,13 @@ export interface RuntimeSessionOptions {
   readonly timeoutMs: number;
   /** Called for each command. */
   readonly onCommand: () => void;
+}
+
+/** Undefined for a unix socket, and for one that is closed. */
+function peerOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): ManagementPeer | undefined {
+  if (remoteAddress === undefined || remotePort === undefined) return undefined;
+  if (localAddress === undefined || localPort === undefined) return undefined;
+  return { host: remoteAddress, port: remotePort, local: { host: localAddress, port: localPort } };
 }
 
 export class RuntimeSession {
@@ -62,7 +73,7 @@ export class RuntimeSession {
     };
     socket.on("data", (bytes: Buffer) => {
       this.#input.push(bytes);
-      if (this.#input.length > INPUT_BYTES_MAX) socket.pause();
+      if (this.#input.length > CONTROL_INPUT_BYTES_MAX) socket.pause();
       this.#wake?.();
     });
     socket.on("end", () => {
@@ -150,8 +161,7 @@ export class RuntimeSession {
     const { signal } = this.#gone;
     const probing = setInterval(() => this.#probe(), PROBE_MS);
     try {
-      const { remoteAddress: host, remotePort: port } = this.#socket;
-      const peer = host === undefined || port === undefined ? undefined : { host, port };
+      const peer = peerOf(this.#socket);
       const tell = (text: string): Promise<boolean> => this.#write(text);
       const context = { program: this.#program, connection: this.connection, signal, peer, tell };
       const run = () => operation.run(context, words.slice(operation.words.length));

@@ -17,6 +17,7 @@ export interface RuntimeSocketOptions {
   readonly statsTimeoutMs: number;
   /** Connections served at once, over all stats sockets. */
   readonly maxConnections: number;
+  /** Told of what went wrong with the socket, and of defects that a command met. */
   readonly log?: (text: string) => void;
 }
 

@@ -17,13 +17,12 @@ export interface NamedSocket {
   readonly files: readonly string[];
 }
 
-/** --socket, else HEADGATE_SOCKET, else the first stats socket of -f, else ./headgate.sock; a string says why there is none. */
+/** --socket, else the first stats socket of -f, else HEADGATE_SOCKET, else ./headgate.sock; a string says why there is none. */
 export function findSocket(
   command: NamedSocket,
   env: Environment,
   load: (files: readonly string[]) => LoadResult,
 ): Endpoint | string {
-  // A configuration that was named wins over the environment; --socket wins over both.
   const written = command.socket ?? (command.files.length > 0 ? undefined : env.HEADGATE_SOCKET || undefined);
   if (written !== undefined) {
     const isPath = !written.includes("@") && (written.includes("/") || !/:\d+$/.test(written));

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadConfigText } from "../../src/config/load.ts";
 import { CHECK_LINES } from "./config-check-lines.ts";
+import { LOG_FILES_ELSEWHERE, LOG_LINES, LOG_LINES_DIFFERENT } from "./config-log-lines.ts";
 import { NAME_FILES_ELSEWHERE, NAME_LINES } from "./config-name-lines.ts";
 
 const GOLDEN = join(import.meta.dirname, "../golden/config");
@@ -228,6 +229,7 @@ const SAME: readonly string[] = [
   "S weigth 3",
   ...NAME_LINES,
   ...CHECK_LINES,
+  ...LOG_LINES,
 ];
 
 /** What Headgate decides otherwise, and why. */
@@ -242,6 +244,7 @@ const DIFFERENT: readonly (readonly [line: string, ours: Verdict, reason: string
   ["S on-marked-down shutdown-sessions after 5s over 10s", "accept", "ours"],
   ["S cut-guard 50", "accept", "ours"],
   ["B option fence", "accept", "ours"],
+  ["B on-removed drain 5s", "accept", "ours"],
   ["S init-addr", "refuse", "HAProxy reads it as no method"],
   ["S on-address-change shutdown-sessions", "accept", "the word is not HAProxy's"],
   ["S check check-proto none", "refuse", "known, not supported"],
@@ -259,6 +262,7 @@ const DIFFERENT: readonly (readonly [line: string, ours: Verdict, reason: string
   ["B option tcp-check\n  tcp-check send-lf %[date]", "refuse", "only constants are supported in the texts of checks"],
   ["B option tcp-check\n  tcp-check unset-var(check.x)", "refuse", "known, not supported"],
   ["B option httpchk\n  http-check expect rstring 'a(?i)b'", "refuse", "JavaScript has flags for the whole pattern"],
+  ...LOG_LINES_DIFFERENT,
   ["B email-alert to a@example.org", "refuse", "known, not supported"],
   ["B retries -1", "refuse", "HAProxy stores a negative number"],
   ["B option redispatch x", "refuse", "HAProxy reads it as 0"],
@@ -287,9 +291,11 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["server-verifyhost.cfg", "opens the certificate"],
   ["checks-httpchk-host.cfg", "the host of 'option httpchk' is newer than HAProxy 2.6"],
   ...NAME_FILES_ELSEWHERE,
+  ...LOG_FILES_ELSEWHERE,
   ...["proxy-cut-guard.cfg", "server-cut-guard.cfg", "proxy-option-fence.cfg", "server-on-marked-down.cfg"].map(
     (name) => [name, "ours"] as const,
   ),
+  ...["proxy-on-removed.cfg", "server-on-removed.cfg"].map((name) => [name, "ours"] as const),
   ["server-init-state.cfg", "the word is newer than HAProxy 3.0"],
 ]);
 

@@ -4,8 +4,8 @@ import { expect, it } from "vitest";
 import { READ_BYTES, TURN_BYTES_MAX } from "../../src/base/limits.ts";
 import { WAKE_TAG } from "../../src/dataplane/relay.ts";
 import { CT_STALE_EVENTS } from "../../src/memory/counters.ts";
-import { EndCause } from "../../src/memory/end-state.ts";
-import { V_CUT_CAUSE, V_CUT_GENERATION } from "../../src/memory/server-row.ts";
+import { CutReason } from "../../src/memory/cut-reason.ts";
+import { V_CUT_GENERATION, V_CUT_REASON } from "../../src/memory/server-row.ts";
 import * as S from "../../src/memory/session-row.ts";
 import type { Connection } from "./connection.ts";
 import { Judge } from "./judge.ts";
@@ -60,7 +60,7 @@ it("carries out an order that comes in the middle of a batch before the next eve
   rig.world.betweenCalls = () => {
     if (posted) return;
     posted = true;
-    rig.memory.serversI32[V_CUT_CAUSE] = EndCause.KILLED;
+    rig.memory.serversI32[V_CUT_REASON] = CutReason.OPERATOR;
     rig.memory.serversI32[V_CUT_GENERATION]++;
     rig.post({ kind: "cut-server", server: 0, resetClients: false });
   };
@@ -85,7 +85,7 @@ it("starts no further attempt for a session that was cut, even before the order 
   let connects = 0;
   rig.world.betweenCalls = (_thread, call) => {
     if (!call.startsWith("watch") || ++connects > 1) return;
-    rig.memory.serversI32[V_CUT_CAUSE] = EndCause.KILLED;
+    rig.memory.serversI32[V_CUT_REASON] = CutReason.OPERATOR;
     rig.memory.serversI32[V_CUT_GENERATION]++;
     rig.post({ kind: "cut-server", server: 0, resetClients: false });
   };

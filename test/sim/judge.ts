@@ -2,12 +2,13 @@
 
 import type { ServerEntry } from "../../src/control/registry.ts";
 import { CT_RECORDS_DROPPED } from "../../src/memory/counters.ts";
+import { CutReason, endCauseOf } from "../../src/memory/cut-reason.ts";
 import { EndCause, EndPhase } from "../../src/memory/end-state.ts";
 import {
   SERVER_WORDS,
   V_ATTACHED,
-  V_CUT_CAUSE,
   V_CUT_GENERATION,
+  V_CUT_REASON,
   V_SERVED,
   V_USABLE,
 } from "../../src/memory/server-row.ts";
@@ -24,6 +25,8 @@ const PHASES: ReadonlySet<number> = new Set(Object.values(EndPhase));
 export class Judge {
   /** Causes of the sessions that ended, by the number of their client. */
   readonly causes = new Map<number, EndCause>();
+  /** Why it was cut, by client. */
+  readonly reasons = new Map<number, CutReason>();
   private readonly rig: SimRig;
   /** The connection to a server that a client's session had last. */
   private readonly servers = new Map<number, Connection>();
@@ -80,6 +83,9 @@ export class Judge {
     const cause = ring[word + S.S_END_CAUSE] as EndCause;
     must(CAUSES.has(cause) && PHASES.has(ring[word + S.S_END_PHASE]), `client ${client.id}: a record without a cause`);
     this.causes.set(client.id, cause);
+    const reason = ring[word + S.S_END_REASON] as CutReason;
+    this.reasons.set(client.id, reason);
+    must(isReasonFor(reason, cause), `client ${client.id}: reason ${reason} of a session that ended by ${cause}`);
     const f64 = word / 2;
     must(this.records[f64 + S.S_BYTES_DOWN_F64] === client.sent, `client ${client.id}: bytes down in its record`);
     const server = this.servers.get(client.id);
@@ -117,7 +123,7 @@ export class Judge {
     let sequence = -1;
     const cut = (): void => {
       before = this.openConnections(server);
-      Atomics.store(rig.memory.serversI32, server.index * SERVER_WORDS + V_CUT_CAUSE, EndCause.KILLED);
+      Atomics.store(rig.memory.serversI32, server.index * SERVER_WORDS + V_CUT_REASON, CutReason.OPERATOR);
       Atomics.add(rig.memory.serversI32, server.index * SERVER_WORDS + V_CUT_GENERATION, 1);
       sequence = rig.post({ kind: "cut-server", server: server.index, resetClients: false });
     };
@@ -195,6 +201,15 @@ export class Judge {
     const kept = this.rig.relays.length * 2 + new Set(this.rig.listenerFds).size;
     must(world.descriptors.size === kept, `${world.descriptors.size} descriptors are open, not ${kept}`);
   }
+}
+
+const OF_ITSELF = new Set<EndCause>([EndCause.NORMAL, EndCause.CLIENT, EndCause.SERVER, EndCause.RESOURCE]);
+
+/** A reason stands in a record if and only if somebody decided the session's end, and it agrees with the termination state. */
+function isReasonFor(reason: CutReason, cause: EndCause): boolean {
+  if (reason === CutReason.TIMEOUT) return cause === EndCause.CLIENT_TIMEOUT || cause === EndCause.SERVER_TIMEOUT;
+  if (reason !== CutReason.NONE) return cause === endCauseOf(reason);
+  return OF_ITSELF.has(cause);
 }
 
 /** What was open at a cut is closed at its answer, and delivers nothing more. */

@@ -97,7 +97,7 @@ export class RealRig {
       nowMs: () => performance.now(),
       random: Math.random,
       evictions: new Evictions(),
-      askKernel: () => undefined,
+      askKernel: async () => undefined,
     });
     for (let thread = 0; thread < threads; thread++) this.startRelay(thread, seed);
     this.order({ kind: "listen", listener: 0, fd: this.listener.fd, frontend: 0 });

@@ -9,7 +9,7 @@ import type { ServerEntry } from "../../src/control/registry.ts";
 import { AdminState, OperState } from "../../src/memory/server-row.ts";
 import * as S from "../../src/memory/session-row.ts";
 import type { Connection } from "./connection.ts";
-import { cancelEviction, checkEvictions, cutSelected, evict } from "./eviction-steps.ts";
+import { cancelEviction, checkEvictions, cutSelected, evict, evictSessions } from "./eviction-steps.ts";
 import { isLive } from "./invariants.ts";
 import { Judge, portOf } from "./judge.ts";
 import { serverConfig } from "./registry.ts";
@@ -132,6 +132,10 @@ const STEPS = {
   evict: async (scene: Scene) => {
     const entry = server(scene);
     if (entry !== undefined) await evict(scene.rig, entry, scene.amount);
+  },
+  "evict sessions": async (scene: Scene) => {
+    const entry = server(scene);
+    if (entry !== undefined) await evictSessions(scene.rig, entry, scene.amount);
   },
   "cancel eviction": ({ rig }: Scene) => cancelEviction(rig),
   "cut selected": async (scene: Scene) => {

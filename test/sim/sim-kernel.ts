@@ -240,6 +240,17 @@ export class SimKernel implements Kernel {
     return 4000;
   }
 
+  /** Addresses are not simulated: no simulated frontend logs them. */
+  localAddress(fd: number): number {
+    this.world.socket(fd);
+    return -EINVAL;
+  }
+
+  peerAddress(fd: number): number {
+    this.world.socket(fd);
+    return -EINVAL;
+  }
+
   private pollable(fd: number): Pollable {
     const found = this.world.get(fd);
     if (found.kind === "socket") return found.connection;

@@ -122,7 +122,7 @@ export class SimRig {
       nowMs: () => this.world.now,
       random: () => this.world.random.below(1000) / 1000,
       evictions: this.evictions,
-      askKernel: () => undefined,
+      askKernel: async () => undefined,
     });
     this.world.betweenCalls = (thread, call) => this.interleave(thread, call);
     this.registry = registry;
@@ -227,6 +227,7 @@ export class SimRig {
       if (rounds > TURNS_MAX) throw new Error("there is no end to what policies have to do");
       this.reconcileAtMs = Number.POSITIVE_INFINITY;
       await this.commit({ kind: "reconcile", backend: this.backend });
+      await this.commit({ kind: "continue-evictions" });
     }
   }
 

@@ -63,6 +63,7 @@ export interface NewSession {
 export class InMemoryProgram implements Program {
   readonly registry: Program["registry"];
   readonly memory: Program["memory"];
+  configFiles: readonly string[] = [];
   readonly version = "1.2.3";
   readonly releaseDate = "2026/01/02";
   readonly pid = process.pid;
@@ -119,7 +120,7 @@ export class InMemoryProgram implements Program {
       nowMs: () => performance.now(),
       random: Math.random,
       evictions: this.evictions,
-      askKernel: () => undefined,
+      askKernel: async () => undefined,
     });
     this.settled = commit.settled;
     this.commit = (change) => {

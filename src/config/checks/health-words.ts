@@ -1,7 +1,7 @@
 // What the words of `server` and `default-server` say about health, before they meet the backend's check. Control thread.
 // Plain data: `resolve-health.ts` turns it into what the checks run.
 
-import type { CheckConfig } from "../health-model.ts";
+import type { CheckConfig, RemovalPolicy } from "../health-model.ts";
 import type { SourcePlace } from "../model.ts";
 
 /** `[<backend>/]<server>` as written after `track`. */
@@ -48,6 +48,8 @@ export interface HealthWords {
   readonly observe?: boolean;
   readonly errorLimit?: number;
   readonly onError?: "fastinter" | "fail-check" | "sudden-death" | "mark-down";
+  /** Undefined: the backend's. */
+  readonly onRemoved?: RemovalPolicy;
   readonly track?: TrackWord;
 }
 

@@ -1,6 +1,14 @@
 // A server's words and its backend's check to what the checks run: ports, addresses, TLS and steps settled. Pure; control thread.
 
-import type { AgentConfig, CheckConfig, CheckProtocol, CheckTls, ConnectStep, HealthPolicy } from "../health-model.ts";
+import type {
+  AgentConfig,
+  CheckConfig,
+  CheckProtocol,
+  CheckTls,
+  ConnectStep,
+  HealthPolicy,
+  RemovalPolicy,
+} from "../health-model.ts";
 import type { HealthWords } from "./health-words.ts";
 import type { ProtocolTemplate } from "./protocol.ts";
 import type { ConnectRule } from "./rules.ts";
@@ -14,6 +22,8 @@ export interface BackendChecks {
   readonly connectTimeoutMs?: number;
   /** `cut-guard` of the backend. */
   readonly cutGuardPercent?: number;
+  /** `on-removed` of the backend. */
+  readonly onRemoved?: RemovalPolicy;
 }
 
 /** A server's health, as the model has it. */
@@ -107,14 +117,16 @@ function agentOf(words: HealthWords): AgentConfig | undefined {
   };
 }
 
-function policyOf(words: HealthWords, { backend, cutGuardPercent }: BackendChecks): HealthPolicy {
+function policyOf(words: HealthWords, { backend, cutGuardPercent, onRemoved }: BackendChecks): HealthPolicy {
   const { track, markedDownShutdown, errorLimit = 10, onError = "fail-check" } = words;
+  const removal = words.onRemoved ?? onRemoved;
   return {
     ...(markedDownShutdown === false ? {} : { onMarkedDown: markedDownShutdown }),
     onMarkedUpShutdownBackupSessions: words.markedUpShutdownBackups,
     cutGuardPercent: words.cutGuardPercent ?? cutGuardPercent ?? 0,
     slowStartMs: words.slowStartMs ?? 0,
     ...(words.observe ? { observe: { errorLimit, onError } } : {}),
+    ...(removal === undefined || removal.kind === "keep" ? {} : { onRemoved: removal }),
     ...(track === undefined
       ? {}
       : { track: { backend: track.backend ?? backend, server: track.server, place: track.place } }),

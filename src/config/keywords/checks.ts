@@ -5,12 +5,11 @@ import { isIPv6 } from "node:net";
 import { readAlpn, readCheckAddress } from "../checks/connect-rule.ts";
 import { bytesOf } from "../checks/rule-text.ts";
 import type { GlobalDraft, ServerDraft } from "../drafts.ts";
+import { warnOfBareTime } from "./bare-time.ts";
 import type { Keyword } from "./keyword.ts";
+import { REMOVAL_SERVER_WORDS } from "./on-removed.ts";
 import { POLICY_SERVER_WORDS } from "./policies.ts";
 import { flag, type ReadWord, serverWord } from "./server-word.ts";
-
-/** Below this a bare number looks like seconds meant. */
-const SUSPICIOUS_MS = 100;
 
 type TimeField = "interMs" | "fastInterMs" | "downInterMs" | "agentInterMs";
 
@@ -24,14 +23,7 @@ function interval(name: string, field: TimeField, doc: string, byDefault: string
       const timeMs = words.time(1);
       if (timeMs === undefined || token === undefined) return;
       health[field] = timeMs;
-      if (!/^[0-9]+$/.test(token.text) || timeMs >= SUSPICIOUS_MS) return;
-      const message = `'${name} ${token.text}' is very short: a bare number is milliseconds`;
-      words.warning(
-        "small-interval",
-        message,
-        token,
-        `write ${timeMs}ms if milliseconds are meant, ${timeMs}s for seconds`,
-      );
+      warnOfBareTime(words, "small-interval", name, token, timeMs);
     },
     byDefault,
   );
@@ -201,6 +193,7 @@ const AGENT_WORDS: readonly Keyword<ServerDraft>[] = [
 export const CHECK_SERVER_KEYWORDS: readonly Keyword<ServerDraft>[] = [
   ...CHECK_WORDS,
   ...POLICY_SERVER_WORDS,
+  ...REMOVAL_SERVER_WORDS,
   ...TLS_WORDS,
   ...AGENT_WORDS,
 ];

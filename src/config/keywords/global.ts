@@ -8,6 +8,8 @@ import { CHECK_GLOBAL_KEYWORDS } from "./checks.ts";
 import { INERT_GLOBAL_KEYWORDS } from "./inert.ts";
 import { indexKeywords, type Keyword } from "./keyword.ts";
 import { readLogTarget } from "./log.ts";
+import { LOG_GLOBAL_KEYWORDS } from "./log-lines.ts";
+import { RESTART_GLOBAL_KEYWORDS } from "./restart.ts";
 
 export const GLOBAL_KEYWORDS: readonly Keyword<GlobalDraft>[] = [
   {
@@ -149,6 +151,8 @@ export const GLOBAL_KEYWORDS: readonly Keyword<GlobalDraft>[] = [
 
 export const GLOBAL_TABLE: ReadonlyMap<string, Keyword<GlobalDraft>> = indexKeywords(
   GLOBAL_KEYWORDS,
+  LOG_GLOBAL_KEYWORDS,
   CHECK_GLOBAL_KEYWORDS,
+  RESTART_GLOBAL_KEYWORDS,
   INERT_GLOBAL_KEYWORDS,
 );

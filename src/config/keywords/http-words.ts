@@ -17,7 +17,7 @@ const HTTP_OPTIONS: ReadonlySet<string> = new Set([
 
 const HTTP_TIMEOUTS: ReadonlySet<string> = new Set(["http-request", "http-keep-alive"]);
 
-const HTTP_WORDS: ReadonlySet<string> = new Set(["errorfile", "monitor-uri"]);
+const HTTP_WORDS: ReadonlySet<string> = new Set(["errorfile", "log-format", "log-format-sd", "monitor-uri"]);
 
 /** Does this line give a section the purpose that is kept: the statistics page or the metrics? */
 export function servesStats(words: readonly string[]): boolean {

@@ -20,11 +20,11 @@ h1-accept-payload-with-any-method h1-case-adjust h1-case-adjust-file h1-do-not-c
 harden.reject-privileged-ports.quic harden.reject-privileged-ports.tcp http-err-codes http-fail-codes
 httpclient.resolvers.disabled httpclient.resolvers.id httpclient.resolvers.prefer httpclient.retries
 httpclient.timeout.connect insecure-fork-wanted insecure-setuid-wanted issuers-chain-path key-base limited-quic
-localpeer log-send-hostname log-tag lua-load lua-load-per-thread lua-prepend-path master-worker max-spread-checks
+localpeer log-send-hostname lua-load lua-load-per-thread lua-prepend-path master-worker max-spread-checks
 max-threads-per-group maxcompcpuusage maxcomprate maxconnrate maxpipes maxsessrate maxsslconn maxsslrate maxzlibmem
 mworker-max-reloads nbproc no-memory-trimming node noepoll noevports nogetaddrinfo nokqueue noktls nopoll
 noreuseport nosplice numa-cpu-mapping pp2-never-send-local prealloc-fd presetenv profiling.memory
-profiling.tasks quiet resetenv server-state-base server-state-file set-dumpable set-var set-var-fmt setcap setenv
+profiling.tasks quiet resetenv set-dumpable set-var set-var-fmt setcap setenv
 shm-stats-file shm-stats-file-max-objects ssl-default-bind-client-sigalgs ssl-default-bind-curves ssl-default-bind-sigalgs
 ssl-default-server-client-sigalgs
 ssl-default-server-curves ssl-default-server-sigalgs ssl-engine
@@ -68,9 +68,9 @@ acl appsession be-unpublished bind-process block capture clitcpka-cnt clitcpka-i
 compression contimeout cookie declare default dispatch dynamic-cookie-key email-alert error-log-format errorfile
 errorfiles errorloc errorloc302 errorloc303 filter filter-sequence force-be-switch force-persist grace guid
 hash-balance-factor hash-preserve-affinity hash-type http-after-response http-error http-request http-response
-http-reuse http-send-name-header ignore-persist load-server-state-from-file log-format log-format-sd log-steps
-log-tag max-keep-alive-queue max-session-srv-conns monitor monitor-net monitor-uri persist rate-limit redirect
-redispatch reqadd reqirep retry-on rspadd server-state-file-name source srvtcpka-cnt srvtcpka-idle
+http-reuse http-send-name-header ignore-persist log-steps
+max-keep-alive-queue max-session-srv-conns monitor monitor-net monitor-uri persist rate-limit redirect
+redispatch reqadd reqirep retry-on rspadd source srvtcpka-cnt srvtcpka-idle
 srvtcpka-intvl srvtimeout stats stick stick-table tcp-request tcp-response transparent unique-id-format
 unique-id-header use-fcgi-app use-server use_backend usesrc
 `);

@@ -47,15 +47,6 @@ export const OPTION_KEYWORDS: readonly ProxyKeyword<ProxyDraft>[] = [
     },
   },
   switchOption(
-    "tcplog",
-    "frontend",
-    "Logs each session in HAProxy's TCP format.",
-    (proxy, on) => {
-      proxy.tcplog = on;
-    },
-    { negatable: false },
-  ),
-  switchOption(
     "dontlognull",
     "frontend",
     "Does not log sessions in which no byte came.",

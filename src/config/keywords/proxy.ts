@@ -11,8 +11,11 @@ import { CHECK_PROXY_KEYWORDS } from "./check-rules.ts";
 import { INERT_PROXY_KEYWORDS } from "./inert.ts";
 import { indexKeywords, type ProxyKeyword } from "./keyword.ts";
 import { readLogTarget } from "./log.ts";
+import { LOG_PROXY_KEYWORDS } from "./log-lines.ts";
+import { REMOVAL_PROXY_KEYWORDS } from "./on-removed.ts";
 import { OPTION_KEYWORDS } from "./options.ts";
 import { POLICY_PROXY_KEYWORDS } from "./policies.ts";
+import { RESTART_PROXY_KEYWORDS } from "./restart.ts";
 import { TIMEOUT_KEYWORDS } from "./timeouts.ts";
 
 const MAX_COUNT = 2_147_483_647;
@@ -286,6 +289,7 @@ export const PROXY_KEYWORDS: readonly ProxyKeyword<ProxyDraft>[] = [
   ...SECTION_KEYWORDS,
   ...FRONTEND_KEYWORDS,
   ...BACKEND_KEYWORDS,
+  ...LOG_PROXY_KEYWORDS,
   ...OPTION_KEYWORDS,
   ...TIMEOUT_KEYWORDS,
 ];
@@ -294,5 +298,7 @@ export const PROXY_TABLE: ReadonlyMap<string, ProxyKeyword<ProxyDraft>> = indexK
   PROXY_KEYWORDS,
   CHECK_PROXY_KEYWORDS,
   POLICY_PROXY_KEYWORDS,
+  REMOVAL_PROXY_KEYWORDS,
+  RESTART_PROXY_KEYWORDS,
   INERT_PROXY_KEYWORDS,
 );

@@ -138,8 +138,8 @@ export const RESOLUTION_SERVER_KEYWORDS: readonly Keyword<ServerDraft>[] = [
     name: "init-addr",
     args: "<last|libc|none|address>[,...]",
     doc:
-      "Ways to the server's address at start, in turn: the system's resolver (`libc`), an IP address, or none: the server waits in maintenance " +
-      "until its name resolves. `last` finds nothing: there are no server state files.",
+      "Ways to the server's address at start, in turn: that of a server state file (`last`), the system's resolver (`libc`), an IP address, or " +
+      "none: the server waits in maintenance until its name resolves.",
     byDefault: "last,libc; with `resolvers` last,libc,none",
     status: "supported",
     read: readInitAddr,

@@ -5,6 +5,7 @@ import type { ResolversDraft } from "../drafts.ts";
 import { invalidNameCharacter } from "../names.ts";
 import { parseResolvConf } from "../resolv-conf.ts";
 import type { WordReader } from "../word-reader.ts";
+import { warnOfBareTime } from "./bare-time.ts";
 import { indexKeywords, type Keyword } from "./keyword.ts";
 
 /** A header's bytes, and the largest message there is. */
@@ -12,18 +13,11 @@ const PAYLOAD_MIN = 12;
 const PAYLOAD_MAX = 65_535;
 const RETRIES_MAX = 65_535;
 
-/** Below this a bare number looks like seconds meant. */
-const SUSPICIOUS_MS = 100;
-
 function timeArgument(words: WordReader, min: 0 | 1): number | undefined {
   const token = words.peek();
   const timeMs = words.time(min);
   if (timeMs === undefined || !words.end()) return undefined;
-  if (token !== undefined && /^[0-9]+$/.test(token.text) && timeMs > 0 && timeMs < SUSPICIOUS_MS) {
-    const message = `'${words.keyword} ${token.text}' is very short: a bare number is milliseconds`;
-    const hint = `write ${timeMs}ms if milliseconds are meant, ${timeMs}s for seconds`;
-    words.warning("small-interval", message, token, hint);
-  }
+  if (token !== undefined) warnOfBareTime(words, "small-interval", words.keyword, token, timeMs);
   return timeMs;
 }
 

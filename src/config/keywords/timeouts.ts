@@ -2,10 +2,8 @@
 
 import type { ProxyDraft } from "../drafts.ts";
 import type { Timeouts } from "../model.ts";
+import { warnOfBareTime } from "./bare-time.ts";
 import type { ProxyKeyword } from "./keyword.ts";
-
-/** Below this a bare number looks like seconds meant. */
-const SUSPICIOUS_MS = 100;
 
 function timeout(
   name: string,
@@ -27,15 +25,7 @@ function timeout(
       const token = words.peek();
       const timeMs = words.time();
       if (timeMs === undefined || !words.end()) return;
-      if (token !== undefined && /^[0-9]+$/.test(token.text) && timeMs > 0 && timeMs < SUSPICIOUS_MS) {
-        const hint = `write ${timeMs}ms if milliseconds are meant, ${timeMs}s for seconds`;
-        words.warning(
-          "small-timeout",
-          `'timeout ${name} ${token.text}' is very short: a bare number is milliseconds`,
-          token,
-          hint,
-        );
-      }
+      if (token !== undefined) warnOfBareTime(words, "small-timeout", `timeout ${name}`, token, timeMs);
       if (proxy.timeouts[field] !== proxy.inheritedTimeouts[field]) {
         words.warning("given-twice", `'timeout ${name}' is already given in this section: this line replaces it`);
       }

@@ -31,6 +31,7 @@ import {
 import { AF_UNIX } from "../../sys/constants.ts";
 import type { Registry } from "../registry.ts";
 import { AcceptDates } from "./log-time.ts";
+import { proxyName, serverName, stateCharacter, wholeMs } from "./record-view.ts";
 
 const dates = new AcceptDates();
 
@@ -82,17 +83,3 @@ function clientText(record: Int32Array, offset: number, registry: Registry): str
     ? "unknown"
     : `unix:${registry.listenersByIndex[record[offset + S_LISTENER]]?.id ?? 0}`;
 }
-
-/** Whole ms; -1 (phase not reached) for anything negative or not a number. */
-const wholeMs = (ms: number): number => (ms >= 0 ? Math.round(ms) : -1);
-
-function proxyName(registry: Registry, index: number): string {
-  return registry.proxiesByIndex[index]?.name ?? `#${index}`;
-}
-
-function serverName(registry: Registry, index: number): string {
-  return index < 0 ? "<NOSRV>" : (registry.serversByIndex[index]?.name ?? `#${index}`);
-}
-
-/** Only what cannot break a line. */
-const stateCharacter = (code: number): string => (code > 32 && code < 127 ? String.fromCharCode(code) : "?");

@@ -17,7 +17,7 @@ export const LogLevel = {
 } as const;
 export type LogLevel = (typeof LogLevel)[keyof typeof LogLevel];
 
-/** The program's name in headers. */
+/** The program's name in headers, where no `log-tag` says another. */
 export const LOG_TAG = "headgate";
 
 export interface LogIdentity {
@@ -31,22 +31,27 @@ export function levelFor(target: LogTarget, level: number): number {
   return level > target.maxLevel ? -1 : Math.max(level, target.minLevel);
 }
 
-/** What stands before the text. `level` is the one from `levelFor`. */
+/** RFC 5424's structured data of a message that has none, with the blank after it. */
+export const NO_STRUCTURED_DATA = "- ";
+
+/** What stands before the text. `level` is the one from `levelFor`; `structured` ends with a blank. */
 export function frameHeader(
   target: LogTarget,
   level: number,
   wallMs: number,
   dates: HeaderDates,
   identity: LogIdentity,
+  tag: string = LOG_TAG,
+  structured: string = NO_STRUCTURED_DATA,
 ): string {
   const priority = target.facility * 8 + level;
   switch (target.format) {
     case "local":
-      return `<${priority}>${dates.syslog(wallMs)} ${LOG_TAG}[${identity.pid}]: `;
+      return `<${priority}>${dates.syslog(wallMs)} ${tag}[${identity.pid}]: `;
     case "rfc3164":
-      return `<${priority}>${dates.syslog(wallMs)} ${identity.hostname} ${LOG_TAG}[${identity.pid}]: `;
+      return `<${priority}>${dates.syslog(wallMs)} ${identity.hostname} ${tag}[${identity.pid}]: `;
     case "rfc5424":
-      return `<${priority}>1 ${dates.iso(wallMs)} - ${LOG_TAG} ${identity.pid} - - `;
+      return `<${priority}>1 ${dates.iso(wallMs)} - ${tag} ${identity.pid} - ${structured}`;
     case "priority":
       return `<${priority}>`;
     case "short":

@@ -9,8 +9,9 @@ import type { CommitContext } from "../commit-context.ts";
 import { forSessions } from "../cut.ts";
 import type { ServerEntry } from "../registry.ts";
 import { changeAdmin } from "../server-state.ts";
-import { continueEviction, endEviction, say } from "./evict-server.ts";
-import { attachedTo, type Eviction, type EvictionRequest, sessionsCut } from "./eviction.ts";
+import { continueEviction } from "./evict-server.ts";
+import { attachedTo, type EvictionRequest, type SavedEviction, type ServerEviction, sessionsCut } from "./eviction.ts";
+import { endEviction, say } from "./let-go.ts";
 
 /** Begins an eviction in place of one that may be under way, and does what is due at once. The receipt has it as `eviction`. */
 export async function beginEviction(
@@ -31,6 +32,25 @@ export async function beginEviction(
   // From now on no session is given to the server: the number only goes down.
   countByState(context, eviction);
   say(context, server, `eviction ${eviction.id} begins with ${attachedTo(memory, server)} sessions`);
+  return carryOn(context, eviction);
+}
+
+/** An eviction of before a restart goes on: its times count from its first beginning. */
+export async function resumeEviction(
+  context: CommitContext,
+  server: ServerEntry,
+  saved: SavedEviction,
+): Promise<Receipt> {
+  const eviction = context.evictions.resume(server, saved, context.nowMs());
+  server.health.policy.eviction = eviction;
+  await changeAdmin(context, server, AdminState.FORCED_MAINT, AdminState.FORCED_DRAIN);
+  say(context, server, `eviction ${eviction.id} goes on after a restart`);
+  return carryOn(context, eviction);
+}
+
+/** What is due at once; the rest by itself. */
+async function carryOn(context: CommitContext, eviction: ServerEviction): Promise<Receipt> {
+  const { server } = eviction;
   eviction.hasBegun = true;
   server.backend.policies.attention.add(server);
   const nextMs = await continueEviction(context, server);
@@ -39,7 +59,7 @@ export async function beginEviction(
   return { done: true, matched, ended: sessionsCut(eviction), survivors, eviction };
 }
 
-function countByState(context: CommitContext, eviction: Eviction): void {
+function countByState(context: CommitContext, eviction: ServerEviction): void {
   const { memory } = context;
   const { byState, server } = eviction;
   for (let thread = 0; thread < memory.threads; thread++) {

@@ -5,6 +5,7 @@ import type { SharedMemory } from "../../memory/shared-memory.ts";
 import type { KernelAnswer } from "../kernel-answer.ts";
 import type { ServerEntry } from "../registry.ts";
 import type { Pace } from "./cut-pace.ts";
+import { type Population, populationLeft } from "./population.ts";
 
 export type EvictionOrder = "idle" | "oldest" | "random";
 
@@ -37,7 +38,7 @@ export const EVICT_NOW: EvictionRequest = {
   destroyForeign: false,
 };
 
-/** Sessions by what they were doing when the eviction began. Those that only waited for the server were sent to others. */
+/** Sessions by what they were doing when the eviction began. Those that only waited for an evicted server were sent to others. */
 export interface CountByState {
   queued: number;
   connecting: number;
@@ -48,9 +49,25 @@ export interface CountByState {
 
 export type EvictionOutcome = "running" | "done" | "cancelled" | "replaced";
 
-export interface Eviction {
-  readonly id: number;
+/** Of a server, which is taken out of service, or of sessions. */
+export type Eviction = ServerEviction | SessionsEviction;
+
+export interface ServerEviction extends EvictionState {
   readonly server: ServerEntry;
+  readonly population?: undefined;
+  readonly filter?: undefined;
+}
+
+/** No server is taken out of service for it; who comes later stays. */
+export interface SessionsEviction extends EvictionState {
+  readonly server?: undefined;
+  readonly population: Population;
+  /** As it was asked for, for people. */
+  readonly filter: string;
+}
+
+export interface EvictionState {
+  readonly id: number;
   readonly request: EvictionRequest;
   readonly startedWallMs: number;
   /** By the relays' clock. */
@@ -60,7 +77,7 @@ export interface Eviction {
   outcome: EvictionOutcome;
   /** Why it ended, where that does not go without saying. */
   reason: string;
-  /** Sessions of the server when it began, and those that waited for it. */
+  /** Sessions of the server when it began, and those that waited for it; or those that were selected. */
   matched: number;
   readonly byState: CountByState;
   cutIdle: number;
@@ -84,9 +101,16 @@ export interface Eviction {
 export const attachedTo = (memory: SharedMemory, { index }: ServerEntry): number =>
   Atomics.load(memory.serversI32, index * SERVER_WORDS + V_ATTACHED);
 
+/** Its sessions that are there now. */
+export const sessionsOf = (memory: SharedMemory, eviction: Eviction): number =>
+  eviction.server === undefined ? populationLeft(memory, eviction.population) : attachedTo(memory, eviction.server);
+
 /** Sessions that are left: now, or when it ended. */
 export const sessionsLeft = (memory: SharedMemory, eviction: Eviction): number =>
-  eviction.outcome === "running" ? attachedTo(memory, eviction.server) : eviction.survivors;
+  eviction.outcome === "running" ? sessionsOf(memory, eviction) : eviction.survivors;
+
+/** Sessions that only waited for the server, and were sent to others. */
+export const sessionsRequeued = ({ server, byState }: Eviction): number => (server === undefined ? 0 : byState.queued);
 
 /** Sessions cut so far. */
 export const sessionsCut = ({ cutIdle, cutPaced, cutAtDeadline }: Eviction): number =>
@@ -94,10 +118,19 @@ export const sessionsCut = ({ cutIdle, cutPaced, cutAtDeadline }: Eviction): num
 
 /** Sessions that ended without being cut. */
 export const endedThemselves = (memory: SharedMemory, eviction: Eviction): number =>
-  Math.max(0, eviction.matched - eviction.byState.queued - sessionsCut(eviction) - sessionsLeft(memory, eviction));
+  Math.max(0, eviction.matched - sessionsRequeued(eviction) - sessionsCut(eviction) - sessionsLeft(memory, eviction));
 
 /** Evictions kept after they ended. */
 const KEPT = 100;
+
+/** What is kept of an eviction of a server that is under way, for the time after a restart. */
+export interface SavedEviction
+  extends Pick<
+    EvictionState,
+    "id" | "request" | "startedWallMs" | "matched" | "cutIdle" | "cutPaced" | "cutAtDeadline" | "discardedBytes"
+  > {
+  readonly byState: Readonly<CountByState>;
+}
 
 /** All evictions of the process that are remembered. */
 export class Evictions {
@@ -113,33 +146,67 @@ export class Evictions {
     return this.#all.find((eviction) => eviction.id === id);
   }
 
-  begin(server: ServerEntry, request: EvictionRequest, nowMs: number): Eviction {
-    const eviction: Eviction = {
-      id: ++this.#last,
-      server,
-      request,
-      startedWallMs: Date.now(),
-      startedMs: nowMs,
-      hasBegun: false,
-      outcome: "running",
-      reason: "",
-      matched: 0,
-      byState: { queued: 0, connecting: 0, turnAround: 0, established: 0, halfClosed: 0 },
-      cutIdle: 0,
-      cutPaced: 0,
-      cutAtDeadline: 0,
-      discardedBytes: 0,
-      lastCloseMs: undefined,
-      endedMs: undefined,
-      pace: undefined,
-      notBeforeMs: 0,
-      survivors: 0,
-      kernel: undefined,
-      deleted: undefined,
-    };
+  begin(server: ServerEntry, request: EvictionRequest, nowMs: number): ServerEviction {
+    return this.#add({ ...newState(++this.#last, request, Date.now(), nowMs), server });
+  }
+
+  /** Those that are counted in `byState`. */
+  beginOfSessions(
+    population: Population,
+    filter: string,
+    request: EvictionRequest,
+    byState: CountByState,
+    nowMs: number,
+  ): SessionsEviction {
+    const state = newState(++this.#last, request, Date.now(), nowMs);
+    return this.#add({ ...state, population, filter, byState, matched: population.ids.length, hasBegun: true });
+  }
+
+  /** One of before a restart, under its number. */
+  resume(server: ServerEntry, saved: SavedEviction, nowMs: number): ServerEviction {
+    const { id, request, startedWallMs, byState, matched, cutIdle, cutPaced, cutAtDeadline, discardedBytes } = saved;
+    this.#last = Math.max(this.#last, id);
+    const startedMs = nowMs - Math.max(0, Date.now() - startedWallMs);
+    const eviction = { ...newState(id, request, startedWallMs, startedMs), server };
+    Object.assign(eviction.byState, byState);
+    return this.#add(Object.assign(eviction, { matched, cutIdle, cutPaced, cutAtDeadline, discardedBytes }));
+  }
+
+  #add<E extends Eviction>(eviction: E): E {
     const ended = this.#all.filter((other) => other.outcome !== "running");
     if (ended.length >= KEPT) this.#all.splice(this.#all.indexOf(ended[0]!), 1);
     this.#all.push(eviction);
     return eviction;
   }
 }
+
+export const noneByState = (): CountByState => ({
+  queued: 0,
+  connecting: 0,
+  turnAround: 0,
+  established: 0,
+  halfClosed: 0,
+});
+
+const newState = (id: number, request: EvictionRequest, startedWallMs: number, startedMs: number): EvictionState => ({
+  id,
+  request,
+  startedWallMs,
+  startedMs,
+  hasBegun: false,
+  outcome: "running",
+  reason: "",
+  matched: 0,
+  byState: noneByState(),
+  cutIdle: 0,
+  cutPaced: 0,
+  cutAtDeadline: 0,
+  discardedBytes: 0,
+  lastCloseMs: undefined,
+  endedMs: undefined,
+  pace: undefined,
+  notBeforeMs: 0,
+  survivors: 0,
+  kernel: undefined,
+  deleted: undefined,
+});

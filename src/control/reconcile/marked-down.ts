@@ -1,11 +1,11 @@
 // What `on-marked-down shutdown-sessions` does to a server that is down: waits, asks the guard, ends sessions at a pace or at once.
 // It is decided anew each time from what is so, and so nothing that comes late is forgotten. Control thread, only called by `commit`.
 
-import { EndCause } from "../../memory/end-state.ts";
+import { CutReason } from "../../memory/cut-reason.ts";
 import { OperState, SERVER_WORDS, V_ATTACHED, V_OPER } from "../../memory/server-row.ts";
 import type { SharedMemory } from "../../memory/shared-memory.ts";
 import type { CommitContext } from "../commit-context.ts";
-import { cutServer, cutSome } from "../cut.ts";
+import { cutServer, cutSome, plainly } from "../cut.ts";
 import { LogLevel } from "../log/syslog-frame.ts";
 import type { ServerEntry } from "../registry.ts";
 import { type BackendHealth, guardReason } from "./cut-guard.ts";
@@ -85,13 +85,13 @@ async function endAtPace(
   const step = paceStep(down.pace, nowMs, sessions);
   if (step.due === "all") return endAll(context, server, down);
   down.pace = step.pace;
-  if (step.due > 0) down.ended += (await cutSome(context, server, step.due, EndCause.DOWN)).ended;
+  if (step.due > 0) down.ended += (await cutSome(context, server, step.due, plainly(CutReason.ON_MARKED_DOWN))).ended;
   return step.nextMs;
 }
 
 async function endAll(context: CommitContext, server: ServerEntry, down: MarkedDown): Promise<number> {
   const { onMarkedDown } = server.config.policy;
-  const receipt = await cutServer(context, server, EndCause.DOWN);
+  const receipt = await cutServer(context, server, CutReason.ON_MARKED_DOWN);
   const ended = down.ended + (receipt.done ? receipt.ended : 0);
   // A cut at once is told by the server's own line, as in HAProxy.
   if ((onMarkedDown?.afterMs ?? 0) + (onMarkedDown?.overMs ?? 0) > 0 || server.config.policy.cutGuardPercent > 0) {

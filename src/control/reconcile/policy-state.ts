@@ -2,7 +2,7 @@
 
 import type { ServerEntry } from "../registry.ts";
 import type { Pace } from "./cut-pace.ts";
-import type { Eviction } from "./eviction.ts";
+import type { ServerEviction } from "./eviction.ts";
 
 /** A server that is down, and whose sessions are to end; times of the monotonic clock. */
 export interface MarkedDown {
@@ -19,7 +19,7 @@ export interface PolicyState {
   /** Undefined while it is not down, and when all its sessions have ended. */
   down: MarkedDown | undefined;
   /** Under way; until it ends, `on-marked-down` has no say. */
-  eviction: Eviction | undefined;
+  eviction: ServerEviction | undefined;
   /** Why `cut-guard` keeps its sessions; undefined: it does not. */
   keptBecause: string | undefined;
   /** Alarms of `observe`. */

@@ -1,4 +1,5 @@
-// Wakes `reconcile` when a backend's policies have something to do. At most one timer for each backend. Control thread.
+// Wakes `reconcile` when a backend's policies have something to do, and evictions of sessions. At most one timer for each backend, and one
+// for the evictions. Control thread.
 
 import type { Change } from "../change.ts";
 import type { ProxyEntry } from "../registry.ts";
@@ -9,7 +10,10 @@ const WAIT_MOST_MS = 2_000_000_000;
 export class ReconcileTimers {
   private readonly commit: (change: Change) => Promise<unknown>;
   private readonly nowMs: () => number;
-  private readonly timers = new Map<ProxyEntry, { readonly atMs: number; readonly timer: NodeJS.Timeout }>();
+  private readonly timers = new Map<
+    ProxyEntry | undefined,
+    { readonly atMs: number; readonly timer: NodeJS.Timeout }
+  >();
   private stopped = false;
 
   constructor(commit: (change: Change) => Promise<unknown>, nowMs: () => number) {
@@ -17,15 +21,15 @@ export class ReconcileTimers {
     this.nowMs = nowMs;
   }
 
-  /** Looks at the backend at that time by the monotonic clock, or before: who looked says when to come again. */
-  lookAt(backend: ProxyEntry, atMs: number): void {
+  /** Looks at the backend, or at the evictions for undefined, at that time by the monotonic clock, or before: who looked says when to come again. */
+  lookAt(backend: ProxyEntry | undefined, atMs: number): void {
     const armed = this.timers.get(backend);
     if (this.stopped || (armed !== undefined && armed.atMs <= atMs)) return;
     clearTimeout(armed?.timer);
     const waitMs = Math.min(WAIT_MOST_MS, Math.max(0, Math.ceil(atMs - this.nowMs())));
     const timer = setTimeout(() => {
       this.timers.delete(backend);
-      void this.commit({ kind: "reconcile", backend });
+      void this.commit(backend === undefined ? { kind: "continue-evictions" } : { kind: "reconcile", backend });
     }, waitMs);
     this.timers.set(backend, { atMs, timer });
   }

@@ -2,7 +2,7 @@
 // to every relay, before the sessions of the old one are cut and before the server leaves maintenance.
 
 import { ipSockaddr, isIpAddress } from "../../base/address.ts";
-import { EndCause } from "../../memory/end-state.ts";
+import { CutReason } from "../../memory/cut-reason.ts";
 import { AdminState, SERVER_WORDS, V_ADMIN } from "../../memory/server-row.ts";
 import type { Change, Receipt } from "../change.ts";
 import { type CommitContext, done, refuse } from "../commit-context.ts";
@@ -70,7 +70,7 @@ export async function setFqdn(context: CommitContext, change: Of<"set-fqdn">): P
 }
 
 async function cutOldSessions(context: CommitContext, server: ServerEntry): Promise<Receipt> {
-  return server.config.onAddressChange === undefined ? done() : cutServer(context, server, EndCause.DOWN);
+  return server.config.onAddressChange === undefined ? done() : cutServer(context, server, CutReason.ADDRESS_CHANGE);
 }
 
 /** Where sessions go, to tell one address from another. */

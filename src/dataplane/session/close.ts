@@ -38,8 +38,16 @@ import {
   CS_TOTAL_MS_MAX,
   CT_SESSIONS,
 } from "../../memory/counters.ts";
+import { CutReason, endCauseOf } from "../../memory/cut-reason.ts";
 import { EndCause, EndPhase } from "../../memory/end-state.ts";
-import { P_BACK_SESSIONS, P_FLAGS, PF_DONTLOGNULL, PF_RECORD, PROXY_WORDS } from "../../memory/proxy-row.ts";
+import {
+  P_BACK_SESSIONS,
+  P_FLAGS,
+  PF_DONTLOGNULL,
+  PF_RECORD,
+  PF_RECORD_ADDRESSES,
+  PROXY_WORDS,
+} from "../../memory/proxy-row.ts";
 import { RecordKind } from "../../memory/record-row.ts";
 import { bytesHeld } from "../../memory/selector.ts";
 import {
@@ -59,6 +67,7 @@ import {
   S_END_CAUSE,
   S_END_F64,
   S_END_PHASE,
+  S_END_REASON,
   S_FLAGS,
   S_FRONTEND,
   S_GENERATION,
@@ -80,7 +89,7 @@ import { proxyCounters, serverCounters } from "../../memory/shared-memory.ts";
 import { leaveQueue, releaseSlot } from "../queue.ts";
 import { type Relay, rowBase, rowBaseF64 } from "../relay.ts";
 import { leave } from "./admit.ts";
-import { writeRecord } from "./record.ts";
+import { noteAddresses, writeRecord } from "./record.ts";
 import { giveBuffer, givePipe, hasReadBuffer } from "./relay.ts";
 import { detachServer, giveRow } from "./rows.ts";
 import { unacknowledgedBytes } from "./timeouts.ts";
@@ -94,17 +103,24 @@ type Manner = typeof ORDERLY | typeof ABORTIVE;
 const isCutCause = (cause: EndCause): boolean =>
   cause === EndCause.KILLED || cause === EndCause.DOWN || cause === EndCause.UP;
 
-/** Ends a session in the manner that its cause asks for. `resetClient`: one that is cut is not told in good order. */
-export function closeSession(relay: Relay, row: number, cause: EndCause, phase: EndPhase, resetClient = false): void {
+const isTimeout = (cause: EndCause): boolean => cause === EndCause.CLIENT_TIMEOUT || cause === EndCause.SERVER_TIMEOUT;
+
+/** Ends a session by decision. `resetClient`: the client is told by a reset. */
+export function cutSession(relay: Relay, row: number, reason: CutReason, resetClient = false): void {
   const base = rowBase(row);
-  if (isCutCause(cause)) {
-    countDiscarded(relay, base);
-    // The server gets no further byte, not even one that waits in our send queue; the client gets what is on its way,
-    // then an orderly end.
-    if (!resetClient) drainClient(relay, base);
-    end(relay, row, cause, phase, resetClient ? ABORTIVE : ORDERLY, ABORTIVE);
-    return;
-  }
+  countDiscarded(relay, base);
+  // The server gets no further byte, not even one that waits in our send queue; the client gets what is on its way,
+  // then an orderly end.
+  if (!resetClient) drainClient(relay, base);
+  relay.sessions[base + S_END_REASON] = reason;
+  // HAProxy logs every kill as KC, whatever the phase; Tw and Tc tell the phase.
+  end(relay, row, endCauseOf(reason), EndPhase.CONNECT, resetClient ? ABORTIVE : ORDERLY, ABORTIVE);
+}
+
+/** Ends a session because of what happened on its connections, in the manner that its cause asks for. */
+export function closeSession(relay: Relay, row: number, cause: EndCause, phase: EndPhase): void {
+  const base = rowBase(row);
+  if (isTimeout(cause)) relay.sessions[base + S_END_REASON] = CutReason.TIMEOUT;
   // Bytes that the server has not taken by now are not to reach it after the session is gone: neither those that wait here,
   // nor those that wait in the kernel. A session whose directions are both done is asked for them before (see passOnFin).
   const up = base + S_UP;
@@ -167,12 +183,13 @@ function end(relay: Relay, row: number, cause: EndCause, phase: EndPhase, client
     grantOnItsWay = !leaveQueue(relay, row);
   }
 
+  const frontend = sessions[base + S_FRONTEND];
+  const flags = proxies[frontend * PROXY_WORDS + P_FLAGS];
+  if ((flags & PF_RECORD_ADDRESSES) !== 0) noteAddresses(relay, row, serverIndex);
   closeDescriptors(relay, base, client, server);
   releaseDirection(relay, base + S_UP);
   releaseDirection(relay, base + S_DOWN);
 
-  const frontend = sessions[base + S_FRONTEND];
-  const flags = proxies[frontend * PROXY_WORDS + P_FLAGS];
   if ((flags & PF_RECORD) !== 0 && !isNull(relay, flags, baseF64)) writeRecord(relay, row, RecordKind.ENDED, named);
   settleCounters(relay, base, baseF64, cause, named);
 

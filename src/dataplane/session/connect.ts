@@ -50,10 +50,10 @@ import { noteConnectError, noteConnectSuccess } from "../observe.ts";
 import { releaseSlot } from "../queue.ts";
 import { type Relay, rowBase, rowBaseF64 } from "../relay.ts";
 import { countResourceError, isResourceError } from "./accept.ts";
-import { closeSession } from "./close.ts";
+import { closeSession, cutSession } from "./close.ts";
 import { AVOID_NONE, findServer } from "./pick-server.ts";
 import { forward } from "./relay.ts";
-import { cutCause, detachServer, isCut } from "./rows.ts";
+import { cutReason, detachServer, isCut } from "./rows.ts";
 import { watchIdle, watchWait } from "./timeouts.ts";
 
 /** Starts an attempt to reach the session's server. It holds a slot of it and is on its list. */
@@ -61,7 +61,7 @@ export function startConnect(relay: Relay, row: number): void {
   const { sessions, kernel } = relay;
   const base = rowBase(row);
   if (isCut(relay, base)) {
-    closeSession(relay, row, cutCause(relay, base), EndPhase.CONNECT);
+    cutSession(relay, row, cutReason(relay, base));
     return;
   }
   const server = sessions[base + S_SERVER];
@@ -113,7 +113,7 @@ export function connected(relay: Relay, row: number): void {
   const { sessions, sessionsF64 } = relay;
   const base = rowBase(row);
   if (isCut(relay, base)) {
-    closeSession(relay, row, cutCause(relay, base), EndPhase.CONNECT);
+    cutSession(relay, row, cutReason(relay, base));
     return;
   }
   const baseF64 = rowBaseF64(row);
@@ -140,7 +140,7 @@ export function connectFailed(relay: Relay, row: number, errno: number): void {
   sessions[base + S_CONNECT_ERRNO] = errno;
   if (isResourceError(errno)) countResourceError(relay, errno);
   if (isCut(relay, base)) {
-    closeSession(relay, row, cutCause(relay, base), EndPhase.CONNECT);
+    cutSession(relay, row, cutReason(relay, base));
     return;
   }
   const backend = sessions[base + S_BACKEND];

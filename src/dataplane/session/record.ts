@@ -3,23 +3,36 @@
 
 import { W_CONNECTIONS, WT_RECORDS_WANTED } from "../../memory/control-words.ts";
 import { CT_RECORDS_DROPPED } from "../../memory/counters.ts";
-import { P_BACK_SESSIONS, P_FRONT_SESSIONS, PROXY_WORDS } from "../../memory/proxy-row.ts";
+import {
+  P_BACK_SESSIONS,
+  P_FLAGS,
+  P_FRONT_SESSIONS,
+  PF_RECORD_ADDRESSES,
+  PROXY_WORDS,
+} from "../../memory/proxy-row.ts";
 import { nextRecord, publishRecord } from "../../memory/record-ring.ts";
 import {
+  ADDRESS_WORDS,
   R_BACK_SESSIONS,
+  R_FRONT_ADDR,
   R_FRONT_SESSIONS,
   R_KIND,
   R_PROCESS_CONNECTIONS,
   R_ROW,
+  R_SERVER_ADDR,
   R_SERVER_SESSIONS,
+  R_SOURCE_ADDR,
   R_THREAD,
+  RecordKind,
 } from "../../memory/record-row.ts";
-import { SERVER_WORDS, V_SERVED } from "../../memory/server-row.ts";
+import { SERVER_WORDS, V_ADDR, V_SERVED } from "../../memory/server-row.ts";
 import {
   S_BACKEND,
+  S_CLIENT_FD,
   S_FLAGS,
   S_FRONTEND,
   S_SERVER,
+  S_SERVER_FD,
   SESSION_WORDS,
   SF_IN_BACKEND,
   SF_SERVED,
@@ -53,9 +66,41 @@ export function writeRecord(relay: Relay, row: number, kind: number, server: num
   const served = (flags & SF_SERVED) === 0 ? 0 : 1;
   ring[at + R_BACK_SESSIONS] = backend < 0 ? 0 : proxies[backend * PROXY_WORDS + P_BACK_SESSIONS] - inBackend;
   ring[at + R_SERVER_SESSIONS] = server < 0 ? 0 : relay.servers[server * SERVER_WORDS + V_SERVED] - served;
+  const hasAddresses = (proxies[sessions[base + S_FRONTEND] * PROXY_WORDS + P_FLAGS] & PF_RECORD_ADDRESSES) !== 0;
+  if (hasAddresses && kind === RecordKind.ENDED) {
+    for (let i = 0; i < 3 * ADDRESS_WORDS; i++) ring[at + R_FRONT_ADDR + i] = relay.endAddresses[i];
+  } else {
+    // No reader takes the addresses of an older record for those of this one.
+    ring[at + R_FRONT_ADDR] = 0;
+    ring[at + R_SOURCE_ADDR] = 0;
+    ring[at + R_SERVER_ADDR] = 0;
+  }
   publishRecord(memory, relay.thread);
   const wanted = relay.ownWords + WT_RECORDS_WANTED;
   if (Atomics.load(relay.words, wanted) === 1 && Atomics.exchange(relay.words, wanted, 0) === 1) {
     relay.ports.announceRecords();
   }
+}
+
+/**
+ * Notes the addresses of a session that ends, for its record; called while its descriptors are open. Two or three calls to the
+ * kernel, so only for frontends whose log names them.
+ * @param server the server that it chose, -1 for none
+ */
+export function noteAddresses(relay: Relay, row: number, server: number): void {
+  const { kernel, sessions, servers, endAddresses, endAddressesAt } = relay;
+  const base = rowBase(row);
+  const clientFd = sessions[base + S_CLIENT_FD];
+  const serverFd = sessions[base + S_SERVER_FD];
+  endAddresses.fill(0);
+  if (clientFd >= 0) kernel.localAddress(clientFd, endAddressesAt[0]);
+  if (serverFd >= 0) {
+    kernel.localAddress(serverFd, endAddressesAt[1]);
+    if (kernel.peerAddress(serverFd, endAddressesAt[2]) === 0) return;
+  }
+  if (server < 0) return;
+  // Not connected, or no more: the address in force is the one it was on its way to, unless that was changed just now.
+  const serverBase = server * SERVER_WORDS;
+  const place = serverBase + (Atomics.load(servers, serverBase + V_ADDR) & 0xffff);
+  for (let i = 0; i < ADDRESS_WORDS; i++) endAddresses[2 * ADDRESS_WORDS + i] = servers[place + i];
 }

@@ -1,8 +1,8 @@
 // Taking and giving back rows of the session table, and the list of each server's sessions. Relay thread.
 
 import { CT_ROWS_USED } from "../../memory/counters.ts";
-import type { EndCause } from "../../memory/end-state.ts";
-import { SERVER_WORDS, V_ATTACHED, V_CUT_CAUSE, V_CUT_GENERATION } from "../../memory/server-row.ts";
+import type { CutReason } from "../../memory/cut-reason.ts";
+import { SERVER_WORDS, V_ATTACHED, V_CUT_GENERATION, V_CUT_REASON } from "../../memory/server-row.ts";
 import {
   D_BUFFER,
   D_PIPE_READ,
@@ -108,6 +108,6 @@ export function isCut(relay: Relay, base: number): boolean {
 }
 
 /** Why the server of a session was cut. */
-export function cutCause(relay: Relay, base: number): EndCause {
-  return relay.servers[relay.sessions[base + S_SERVER] * SERVER_WORDS + V_CUT_CAUSE] as EndCause;
+export function cutReason(relay: Relay, base: number): CutReason {
+  return relay.servers[relay.sessions[base + S_SERVER] * SERVER_WORDS + V_CUT_REASON] as CutReason;
 }

@@ -1,0 +1,119 @@
+// What a reload does, said before it (`plan`) and after it (its receipt): names, numbers and texts only, so that it can be sent as
+// JSON and printed anywhere. Plain, immutable data.
+
+import type { SettingChange } from "../../../config/diff/model.ts";
+import type { RemovalPolicy } from "../../../config/health-model.ts";
+import type { ProxyConfig, SourcePlace } from "../../../config/model.ts";
+
+/** A frontend, backend or listen section. */
+export interface PlannedProxy {
+  readonly kind: ProxyConfig["kind"];
+  readonly name: string;
+  /** How many it has. */
+  readonly servers: number;
+  readonly place: SourcePlace;
+}
+
+/** What becomes of the sessions of something that is removed. */
+export interface Fate {
+  /** Sessions at the time of the look, those in its queue included. */
+  readonly sessions: number;
+  readonly policy: RemovalPolicy;
+  /** How long they may last, by `on-removed drain` or `hard-stop-after`: 0 at once; null: as long as they like. */
+  readonly endsAfterMs: number | null;
+}
+
+export interface LeavingProxy extends PlannedProxy, Fate {}
+
+export interface PlannedServer {
+  readonly backend: string;
+  readonly server: string;
+  /** As configured: "127.0.0.1:80". */
+  readonly address: string;
+  readonly place: SourcePlace;
+}
+
+export interface LeavingServer extends PlannedServer, Fate {
+  /** "removed" from its section; "readdressed": a new one takes its name; "section": its section is removed. */
+  readonly why: "removed" | "readdressed" | "section";
+}
+
+export interface ChangedServer extends PlannedServer {
+  readonly changes: readonly SettingChange[];
+}
+
+export interface ChangedProxy {
+  readonly kind: ProxyConfig["kind"];
+  readonly name: string;
+  readonly changes: readonly SettingChange[];
+  readonly place: SourcePlace;
+}
+
+export interface NamedListener {
+  /** As configured. */
+  readonly address: string;
+  /** The frontend or listen section whose it is, or becomes. */
+  readonly frontend: string;
+  readonly place: SourcePlace;
+}
+
+export interface ChangedListener extends NamedListener {
+  readonly changes: readonly SettingChange[];
+}
+
+export interface MovedListener extends ChangedListener {
+  readonly from: string;
+}
+
+/** Resolvers, log targets, stats sockets, stats sections: by name or address. */
+export interface PlannedList {
+  readonly added: readonly string[];
+  readonly changed: readonly { readonly name: string; readonly changes: readonly SettingChange[] }[];
+  readonly removed: readonly string[];
+}
+
+/** A value that was changed while the process runs, by an operator or an agent, and what the files say of it. */
+export interface RuntimeValue {
+  /** "global", "frontend f", "b/s1". */
+  readonly of: string;
+  /** "weight", "maxconn", "address", "state" ("ready", "drain", "maint"; of a frontend "disabled", "shut down"). */
+  readonly setting: string;
+  readonly runtime: string;
+  /** What the files say now. */
+  readonly file: string;
+  /** Its address is another in the files: what takes its name is a new server, with none of the runtime values. */
+  readonly isReaddressed: boolean;
+}
+
+export interface ReloadPlan {
+  /** The files say something else than what was last loaded. */
+  readonly hasChanges: boolean;
+  /** Changes that wait for a restart are among `global`. */
+  readonly needsRestart: boolean;
+  readonly proxies: {
+    readonly added: readonly PlannedProxy[];
+    readonly changed: readonly ChangedProxy[];
+    readonly leaving: readonly LeavingProxy[];
+  };
+  /** Those of added and leaving sections included. A server with another address is in `added` and in `leaving`. */
+  readonly servers: {
+    readonly added: readonly PlannedServer[];
+    readonly changed: readonly ChangedServer[];
+    readonly leaving: readonly LeavingServer[];
+  };
+  readonly listeners: {
+    readonly opened: readonly NamedListener[];
+    readonly changed: readonly ChangedListener[];
+    readonly moved: readonly MovedListener[];
+    readonly closed: readonly NamedListener[];
+  };
+  readonly global: readonly (SettingChange & { readonly effect: "at once" | "needs a restart" })[];
+  readonly resolvers: PlannedList;
+  readonly logTargets: PlannedList;
+  readonly statsSockets: PlannedList;
+  readonly statsSections: PlannedList;
+  /** The file says something else than it said before, and than the runtime value: the file wins. Those of readdressed servers too. */
+  readonly overruled: readonly RuntimeValue[];
+  /** The file says what it said before: the runtime value stays. */
+  readonly staying: readonly RuntimeValue[];
+}

@@ -1,0 +1,222 @@
+// A plan for people: one line for each thing that a reload does, a summary first. The same words before a reload (`plan`) and after it
+// (its receipt). Pure; any thread.
+
+import { formatTimeMs } from "../../../base/units.ts";
+import type { SettingChange } from "../../../config/diff/model.ts";
+import type { SourcePlace } from "../../../config/model.ts";
+import type {
+  ChangedServer,
+  Fate,
+  LeavingServer,
+  PlannedList,
+  PlannedServer,
+  ReloadPlan,
+  RuntimeValue,
+} from "./model.ts";
+
+/** What a line speaks of: something new, changed, gone, decided against an operator, or left as it is. */
+type Mark = "+" | "~" | "-" | "!" | "=";
+
+const COLOURS: Readonly<Record<Mark, string>> = { "+": "32", "~": "33", "-": "31", "!": "35", "=": "36" };
+
+/** More servers of a backend than this, with nothing to tell them apart, share one line. */
+const LISTED = 3;
+
+interface Line {
+  readonly mark: Mark;
+  readonly text: string;
+}
+
+/** Each line with its line feed. `colour`: ANSI colours for a terminal. */
+export function planText(plan: ReloadPlan, options: { readonly colour?: boolean } = {}): string {
+  const shown = ({ mark, text }: Line): string =>
+    options.colour ? `\x1b[${COLOURS[mark]}m${mark} ${text}\x1b[0m\n` : `${mark} ${text}\n`;
+  return [`${summary(plan)}\n`, ...planLines(plan).map(shown)].join("");
+}
+
+function planLines(plan: ReloadPlan): readonly Line[] {
+  return [
+    ...proxyLines(plan),
+    ...listenerLines(plan.listeners),
+    ...addedServerLines(plan),
+    ...changedServerLines(plan.servers.changed),
+    ...leavingServerLines(plan.servers.leaving),
+    ...plan.global.map(globalLine),
+    ...listLines("resolvers", plan.resolvers),
+    ...listLines("log", plan.logTargets),
+    ...listLines("stats socket", plan.statsSockets),
+    ...listLines("stats section", plan.statsSections),
+    ...plan.overruled.map(overruledLine),
+    ...plan.staying.map((value) => line("=", `${runtimeText(value)}, stays (the file says ${value.file}, as before)`)),
+  ];
+}
+
+const line = (mark: Mark, text: string): Line => ({ mark, text });
+
+/** "1 server", "12 servers". */
+const count = (number: number, what: string): string =>
+  `${number} ${what}${number === 1 || what.endsWith("s") ? "" : "s"}`;
+
+function summary(plan: ReloadPlan): string {
+  if (!plan.hasChanges) return "No changes: the files say what is loaded.";
+  const { servers, proxies, listeners } = plan;
+  const sessions = servers.leaving.reduce((sum, server) => sum + server.sessions, 0);
+  const settings = proxies.changed.length + plan.global.length;
+  const parts: readonly (readonly [number, string])[] = [
+    [proxies.added.length, `${count(proxies.added.length, "section")} added`],
+    [proxies.leaving.length, `${count(proxies.leaving.length, "section")} removed`],
+    [servers.added.length, `${count(servers.added.length, "server")} added`],
+    [servers.changed.length, `${count(servers.changed.length, "server")} changed`],
+    [servers.leaving.length, `${count(servers.leaving.length, "server")} leaving with ${count(sessions, "session")}`],
+    [listeners.opened.length, `${count(listeners.opened.length, "listener")} opened`],
+    [listeners.moved.length, `${count(listeners.moved.length, "listener")} moved`],
+    [listeners.closed.length, `${count(listeners.closed.length, "listener")} closed`],
+    [settings, `settings changed`],
+    [plan.overruled.length, `${count(plan.overruled.length, "runtime value")} overruled`],
+  ];
+  const texts = parts.filter(([number]) => number > 0).map(([, text]) => text);
+  const restart = plan.needsRestart ? "; a restart is needed for some" : "";
+  return `${texts.length === 0 ? "settings changed" : texts.join(", ")}${restart}.`;
+}
+
+function proxyLines({ proxies }: ReloadPlan): readonly Line[] {
+  return [
+    ...proxies.added.map(({ kind, name, servers, place }) =>
+      line("+", `${kind} ${name}${servers > 0 ? ` with ${count(servers, "server")}` : ""}${at(place)}`),
+    ),
+    ...proxies.changed.map(({ kind, name, changes, place }) =>
+      line("~", `${kind} ${name}: ${changesText(changes)}${at(place)}`),
+    ),
+    ...proxies.leaving.map((proxy) => {
+      const sessions = proxy.sessions === 0 ? "" : `, ${count(proxy.sessions, "session")} came in by it${fate(proxy)}`;
+      return line("-", `${proxy.kind} ${proxy.name} is removed${sessions}`);
+    }),
+  ];
+}
+
+function listenerLines({ opened, changed, moved, closed }: ReloadPlan["listeners"]): readonly Line[] {
+  return [
+    ...opened.map(({ address, frontend, place }) => line("+", `listener ${address} of ${frontend}${at(place)}`)),
+    ...changed.map(({ address, frontend, changes, place }) =>
+      line("~", `listener ${address} of ${frontend}: ${changesText(changes)}${at(place)}`),
+    ),
+    ...moved.map(({ address, from, frontend, changes, place }) => {
+      const also = changes.length === 0 ? "" : `; ${changesText(changes)}`;
+      return line("~", `listener ${address} goes from ${from} to ${frontend}, and stays open${also}${at(place)}`);
+    }),
+    ...closed.map(({ address, frontend }) => line("-", `listener ${address} of ${frontend} is closed`)),
+  ];
+}
+
+/** Those of added sections are counted there. */
+function addedServerLines({ proxies, servers }: ReloadPlan): readonly Line[] {
+  const sections = new Set(proxies.added.filter(({ servers: own }) => own > 0).map(({ name }) => name));
+  const own = servers.added.filter(({ backend }) => !sections.has(backend));
+  const replaced = new Set(servers.leaving.filter(({ why }) => why === "readdressed").map(nameOf));
+  return grouped(own, (server) => (replaced.has(nameOf(server)) ? "new address" : "")).map(
+    ({ first, members, text }) => {
+      const what = text === "" ? "" : `, at its ${text}`;
+      return line(
+        "+",
+        `${membersText(members)}${members.length === 1 ? ` ${first.address}` : ""}${what}${at(first.place)}`,
+      );
+    },
+  );
+}
+
+function changedServerLines(changed: readonly ChangedServer[]): readonly Line[] {
+  return grouped(changed, ({ changes }) => changesText(changes)).map(({ first, members, text }) =>
+    line("~", `${membersText(members)}: ${text}${at(first.place)}`),
+  );
+}
+
+function leavingServerLines(leaving: readonly LeavingServer[]): readonly Line[] {
+  const busy = leaving.filter(({ sessions }) => sessions > 0);
+  const idle = leaving.filter(({ sessions }) => sessions === 0);
+  return [
+    ...busy.map((server) =>
+      line(
+        "-",
+        `server ${nameOf(server)} ${server.address} leaves with ${count(server.sessions, "session")}${fate(server)}`,
+      ),
+    ),
+    ...grouped(idle, () => "").map(({ first, members }) => {
+      const address = members.length === 1 ? ` ${first.address} leaves` : " leave";
+      return line("-", `${membersText(members)}${address}, without sessions`);
+    }),
+  ];
+}
+
+/** What becomes of the sessions, as the end of a sentence; nothing where there are none. */
+function fate({ sessions, policy, endsAfterMs }: Fate): string {
+  if (sessions === 0) return "";
+  const said = policy.kind === "drain" ? `drain ${formatTimeMs(policy.timeMs)}` : policy.kind;
+  if (endsAfterMs === 0) return `: ended at once (on-removed ${said})`;
+  if (endsAfterMs === null) return `: they stay until they end (on-removed ${said})`;
+  const isOwn = policy.kind === "drain" && policy.timeMs === endsAfterMs;
+  const bound = isOwn ? "" : ", hard-stop-after";
+  return `: ended after ${formatTimeMs(endsAfterMs)} at the latest (on-removed ${said}${bound})`;
+}
+
+function globalLine(change: ReloadPlan["global"][number]): Line {
+  const waits = change.effect === "needs a restart";
+  return line(waits ? "!" : "~", `global: ${changeText(change)}${waits ? ", which needs a restart" : ""}`);
+}
+
+function listLines(what: string, { added, changed, removed }: PlannedList): readonly Line[] {
+  return [
+    ...added.map((name) => line("+", `${what} ${name}`)),
+    ...changed.map(({ name, changes }) => line("~", `${what} ${name}: ${changesText(changes)}`)),
+    ...removed.map((name) => line("-", `${what} ${name}`)),
+  ];
+}
+
+const runtimeText = ({ of, setting, runtime }: RuntimeValue): string => `${of}: ${setting} ${runtime}, set at runtime`;
+
+function overruledLine(value: RuntimeValue): Line {
+  const why = value.isReaddressed ? "is lost: its new address is a new server, with" : "is lost: the file now says";
+  return line("!", `${runtimeText(value)}, ${why} ${value.file}`);
+}
+
+const changesText = (changes: readonly SettingChange[]): string => changes.map(changeText).join(", ");
+
+function changeText({ name, old, new: now }: SettingChange): string {
+  if (old === undefined) return now === "on" ? `${name} is on` : `${name} ${now}, was not set`;
+  if (now === undefined) return old === "on" ? `${name} is off` : `${name} is not set, was ${old}`;
+  return `${name} ${old} -> ${now}`;
+}
+
+const nameOf = ({ backend, server }: PlannedServer): string => `${backend}/${server}`;
+
+const at = ({ file, line: number }: SourcePlace): string => ` (${file}:${number})`;
+
+interface Group<T> {
+  readonly first: T;
+  readonly members: T[];
+  readonly text: string;
+}
+
+/** Servers of one backend with the same text together, if they are many; in the order of the first of each. */
+function grouped<T extends PlannedServer>(servers: readonly T[], textOf: (server: T) => string): readonly Group<T>[] {
+  const groups = new Map<string, Group<T>>();
+  for (const server of servers) {
+    const text = textOf(server);
+    const key = `${server.backend} ${text}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { first: server, members: [server], text });
+    else group.members.push(server);
+  }
+  return [...groups.values()].flatMap((group) =>
+    group.members.length > LISTED
+      ? [group]
+      : group.members.map((first) => ({ first, members: [first], text: group.text })),
+  );
+}
+
+/** "server b/s1", or "40 servers of b (s1, s2, s3, ...)". */
+function membersText(members: readonly PlannedServer[]): string {
+  const [first] = members;
+  if (first === undefined || members.length === 1) return `server ${first === undefined ? "" : nameOf(first)}`;
+  const names = members.slice(0, LISTED).map(({ server }) => server);
+  return `${members.length} servers of ${first.backend} (${names.join(", ")}, ...)`;
+}

@@ -1,0 +1,58 @@
+// What the files of the configuration know from before the start, and the file that is written from then on. Control thread, at start.
+
+import { isAbsolute, relative, resolve } from "node:path";
+import type { Config, GlobalConfig } from "../../config/model.ts";
+import type { SharedMemory } from "../../memory/shared-memory.ts";
+import type { Evictions } from "../reconcile/eviction.ts";
+import type { Registry } from "../registry.ts";
+import { readServerStates } from "./haproxy-files.ts";
+import { ownStateText } from "./own-format.ts";
+import type { StartState } from "./restore-state.ts";
+import { type FileSay, readStateFile, StateFile } from "./state-file.ts";
+
+export interface StateAtStart extends StartState {
+  /** Where changes are written from now on, by the name that it has once the process has its root directory; undefined: nowhere. */
+  readonly writeTo: string | undefined;
+}
+
+/** Reads all of them; what is wrong with one is said, and stops nothing. */
+export function readStartState(config: Config, say: FileSay): StateAtStart {
+  const servers = readServerStates(config, say);
+  const { stateFile } = config.global;
+  if (stateFile === undefined) return { servers, own: undefined, writeTo: undefined };
+  const { own, isWritable } = readStateFile(stateFile, say);
+  return { servers, own, writeTo: isWritable ? writtenPath(config.global, stateFile, say) : undefined };
+}
+
+/** The file's name in the root directory that the process will have. */
+function writtenPath({ chroot }: GlobalConfig, path: string, say: FileSay): string | undefined {
+  if (chroot === undefined) return resolve(path);
+  const inside = relative(resolve(chroot), resolve(path));
+  if (!isAbsolute(inside) && !inside.startsWith("..")) return `/${inside}`;
+  say(
+    "WARNING",
+    `state file '${path}' is outside of 'chroot ${chroot}', so it is read but not written: choose a file inside.`,
+  );
+  return undefined;
+}
+
+/** The file that is written while the program runs, where there is one. */
+export function stateFileOf(
+  { writeTo, own }: StateAtStart,
+  memory: SharedMemory,
+  registry: Registry,
+  evictions: Evictions,
+  say: FileSay,
+): StateFile | undefined {
+  if (writeTo === undefined) return undefined;
+  const file = new StateFile(
+    writeTo,
+    evictions,
+    (isOperators) => ownStateText(memory, registry, evictions.all, isOperators),
+    say,
+  );
+  for (const { record, configuredAddress } of own?.servers ?? []) {
+    if (configuredAddress !== undefined) file.expectAddress(record.backend, record.server, record.host);
+  }
+  return file;
+}

@@ -1,0 +1,277 @@
+// Headgate's own state file: read at start, written when something that it holds has changed. A write is a new file that takes the old
+// one's place, on the disk before the next one begins. What goes wrong is said once, and tried again. Control thread.
+
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from "node:fs";
+import { open, rename } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Change, Commit, Receipt } from "../change.ts";
+import type { Evictions } from "../reconcile/eviction.ts";
+import type { ServerEntry } from "../registry.ts";
+import { type OwnState, readOwnState } from "./own-format.ts";
+import { CheckBits } from "./state-columns.ts";
+
+export type FileSay = (severity: "NOTICE" | "WARNING", text: string) => void;
+
+/** Least pause between two writes, and how much later counts and states may come than orders. */
+const PAUSE_MS = 20;
+const LATER_MS = 1000;
+/** A write waits so many times as long as building the last text took. */
+const BUILD_SHARE = 5;
+const RETRY_MS = 5000;
+
+/** Reads the file at `path`. `isWritable`: it may be written over. Never throws. */
+export function readStateFile(path: string, say: FileSay): { readonly own?: OwnState; readonly isWritable: boolean } {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    // Before the first start there is none.
+    if (code !== "ENOENT") say("WARNING", `state file '${path}' cannot be read, nothing of it holds: ${message}.`);
+    return { isWritable: true };
+  }
+  const read = readOwnState(text);
+  if ("state" in read) return { own: read.state, isWritable: true };
+  const { line, reason, isForeign } = read.refused;
+  const what = `state file '${path}' is refused, nothing of it holds: line ${line}: ${reason}`;
+  if (isForeign) {
+    say("WARNING", `${what}. It is not Headgate's, so it is not written to: choose another file, or remove this one.`);
+    return { isWritable: false };
+  }
+  say("WARNING", `${what}.${keepAside(path)}`);
+  return { isWritable: true };
+}
+
+/** A refused file of ours is left for whoever wants to know. */
+function keepAside(path: string): string {
+  try {
+    renameSync(path, `${path}.refused`);
+    return ` It is kept as '${path}.refused'.`;
+  } catch {
+    return "";
+  }
+}
+
+/** Changes that an operator means to last. */
+const INTENT: ReadonlySet<Change["kind"]> = new Set([
+  "set-admin",
+  "enable-check",
+  "set-check-target",
+  "set-weight",
+  "set-maxconn",
+  "set-address",
+  "set-fqdn",
+  "add-server",
+  "delete-server",
+  "evict-server",
+  "cancel-eviction",
+]);
+
+export class StateFile {
+  private readonly path: string;
+  private readonly evictions: Evictions;
+  private readonly say: FileSay;
+  private readonly textOf: (isOperators: (server: ServerEntry) => boolean) => string;
+  /** Servers whose address is the operator's choice. */
+  private readonly addressed = new WeakSet<ServerEntry>();
+  /** Such an address of before the start, by the server's full name. */
+  private readonly expected = new Map<string, string | undefined>();
+  /** An eviction was under way at the last look. */
+  private isEvicting = false;
+  private timer: NodeJS.Timeout | undefined;
+  private dueMs = Number.POSITIVE_INFINITY;
+  private writing: Promise<void> | undefined;
+  private pauseMs = PAUSE_MS;
+  private hasFailed = false;
+  private isClosed = false;
+  private written = "";
+
+  /** `textOf`: what the file is to say now. `path` as the process sees it once it runs. */
+  constructor(
+    path: string,
+    evictions: Evictions,
+    textOf: (isOperators: (server: ServerEntry) => boolean) => string,
+    say: FileSay,
+  ) {
+    this.path = path;
+    this.evictions = evictions;
+    this.textOf = textOf;
+    this.say = say;
+  }
+
+  /** The same door, with changes noted that pass it. */
+  watch(commit: Commit): Commit {
+    const noted = async (change: Change): Promise<Receipt> => {
+      const receipt = await commit(change);
+      if (receipt.done) this.note(change);
+      return receipt;
+    };
+    return Object.assign(noted, { settled: commit.settled });
+  }
+
+  /** The operator had given the server this address before the start. */
+  expectAddress(backend: string, server: string, host: string | undefined): void {
+    this.expected.set(`${backend}/${server}`, host);
+  }
+
+  /** A server went up, down or out of service, by whomever. */
+  noteState(): void {
+    this.schedule(LATER_MS);
+  }
+
+  /** Writes soon, whatever has changed. */
+  begin(): void {
+    this.schedule(0);
+  }
+
+  /** Writes what is not written yet, and nothing after that. */
+  async close(): Promise<void> {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    clearTimeout(this.timer);
+    await this.writing;
+    if (this.dueMs < Number.POSITIVE_INFINITY) this.writeNow();
+  }
+
+  private note(change: Change): void {
+    if (change.kind === "set-address" || change.kind === "lose-address") {
+      this.expected.delete(`${change.server.backend.name}/${change.server.name}`);
+      if (change.kind === "set-address" && change.by === undefined) this.addressed.add(change.server);
+      else this.addressed.delete(change.server);
+    }
+    const wasEvicting = this.isEvicting;
+    this.isEvicting = this.evictions.all.some(({ outcome }) => outcome === "running");
+    if (INTENT.has(change.kind) || (wasEvicting && !this.isEvicting)) this.schedule(0);
+    // Its counts go on.
+    else if (this.isEvicting && change.kind === "reconcile") this.schedule(LATER_MS);
+  }
+
+  private isOperators(server: ServerEntry): boolean {
+    if (this.addressed.has(server)) return true;
+    const expected = this.expected.get(`${server.backend.name}/${server.name}`);
+    return expected !== undefined && expected === server.host;
+  }
+
+  private schedule(afterMs: number): void {
+    const atMs = performance.now() + Math.max(afterMs, this.writing === undefined ? 0 : this.pauseMs);
+    if (this.isClosed || atMs >= this.dueMs) return;
+    this.dueMs = atMs;
+    if (this.writing === undefined) this.arm();
+  }
+
+  private arm(): void {
+    clearTimeout(this.timer);
+    if (this.dueMs === Number.POSITIVE_INFINITY || this.isClosed) return;
+    this.timer = setTimeout(() => this.write(), Math.max(0, this.dueMs - performance.now()));
+    this.timer.unref();
+  }
+
+  private build(): string {
+    const beganMs = performance.now();
+    const text = this.textOf((server) => this.isOperators(server));
+    this.pauseMs = Math.max(PAUSE_MS, (performance.now() - beganMs) * BUILD_SHARE);
+    return text;
+  }
+
+  private write(): void {
+    this.dueMs = Number.POSITIVE_INFINITY;
+    const text = this.build();
+    if (withoutAges(text) === this.written) return;
+    this.writing = replaceFile(this.path, text).then(
+      () => this.succeeded(text),
+      (error: Error) => this.failed(error),
+    );
+    void this.writing.then(() => {
+      this.writing = undefined;
+      this.arm();
+    });
+  }
+
+  private writeNow(): void {
+    const text = this.build();
+    if (withoutAges(text) === this.written) return;
+    try {
+      replaceFileNow(this.path, text);
+      this.succeeded(text);
+    } catch (error) {
+      this.failed(error as Error);
+    }
+  }
+
+  private succeeded(text: string): void {
+    this.written = withoutAges(text);
+    if (this.hasFailed) this.say("NOTICE", `state file '${this.path}' is written again.`);
+    this.hasFailed = false;
+  }
+
+  private failed(error: Error): void {
+    this.dueMs = Math.min(this.dueMs, performance.now() + RETRY_MS);
+    if (this.hasFailed) return;
+    this.hasFailed = true;
+    this.say(
+      "WARNING",
+      `state file '${this.path}' cannot be written: ${error.message}. What operators change does not outlive the process until it can.`,
+    );
+  }
+}
+
+/** The text without what changes by itself: how long servers have been in their states, what checks find, and the checksum. */
+const withoutAges = (text: string): string =>
+  text
+    .replace(/^((?:\S+ ){9})\d+ \d+ \d+ \d+ (\d+) (\d+)/gm, (_, before: string, check: string, agent: string) => {
+      return before + (Number(check) & CheckBits.ENABLED) + (Number(agent) & CheckBits.ENABLED);
+    })
+    .replace(/^# headgate end .*$/m, "");
+
+const temporaryName = (path: string): string => `${path}.${process.pid}.tmp`;
+const FILE_MODE = 0o600;
+
+/** The file is complete and on the disk when it takes its name, and its name is on the disk when this resolves. */
+async function replaceFile(path: string, text: string): Promise<void> {
+  const temporary = temporaryName(path);
+  try {
+    const file = await open(temporary, "w", FILE_MODE);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    removeFile(temporary);
+    throw error;
+  }
+  const folder = await open(dirname(path), "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+function replaceFileNow(path: string, text: string): void {
+  const temporary = temporaryName(path);
+  try {
+    const file = openSync(temporary, "w", FILE_MODE);
+    try {
+      const bytes = Buffer.from(text);
+      for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    removeFile(temporary);
+    throw error;
+  }
+}
+
+function removeFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // It was not made.
+  }
+}
