@@ -1,7 +1,6 @@
 // `observe layer4` against Debian's HAProxy 2.6: sessions whose server refuses them, and what their failures do to its health, its
 // counters and the log, under each `on-error`. No clock is involved: a state is read when the alarms that it owes are counted.
 
-import { spawnSync } from "node:child_process";
 import { createServer, type Server } from "node:net";
 import { beforeAll, describe, expect, it } from "vitest";
 import { Client } from "../harness/client.ts";
@@ -10,11 +9,8 @@ import { FRONTEND_ADDRESS, freePort, loopbackAddress } from "../harness/ports.ts
 import { Program } from "../harness/program.ts";
 import { statRow } from "../harness/show.ts";
 import { waitFor } from "../harness/wait-for.ts";
+import { whyNot } from "./haproxy-2.6.ts";
 import { type Answer, HeldChecks } from "./held-checks.ts";
-
-const found = spawnSync("haproxy", ["-v"], { encoding: "utf8" }).stdout ?? "";
-const version = /version (\d+\.\d+)/.exec(found)?.[1];
-const whyNot = version === "2.6" ? "" : ` (skipped: needs HAProxy 2.6 on PATH, there is ${version ?? "none"})`;
 
 const ADDRESS = loopbackAddress(42);
 

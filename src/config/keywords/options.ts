@@ -6,7 +6,7 @@ import type { ProxyKeyword, ProxySide } from "./keyword.ts";
 type Apply = (proxy: ProxyDraft, on: boolean) => void;
 
 /** An option without arguments; `no option` works where HAProxy has it. */
-function switchOption(
+export function switchOption(
   name: string,
   side: ProxySide,
   doc: string,

@@ -4,6 +4,7 @@
 import type { ProxyDraft, ServerDraft } from "../drafts.ts";
 import type { WordReader } from "../word-reader.ts";
 import type { Keyword, ProxyKeyword } from "./keyword.ts";
+import { switchOption } from "./options.ts";
 import { serverWord } from "./server-word.ts";
 
 /** `shutdown-sessions [after <time>] [over <time>]`, in any order; undefined after an error. */
@@ -107,24 +108,11 @@ export const POLICY_SERVER_WORDS: readonly Keyword<ServerDraft>[] = [
 ];
 
 /** An option of the backend's without arguments. */
-function backendOption(
+const backendOption = (
   name: string,
   doc: string,
   set: (proxy: ProxyDraft, on: boolean) => void,
-): ProxyKeyword<ProxyDraft> {
-  return {
-    name: `option ${name}`,
-    args: "",
-    doc,
-    status: "supported",
-    side: "backend",
-    inDefaults: true,
-    negate: (proxy) => set(proxy, false),
-    read(words, proxy) {
-      if (words.end()) set(proxy, true);
-    },
-  };
-}
+): ProxyKeyword<ProxyDraft> => switchOption(name, "backend", doc, set, { negatable: true });
 
 export const POLICY_PROXY_KEYWORDS: readonly ProxyKeyword<ProxyDraft>[] = [
   {
