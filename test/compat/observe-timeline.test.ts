@@ -127,7 +127,33 @@ const CLEARED: Timeline = {
   ],
 };
 
+/** Checks that rest have no say; their alarms are counted all the same. */
+const resting = (onError: string): Timeline => {
+  const backend = `resting-${onError}`;
+  const command = (words: string): Step => ({ command: `${words} ${backend}/s` });
+  const up = { command: `set server ${backend}/s health up` };
+  return {
+    ...idle(onError, false),
+    backend,
+    steps: [
+      command("disable health"),
+      { errors: 2, alarms: 0 },
+      { errors: 1, alarms: 1 },
+      up,
+      { errors: 3, alarms: 2 },
+      up,
+      { errors: 2, alarms: 2 },
+      { connections: 1 },
+      { errors: 3, alarms: 3 },
+      command("enable health"),
+      up,
+      { errors: 3, alarms: 4 },
+    ],
+  };
+};
+
 const BETWEEN = ON_ERROR.map((onError) => idle(onError, false));
+const RESTING = ON_ERROR.map(resting);
 const BETWEEN_FAST = ON_ERROR.map((onError) => idle(onError, true));
 const BETWEEN_LOGGED = ON_ERROR.map((onError) => idle(onError, false, ["option log-health-checks"]));
 
@@ -294,6 +320,7 @@ describe.skipIf(whyNot !== "").each([
   ["between checks", BETWEEN],
   ["between checks, with fastinter", BETWEEN_FAST],
   ["between checks, logged", BETWEEN_LOGGED],
+  ["while checks are disabled", RESTING],
   ["and its counters", [CLEARED]],
 ] as const)(`observe layer4 against HAProxy 2.6, %s${whyNot}`, (_, timelines) => {
   const recordings: Record<string, Recording[]> = {};
