@@ -6,6 +6,11 @@ import { AppError, systemReason } from "./base/errors.ts";
 import { CONTROL_CONNECTIONS_MAX } from "./base/limits.ts";
 import { loadConfig } from "./config/load.ts";
 import type { Config, StatsSocket } from "./config/model.ts";
+import { listeningSockets, pauseAll, resumeAll } from "./control/hand-over/all-frontends.ts";
+import { noteHandedOver } from "./control/hand-over/handed-over.ts";
+import { fetchSockets } from "./control/hand-over/inherited-sockets.ts";
+import type { ListenFrom } from "./control/listeners.ts";
+import { ServiceManager } from "./control/service-manager.ts";
 import { type RunningProgram, startProgram } from "./control/supervisor.ts";
 import { c } from "./sys/libc.ts";
 import { takeIdentity } from "./sys/process-identity.ts";
@@ -108,9 +113,10 @@ async function runProxy(command: RunCommand): Promise<void> {
   const { global } = loaded.config;
   const pidFile = command.pidFile ?? global.pidFile;
   const actOn = holdSignals();
+  const manager = ServiceManager.connect(process.env);
   let service: Service;
   try {
-    service = await startService(loaded.config, command, () => {
+    service = await startBeside(loaded.config, command, () => {
       if (pidFile !== undefined) writeFileSync(pidFile, `${process.pid}\n`);
       takeIdentity(global);
     });
@@ -120,15 +126,25 @@ async function runProxy(command: RunCommand): Promise<void> {
     process.stderr.write(startupLine("ALERT", (error as Error).message) + hint);
     return end(1);
   }
+  manager.ready();
+  manager.watch(service.program);
   const finish = once(async (exitCode: number, graceMs: number) => {
+    manager.stopping();
     await closeService(service, graceMs);
     if (pidFile !== undefined) removeFile(pidFile);
     end(exitCode);
   });
+  if (command.finish !== undefined) signalAll(command.finish.pids, command.finish.signal);
   actOn({
     SIGTERM: () => finish(EXIT_SIGTERM, 0),
     SIGINT: () => finish(EXIT_SIGINT, 0),
-    SIGUSR1: () => service.program.softStop().then(() => finish(0, ANSWER_GRACE_MS)),
+    SIGUSR1: () => {
+      const isOver = service.program.softStop();
+      manager.tell(service.program);
+      return isOver.then(() => finish(0, ANSWER_GRACE_MS));
+    },
+    SIGTTOU: () => pauseAll(service.program),
+    SIGTTIN: () => resumeAll(service.program),
     // A terminal that goes away must not take the balancer with it; reload is not there yet.
     SIGHUP: () => undefined,
   });
@@ -138,7 +154,8 @@ async function runProxy(command: RunCommand): Promise<void> {
   }
 }
 
-type SignalActions = Record<"SIGTERM" | "SIGINT" | "SIGUSR1" | "SIGHUP", () => unknown>;
+const SIGNALS = ["SIGTERM", "SIGINT", "SIGUSR1", "SIGHUP", "SIGTTOU", "SIGTTIN"] as const;
+type SignalActions = Record<(typeof SIGNALS)[number], () => unknown>;
 
 /**
  * From now on signals are kept, until their actions are known. Who sees the program answer may signal it before its start is
@@ -147,7 +164,7 @@ type SignalActions = Record<"SIGTERM" | "SIGINT" | "SIGUSR1" | "SIGHUP", () => u
 function holdSignals(): (actions: SignalActions) => void {
   const held: (keyof SignalActions)[] = [];
   let known: SignalActions | undefined;
-  for (const signal of ["SIGTERM", "SIGINT", "SIGUSR1", "SIGHUP"] as const) {
+  for (const signal of SIGNALS) {
     process.on(signal, () => void (known === undefined ? held.push(signal) : known[signal]()));
   }
   return (actions) => {
@@ -156,9 +173,50 @@ function holdSignals(): (actions: SignalActions) => void {
   };
 }
 
+/** While the process before holds an address: it is asked to give up its ports, so often it is tried again, so long after. */
+const BIND_TRIES = 20;
+const BIND_PAUSE_MS = 50;
+
+/** Starts beside the processes that are to leave: with their sockets, or on sockets of the same addresses. */
+async function startBeside(config: Config, command: RunCommand, beforeAccepting: () => void): Promise<Service> {
+  const pids = command.finish?.pids ?? [];
+  const listenFrom: ListenFrom = {
+    reusePort: pids.length > 0,
+    ...(command.takeFrom === undefined ? {} : { inherited: fetchSockets(command.takeFrom) }),
+  };
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startService(config, { ...command, listenFrom }, beforeAccepting);
+    } catch (error) {
+      const isTaken = error instanceof AppError && error.code === "cannot-bind" && pids.length > 0;
+      if (isTaken && attempt === 1) signalAll(pids, "SIGTTOU");
+      if (isTaken && attempt < BIND_TRIES) {
+        await new Promise((resolve) => setTimeout(resolve, BIND_PAUSE_MS));
+        continue;
+      }
+      // They go on as if nothing had been.
+      if (isTaken) signalAll(pids, "SIGTTIN");
+      throw error;
+    }
+  }
+}
+
+/** A process that is gone by now is as good as told. */
+function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== "ESRCH") process.stderr.write(startupLine("WARNING", `cannot signal process ${pid}: ${code}.`));
+    }
+  }
+}
+
 interface ServiceOptions {
   readonly quiet: boolean;
   readonly files?: readonly string[];
+  readonly listenFrom?: ListenFrom;
   readonly maxconn?: number;
 }
 
@@ -181,6 +239,7 @@ async function startService(
     version: VERSION,
     releaseDate: RELEASE_DATE,
     bootStartMs,
+    ...(options.listenFrom === undefined ? {} : { listenFrom: options.listenFrom }),
     say,
     onFatal: (text) => {
       process.stderr.write(startupLine("ALERT", `a relay thread failed, which is a defect of Headgate: ${text}`));
@@ -191,7 +250,8 @@ async function startService(
   const service: Service = { program, runtimeSockets };
   try {
     for (const socket of config.global.statsSockets)
-      runtimeSockets.push(await openRuntimeSocket(program, socket, config));
+      runtimeSockets.push(await openRuntimeSocket(service, socket, config, options.listenFrom));
+    options.listenFrom?.inherited?.closeRest();
     beforeAccepting();
     await program.open();
     return service;
@@ -201,10 +261,22 @@ async function startService(
   }
 }
 
-function openRuntimeSocket(program: RunningProgram, socket: StatsSocket, config: Config): Promise<RuntimeSocket> {
-  const { statsTimeoutMs } = config.global;
-  const log = (text: string): void => void process.stderr.write(startupLine("ALERT", text));
-  return startRuntimeSocket(program, socket, { statsTimeoutMs, maxConnections: CONTROL_CONNECTIONS_MAX, log });
+function openRuntimeSocket(
+  { program, runtimeSockets }: Service,
+  socket: StatsSocket,
+  config: Config,
+  listenFrom: ListenFrom | undefined,
+): Promise<RuntimeSocket> {
+  return startRuntimeSocket(program, socket, {
+    statsTimeoutMs: config.global.statsTimeoutMs,
+    maxConnections: CONTROL_CONNECTIONS_MAX,
+    log: (text) => void process.stderr.write(startupLine("ALERT", text)),
+    ...(listenFrom?.inherited === undefined ? {} : { inherited: listenFrom.inherited }),
+    listeningSockets: () => {
+      noteHandedOver();
+      return [...listeningSockets(program), ...runtimeSockets.map(({ descriptor }) => descriptor)];
+    },
+  });
 }
 
 async function closeService(service: Service, graceMs = 0): Promise<void> {

@@ -11,7 +11,7 @@ import { hasEligibleServer } from "./backend-times.ts";
 import { freeServerRow, newServerEntry } from "./commit.ts";
 import type { MutableRegistry } from "./commit-context.ts";
 import { linkTrackers, startHealth } from "./health/health-entry.ts";
-import { openFrontendListener } from "./listeners.ts";
+import { type ListenFrom, openFrontendListener } from "./listeners.ts";
 import { nameFirstLeader } from "./reconcile/fence.ts";
 import { createBackendPolicies } from "./reconcile/policy-state.ts";
 import type { ListenerEntry, ProxyEntry, ServerEntry } from "./registry.ts";
@@ -86,14 +86,18 @@ export async function buildRegistry(
 }
 
 /** Opens the listeners of every frontend that is not disabled. */
-export async function openListeners(registry: MutableRegistry, maxconn: number): Promise<ListenerEntry[]> {
+export async function openListeners(
+  registry: MutableRegistry,
+  maxconn: number,
+  from: ListenFrom = {},
+): Promise<ListenerEntry[]> {
   const opened: ListenerEntry[] = [];
   for (const proxy of registry.proxies) {
     if (!proxy.isFrontend || proxy.config.disabled) continue;
     const limit = Math.min(proxy.config.maxconn ?? maxconn, maxconn);
     for (const [i, bind] of proxy.config.binds.entries()) {
       const backlog = bind.backlog || proxy.config.backlog || limit;
-      const listener = await openFrontendListener(proxy, bind, opened.length, i + 1, backlog);
+      const listener = await openFrontendListener(proxy, bind, opened.length, i + 1, backlog, from);
       proxy.listeners.push(listener);
       opened.push(listener);
     }

@@ -7,9 +7,19 @@ import { AppError } from "../base/errors.ts";
 import type { BindConfig } from "../config/model.ts";
 import { EADDRINUSE, SHUT_RD } from "../sys/constants.ts";
 import { c, errorText } from "../sys/libc.ts";
-import { boundPort, openListener } from "../sys/listen.ts";
+import { boundPort, openListener, takeListener } from "../sys/listen.ts";
 import { resolveBindAddress } from "./addresses.ts";
+import { ownsItsPaths } from "./hand-over/handed-over.ts";
+import type { InheritedSockets } from "./hand-over/inherited-sockets.ts";
 import type { ListenerEntry, ProxyEntry } from "./registry.ts";
+
+/** Where listening sockets come from, besides being made. */
+export interface ListenFrom {
+  /** Those of the process before. */
+  readonly inherited?: InheritedSockets;
+  /** The process before may still listen, on sockets that allow that. */
+  readonly reusePort?: boolean;
+}
 
 /** Opens one listener. Throws AppError "cannot-bind". */
 export async function openFrontendListener(
@@ -18,13 +28,16 @@ export async function openFrontendListener(
   index: number,
   id: number,
   backlog: number,
+  from: ListenFrom = {},
 ): Promise<ListenerEntry> {
   const address = await resolveBindAddress(bind.endpoint);
   const isUnix = bind.endpoint.kind === "unix";
   const temporary = isUnix ? `${address.host}.${process.pid}.tmp` : "";
   const sockaddr = isUnix ? unixSockaddr(temporary, false) : address.sockaddr;
-  if (isUnix) removeFile(temporary);
-  const fd = openListener(sockaddr, { backlog, v6only: bind.v6only, reusePort: false });
+  const taken = from.inherited?.take(address.sockaddr, bind.v6only);
+  if (isUnix && taken === undefined) removeFile(temporary);
+  const options = { backlog, v6only: bind.v6only, reusePort: from.reusePort ?? false };
+  const fd = taken === undefined ? openListener(sockaddr, options) : takeListener(taken, sockaddr[0], backlog);
   const shown = shownAddress(bind, address.host, address.port);
   if (fd < 0) {
     throw new AppError(
@@ -34,7 +47,7 @@ export async function openFrontendListener(
       -fd === EADDRINUSE ? "another program listens there: stop it, or choose another address" : undefined,
     );
   }
-  if (isUnix) {
+  if (isUnix && taken === undefined) {
     if (bind.uid !== undefined || bind.gid !== undefined) chownSync(temporary, bind.uid ?? -1, bind.gid ?? -1);
     if (bind.mode !== undefined) chmodSync(temporary, bind.mode);
     renameSync(temporary, address.host);
@@ -58,7 +71,7 @@ export function closeFrontendListeners(proxy: ProxyEntry): void {
     if (listener.fd < 0) continue;
     c.close(listener.fd);
     listener.fd = -1;
-    if (listener.bind.endpoint.kind === "unix") removeFile(listener.bind.endpoint.path);
+    if (listener.bind.endpoint.kind === "unix" && ownsItsPaths()) removeFile(listener.bind.endpoint.path);
   }
 }
 

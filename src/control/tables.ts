@@ -45,6 +45,7 @@ import {
   V_ADDR_PLACE_BYTES,
   V_ADDR_PLACES,
   V_ADMIN,
+  V_AGE_JITTER,
   V_BACKEND,
   V_CUT_GENERATION,
   V_ERROR_LIMIT,
@@ -54,6 +55,8 @@ import {
   V_INITIAL_WEIGHT,
   V_LIMIT,
   V_LOAD_WEIGHT,
+  V_MAX_AGE,
+  V_MAX_IDLE,
   V_MAXCONN,
   V_NEXT,
   V_OPER,
@@ -139,6 +142,7 @@ export function writeServerRow(
   table[row + V_MAXCONN] = config.maxconn;
   writeLoad(memory, server.index, config.weight * LOAD_WEIGHT_SCALE, config.maxconn);
   table[row + V_ERROR_LIMIT] = config.policy.observe?.errorLimit ?? 0;
+  writeSessionLimits(memory, server);
   table[row + V_PORT_OFFSET] = server.mapsPort && config.endpoint.kind === "inet" ? config.endpoint.port : 0;
   table[row + V_QUEUE_HEAD] = -1;
   table[row + V_QUEUE_TAIL] = -1;
@@ -150,6 +154,15 @@ export function writeServerRow(
   table[row + V_IN_USE] = 1;
   appendToChain(table, memory.proxiesI32, server);
   bumpEpoch(memory, server.backend.index);
+}
+
+/** Writes how long the server's sessions may live. Those that are there hear of it when they are looked at next. */
+export function writeSessionLimits(memory: SharedMemory, { index, config }: ServerEntry): void {
+  const row = index * SERVER_WORDS;
+  const { maxAge, maxIdleMs } = config.policy.sessions ?? {};
+  memory.serversI32[row + V_MAX_AGE] = maxAge?.ms ?? 0;
+  memory.serversI32[row + V_AGE_JITTER] = maxAge?.jitterPercent ?? 0;
+  memory.serversI32[row + V_MAX_IDLE] = maxIdleMs ?? 0;
 }
 
 /** Writes AdminState bits and OperState, and what follows from them for load balancing. */

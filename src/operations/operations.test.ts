@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { InMemoryProgram } from "../../test/unit/in-memory-program.ts";
 import { CB_CUTS, CB_QUEUE_MS_AVG, CB_TIMED, CF_CUTS, CF_SESSIONS, CS_CUTS } from "../memory/counters.ts";
 import { CUT_REASON_NAMES, CutReason } from "../memory/cut-reason.ts";
+import { OperState, SERVER_WORDS, V_LOAD_WEIGHT, V_OPER, V_WEIGHT } from "../memory/server-row.ts";
 import { SessionState } from "../memory/session-row.ts";
 import { proxyCounters, serverCounters } from "../memory/shared-memory.ts";
 import { findOperation, unknownCommandText } from "./find-operation.ts";
@@ -90,6 +91,21 @@ describe("numbers", () => {
 
   it("uptime", () => {
     expect(uptimeText(93_784)).toBe("1d 2h03m04s");
+  });
+});
+
+describe("show stat", () => {
+  it("has the throttle of a server that starts slowly in every format, and of no other", async () => {
+    const program = await InMemoryProgram.start();
+    const { index } = program.registry.serversByIndex.find((server) => server?.name === "s1")!;
+    const row = index * SERVER_WORDS;
+    program.memory.serversI32[row + V_OPER] = OperState.STARTING;
+    program.memory.serversI32[row + V_LOAD_WEIGHT] = program.memory.serversI32[row + V_WEIGHT] * 4;
+    const typed = (await run(program, "show stat typed")).split("\n").filter((line) => line.includes(".throttle."));
+    expect(typed).toEqual(["S.3.1.29.throttle.1:MaPV:u32:25"]);
+    const [header, ...lines] = (await run(program, "show stat")).split("\n").map((line) => line.split(","));
+    const column = header!.indexOf("throttle");
+    expect(lines.filter((line) => (line[column] ?? "") !== "").map((line) => line[1])).toEqual(["s1"]);
   });
 });
 

@@ -44,7 +44,7 @@ qlimit - limit of the server's queue
 pid FBS:KGPV:u32 process number: always 1
 iid FBS:KGSV:u32 proxy's id
 sid FBS:KGSV:u32 server's or listener's id
-throttle - slow start, in percent
+throttle S:MaPV:u32 slow start, in percent
 lbtot BS:MCPP:u64 sessions assigned by load balancing
 tracked S:CNSV:str server whose state this one follows
 type FBS:CGSV:u32 0 frontend, 1 backend, 2 server, 3 listener
