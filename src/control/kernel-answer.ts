@@ -34,7 +34,7 @@ export interface KernelAnswer {
 const shownEnd = (host: string, port: number): string => (host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`);
 
 /** Sockets that are looked at before the control thread does something else. */
-const SOCKETS_PER_PART = 512;
+const SOCKETS_PER_PART = 128;
 
 /**
  * One look; undefined for a server that is not reached by an IP address and port of its own. Takes time by the thousand connections

@@ -67,8 +67,6 @@ const isWanted = (state: TcpState): boolean => (WANTED_STATES as readonly TcpSta
 const ANSWER_BYTES = 65_536;
 /** Datagrams read for one dump at most: some millions of connections. */
 const DATAGRAMS_MAX = 20_000;
-/** Datagrams, of about 300 connections each, that are read before the thread does something else. */
-const DATAGRAMS_PER_PART = 2;
 
 /** Connections of this host's network namespace to `host`:`port`, whoever holds them. `viaProc` asks /proc in any case. */
 export async function listConnections(host: string, port: number, viaProc = false): Promise<TcpConnection[]> {
@@ -155,8 +153,8 @@ async function converse(request: Uint8Array, isLast: (type: number, payload: Dat
     if (c.send(fd, c.memmoveAddress(request, request, 0), request.length, 0) < 0) return -errno();
     const address = c.memmoveAddress(answer, answer, 0);
     for (let datagrams = 0; datagrams < DATAGRAMS_MAX; datagrams++) {
-      // The kernel goes on with a dump when it is read.
-      if (datagrams > 0 && datagrams % DATAGRAMS_PER_PART === 0) await new Promise((resolve) => setImmediate(resolve));
+      // The kernel goes on with a dump when it is read: some 300 connections at a time.
+      if (datagrams > 0) await new Promise((resolve) => setImmediate(resolve));
       const length = c.recv(fd, address, ANSWER_BYTES, MSG_DONTWAIT);
       if (length < 0) return -errno();
       const view = new DataView(answer.buffer, 0, length);
