@@ -131,6 +131,16 @@ describe("headgate evict", () => {
     expect(await program.sessions()).toHaveLength(2);
   });
 
+  it("0: a dry run changes nothing, whatever else is asked for", async () => {
+    const { program } = await start(2);
+    const all = "be/a --drain 30s --idle 200ms --over 10s --deadline 60s --dry-run --delete --json";
+    const { code, stdout } = await shell(...all.split(" "), "-s", program.socketPath);
+    expect(JSON.parse(stdout)).toMatchObject({ server: "be/a", dryRun: true, matched: 2 });
+    expect(code).toBe(0);
+    expect(await program.sessions()).toHaveLength(2);
+    expect(await program.runtime("show evictions")).toBe("\n");
+  });
+
   it("1: foreign connections are left, and named", async () => {
     const { program, upstream } = await start(1);
     const foreign = connect({ host: upstream.address, port: upstream.port });
