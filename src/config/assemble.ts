@@ -58,7 +58,7 @@ function serversOf(entries: readonly ServerEntry[], checks: BackendChecks): read
 
 function globalOf({ global }: Drafts): GlobalConfig {
   const { maxconn, nbthread, statsSockets, statsTimeoutMs, hardStopAfterMs, logs, spreadChecksPercent } = global;
-  const { logTag, pidFile, uid, gid, chroot, stateFile } = global;
+  const { logTag, pidFile, uid, gid, chroot, stateFile, graceMs } = global;
   return withoutUndefined({
     maxconn,
     nbthread,
@@ -73,6 +73,7 @@ function globalOf({ global }: Drafts): GlobalConfig {
     gid,
     chroot,
     stateFile,
+    graceMs,
   });
 }
 
