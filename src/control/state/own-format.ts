@@ -56,20 +56,24 @@ export function ownStateText(
   const more: string[] = [];
   for (const backend of registry.proxies) {
     for (const server of backend.servers) {
-      // What leaves does not come back.
-      if (server.leaving !== undefined) continue;
+      if (isLeaving(server)) continue;
       lines.push(stateLine(memory, server));
       const words = serverWords(memory, server, isOperators(server));
       if (words !== "") more.push(`${MARK}server ${backend.name} ${server.name}${words}`);
     }
   }
   for (const eviction of evictions) {
-    // The sessions of another one do not outlive the process.
-    if (eviction.outcome === "running" && eviction.server !== undefined) more.push(evictionLine(eviction));
+    // The sessions of one without a server do not outlive the process.
+    const { outcome, server } = eviction;
+    if (outcome === "running" && server !== undefined && !isLeaving(server)) more.push(evictionLine(eviction));
   }
   const text = `${BEGINNING}${[...lines, ...more].join("\n")}\n`;
   return `${text}${endLine(text)}\n`;
 }
+
+/** What leaves does not come back, and another server may have its name by now. */
+const isLeaving = ({ leaving, backend }: ServerEntry): boolean =>
+  leaving !== undefined || backend.leaving !== undefined;
 
 /** The last line: how many there are before it, and their checksum. */
 const endLine = (before: string): string =>

@@ -1,7 +1,7 @@
 // Headgate's own state file: read at start, written when something that it holds has changed. A write is a new file that takes the old
 // one's place, on the disk before the next one begins. What goes wrong is said once, and tried again. Control thread.
 
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, lstatSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Change, Commit, Receipt } from "../change.ts";
@@ -86,6 +86,8 @@ export class StateFile {
   private hasFailed = false;
   private isClosed = false;
   private written = "";
+  /** The file that it wrote last. */
+  private inode: bigint | undefined;
 
   /** `textOf`: what the file is to say now. `path` as the process sees it once it runs. */
   constructor(
@@ -125,13 +127,14 @@ export class StateFile {
     this.schedule(0);
   }
 
-  /** Writes what is not written yet, and nothing after that. */
+  /** Writes what is not written yet, unless somebody else has written since: who comes after knows better. Nothing after that. */
   async close(): Promise<void> {
     if (this.isClosed) return;
     this.isClosed = true;
     clearTimeout(this.timer);
     await this.writing;
-    if (this.dueMs < Number.POSITIVE_INFINITY) this.writeNow();
+    const isOurs = this.inode === undefined || this.inode === inodeOf(this.path);
+    if (this.dueMs < Number.POSITIVE_INFINITY && isOurs) this.writeNow();
   }
 
   private note(change: Change): void {
@@ -201,6 +204,7 @@ export class StateFile {
 
   private succeeded(text: string): void {
     this.written = withoutAges(text);
+    this.inode = inodeOf(this.path);
     if (this.hasFailed) this.say("NOTICE", `state file '${this.path}' is written again.`);
     this.hasFailed = false;
   }
@@ -223,6 +227,8 @@ const withoutAges = (text: string): string =>
       return before + (Number(check) & CheckBits.ENABLED) + (Number(agent) & CheckBits.ENABLED);
     })
     .replace(/^# headgate end .*$/m, "");
+
+const inodeOf = (path: string): bigint | undefined => lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
 
 const temporaryName = (path: string): string => `${path}.${process.pid}.tmp`;
 const FILE_MODE = 0o600;
