@@ -23,7 +23,7 @@ async function stage() {
     program.evictions,
     () => {
       state.built++;
-      return state.text;
+      return [state.text];
     },
     (_, text) => said.push(text),
   );
