@@ -167,13 +167,22 @@ async function bind(
     return await bindPath(server, pid, endpoint.path, socketConfig);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
+    if (error instanceof AppError) throw error;
     throw new AppError("cannot-bind", `cannot bind the stats socket ${formatEndpoint(endpoint)}: ${code ?? message}`);
   }
 }
 
 /** Bound under a name of its own and renamed when it is complete: the path always leads to a socket that answers. */
 async function bindPath(server: Server, pid: number, path: string, socketConfig: StatsSocket): Promise<() => void> {
-  if (statOf(path)?.isSocket() === false) throw new Error("the path exists and is not a socket");
+  if (statOf(path)?.isSocket() === false) {
+    // socat, for one, makes a file where it finds no socket.
+    const hint = "remove it; a client that was started before the program may have made it";
+    throw new AppError(
+      "cannot-bind",
+      `cannot bind the stats socket ${path}: the path exists and is not a socket`,
+      hint,
+    );
+  }
   const temporary = `${path}.${pid}.tmp`;
   if (statOf(temporary) !== undefined) unlinkSync(temporary);
   await listen(server, { path: temporary });

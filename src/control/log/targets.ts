@@ -90,14 +90,21 @@ export class LogTargets {
 
   /**
    * Sends a text (no line feed) to each target whose level filter takes it. Never throws, never waits. `tag`: the program's name
-   * if it is another; `structured`: RFC 5424's structured data with a blank behind it.
+   * if it is another; `structured`: RFC 5424's structured data with a blank behind it; `host`: `log-send-hostname`.
    */
-  send(logTargets: readonly LogTarget[], level: number, text: string, tag?: string, structured?: string): void {
+  send(
+    logTargets: readonly LogTarget[],
+    level: number,
+    text: string,
+    tag?: string,
+    structured?: string,
+    host?: string,
+  ): void {
     for (const target of logTargets) {
       const open = this.opened.get(target);
       const taken = levelFor(target, level);
       if (open === undefined || taken < 0) continue;
-      const header = frameHeader(target, taken, this.nowWallMs(), this.dates, this.identity, tag, structured);
+      const header = frameHeader(target, taken, this.nowWallMs(), this.dates, this.identity, tag, structured, host);
       const length = writeFrame(this.frame, header, text, target.maxLength);
       const refused = open.sink.send(this.frame, length);
       if (refused !== undefined) open.drops.add(1, refused);
