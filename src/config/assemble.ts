@@ -59,7 +59,7 @@ function serversOf(entries: readonly ServerEntry[], checks: BackendChecks): read
 
 function globalOf({ global }: Drafts): GlobalConfig {
   const { maxconn, nbthread, statsSockets, statsTimeoutMs, hardStopAfterMs, spreadChecksPercent } = global;
-  const { logTag, logHostname, pidFile, uid, gid, chroot, stateFile } = global;
+  const { logTag, logHostname, pidFile, uid, gid, chroot, stateFile, graceMs } = global;
   return withoutUndefined({
     maxconn,
     nbthread,
@@ -75,6 +75,7 @@ function globalOf({ global }: Drafts): GlobalConfig {
     gid,
     chroot,
     stateFile,
+    graceMs,
   });
 }
 

@@ -56,6 +56,7 @@ export interface GlobalDraft {
   gid?: number;
   chroot?: string;
   stateFile?: string;
+  graceMs?: number;
   serverStateFile?: string;
   serverStateBase?: string;
   readonly statsSockets: StatsSocket[];

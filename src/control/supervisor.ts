@@ -15,6 +15,7 @@ import { buildRegistry, openListeners } from "./build-registry.ts";
 import type { Commit } from "./change.ts";
 import { createCommit } from "./commit.ts";
 import type { CommitEvents, MutableRegistry } from "./commit-context.ts";
+import { gracePeriod } from "./grace.ts";
 import { HealthChecks } from "./health/health.ts";
 import { askKernel } from "./kernel-answer.ts";
 import type { ListenFrom } from "./listeners.ts";
@@ -223,6 +224,7 @@ export class RunningProgram implements Program {
     this.stopping = true;
     // From now on the file is that of who comes after.
     await this.stateFile?.close();
+    await gracePeriod(this.registry.config.global.graceMs, (text) => this.note(LogLevel.WARNING, text));
     for (const proxy of this.registry.proxies) {
       if (proxy.isFrontend && !proxy.config.disabled) await this.commit({ kind: "shutdown-frontend", proxy });
     }

@@ -9,6 +9,7 @@ import { closeAfterEach } from "../harness/closing.ts";
 import { LogReceiver } from "../harness/log-receiver.ts";
 import { FRONTEND_ADDRESS, freePort } from "../harness/ports.ts";
 import { Program } from "../harness/program.ts";
+import { runtimeOnce } from "../harness/runtime-client.ts";
 import { temporaryDirectory } from "../harness/temporary-directory.ts";
 import { echo, sink, source, Upstream } from "../harness/upstream.ts";
 import { waitFor } from "../harness/wait-for.ts";
@@ -120,6 +121,21 @@ describe.each([1, 2])("soft stop, %i thread(s)", (threads) => {
     await idle.waitForEnd();
   });
 
+  it("grace: clients are served as before until the time is over; SIGTERM does not wait for it", async () => {
+    const { program, port } = await start(1, { global: ["grace 1h"] });
+    program.signal("SIGUSR1");
+    await waitFor(async () => (await program.info()).Stopping === "1", "it to be stopping");
+    const client = opened(new Client({ host: FRONTEND_ADDRESS, port }));
+    await client.connected;
+    await client.roundTrip("as before");
+    expect(program.stderr).toContain("Scheduling a soft-stop in 3600000 ms.");
+    program.signal("SIGTERM");
+    expect(await program.waitForExit()).toBe(143);
+    const short = await start(1, { global: ["grace 50"] });
+    short.program.signal("SIGUSR1");
+    expect(await short.program.waitForExit()).toBe(0);
+  });
+
   it("SIGTERM during a soft stop ends it now", async () => {
     const { program, port } = await start(threads);
     const client = opened(await Client.open({ host: FRONTEND_ADDRESS, port }));
@@ -152,6 +168,32 @@ describe("start", () => {
     expect(program.stderr).toMatch(/haproxy\.cfg:\d+/);
     expect(program.stderr).toMatch(/[Aa]ddress already in use/);
     expect(existsSync(program.socketPath), "no stats socket of a program that does not run").toBe(false);
+  });
+
+  it("after SIGKILL the next start takes the stale unix sockets over", async () => {
+    const upstream = opened(await Upstream.start(echo));
+    const directory = opened(temporaryDirectory()).path;
+    const [frontend, stats] = [join(directory, "fe.sock"), join(directory, "stats.sock")];
+    const config = {
+      config: simpleConfig({
+        port: await freePort(),
+        servers: [`a ${upstream.endpoint}`],
+        global: [`stats socket ${stats} level user`],
+        frontend: [`bind unix@${frontend}`],
+      }),
+    };
+    const first = opened(await Program.start(config));
+    first.signal("SIGKILL");
+    await first.waitForExit();
+    expect([existsSync(frontend), existsSync(stats)]).toEqual([true, true]);
+    const second = opened(await Program.start(config));
+    const client = opened(new Client({ path: frontend }));
+    await client.connected;
+    await client.roundTrip("hello");
+    expect(await runtimeOnce(stats, "show info")).toContain(`Pid: ${second.pid}\n`);
+    second.signal("SIGTERM");
+    await second.waitForExit();
+    expect([existsSync(frontend), existsSync(stats)]).toEqual([false, false]);
   });
 
   it("a word that nobody knows: the place in the file, exit code 1", async () => {

@@ -217,6 +217,7 @@ const GLOBAL: SettingTable<GlobalConfig> = {
   statsSockets: null,
   statsTimeoutMs: setting("stats timeout", formatTimeMs),
   hardStopAfterMs: setting("hard-stop-after", formatTimeMs),
+  graceMs: setting("grace", formatTimeMs),
   logs: null,
   logTag: setting("log-tag"),
   logHostname: setting("log-send-hostname"),
