@@ -2,7 +2,7 @@
 // opened is closed again if it comes to nothing. Control thread.
 
 import { accessSync, constants } from "node:fs";
-import { AppError } from "../../base/errors.ts";
+import { AppError, systemReason } from "../../base/errors.ts";
 import { diffConfigs } from "../../config/diff/diff.ts";
 import type { Config, ProxyConfig, ServerConfig } from "../../config/model.ts";
 import type { SharedMemory } from "../../memory/shared-memory.ts";
@@ -60,15 +60,17 @@ function checkThreads(memory: SharedMemory, { global }: Config): void {
 /** Files that checks read: one that vanished would take servers down. */
 function checkFiles(config: Config): void {
   const seen = new Set<string>();
-  for (const { health, place } of config.proxies.flatMap(({ servers }) => servers)) {
-    for (const file of [health?.tls?.caFile, health?.tls?.crtFile]) {
-      if (file === undefined || seen.has(file)) continue;
-      seen.add(file);
-      try {
-        accessSync(file, constants.R_OK);
-      } catch (error) {
-        const reason = (error as Error).message.replace(/, access .*/, "");
-        throw new AppError("unreadable", `cannot read '${file}': ${reason}`, undefined, place);
+  for (const { servers } of config.proxies) {
+    for (const { health, place } of servers) {
+      if (health?.tls === undefined) continue;
+      for (const file of [health.tls.caFile, health.tls.crtFile]) {
+        if (file === undefined || seen.has(file)) continue;
+        seen.add(file);
+        try {
+          accessSync(file, constants.R_OK);
+        } catch (error) {
+          throw new AppError("unreadable", `cannot read '${file}': ${systemReason(error)}`, undefined, place);
+        }
       }
     }
   }

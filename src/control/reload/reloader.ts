@@ -78,14 +78,15 @@ export class Reloader {
     const { files } = source;
     const head = { id: ++this.#count, by, started: new Date().toISOString(), files };
     const messages: ReloadMessage[] = [];
-    const done = await this.#attempt(source, messages);
+    const times = { read: 0, prepare: 0, commit: 0, relays: 0 };
+    const report = await this.#attempt(source, messages, times);
     const receipt: ReloadReceipt = {
       ...head,
-      outcome: done === undefined ? "refused" : "done",
+      outcome: report === undefined ? "refused" : "done",
       tookMs: round(performance.now() - beginMs),
-      commitMs: round(done?.commitMs ?? 0),
+      times: { ...times, relays: round(report?.relaysMs ?? 0) },
       messages,
-      report: done?.report,
+      report,
     };
     this.#host.tell(receipt);
     return receipt;
@@ -95,11 +96,19 @@ export class Reloader {
   async #attempt(
     source: ReloadSource,
     messages: ReloadMessage[],
-  ): Promise<{ readonly report: ReloadReport; readonly commitMs: number } | undefined> {
+    times: Record<"read" | "prepare" | "commit", number>,
+  ): Promise<ReloadReport | undefined> {
     const host = this.#host;
     const refuse = (text: string): undefined => void messages.push({ severity: "error", text });
     if (host.isStopping()) return refuse("the program is stopping: it takes no new configuration");
+    let sinceMs = performance.now();
+    const lap = (phase: keyof typeof times): void => {
+      const nowMs = performance.now();
+      times[phase] = round(nowMs - sinceMs);
+      sinceMs = nowMs;
+    };
     const { config, diagnostics } = source.load();
+    lap("read");
     messages.push(...diagnostics.map(messageOf));
     if (config === undefined) return undefined;
     const planning = new ListenerPlanning();
@@ -109,16 +118,16 @@ export class Reloader {
       await host.log.open([config.global.logs, ...config.proxies.map((proxy) => proxy.logs)].flat());
       const warn = (text: string): void => void messages.push({ severity: "warning", text });
       const prepared = await prepareReload(host.registry, host.memory, config, planning, warn);
-      const beginMs = performance.now();
+      lap("prepare");
       const change: Change = { kind: "reload", prepared };
       const receipt = await host.commit(change);
-      const commitMs = performance.now() - beginMs;
+      lap("commit");
       if (!receipt.done) throw new AppError(receipt.code, receipt.detail);
       host.useResolvers(prepared.resolvers);
       doors.accept();
       await this.#close(receipt);
       planning.forbidOverlap();
-      return { report: receipt.reload!, commitMs };
+      return receipt.reload;
     } catch (error) {
       if (!isExpected(error)) throw error;
       planning.undo();
