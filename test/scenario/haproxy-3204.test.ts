@@ -44,6 +44,10 @@ it(`haproxy-3204: ${RELOADS} reloads with ${SESSIONS} sessions each: one process
       await stage.mustReload(configOf(generation));
       clients.push(...(await openClients(SESSIONS, { host: FRONTEND_ADDRESS, port })).map(opened));
       generations.push(generation);
+      // Connected is not accepted yet: one that waits in the kernel would be the next generation's.
+      const isServed = async (): Promise<boolean> =>
+        (await program.counter("fe", "FRONTEND", "scur")) === clients.length;
+      await waitFor(isServed, "the clients to be accepted");
       if (clients.length < OPEN_MOST && generation < RELOADS) continue;
       await waitFor(
         async () => (await program.sessions()).every(({ serverSide }) => serverSide === 8),

@@ -38,6 +38,8 @@ export interface ReloadHost {
   readonly log: { open(targets: readonly LogTarget[]): Promise<void>; retain(): Promise<void> };
   /** Names are resolved by these sections from now on. */
   readonly useResolvers: (sections: readonly ResolversConfig[]) => void;
+  /** `-n` of the command line, which counts for more than the configuration. */
+  readonly maxconn: number | undefined;
   readonly isStopping: () => boolean;
   /** For the log and the terminal. */
   readonly tell: (receipt: ReloadReceipt) => void;
@@ -117,7 +119,7 @@ export class Reloader {
       doors = await source.openDoors(config);
       await host.log.open([config.global.logs, ...config.proxies.map((proxy) => proxy.logs)].flat());
       const warn = (text: string): void => void messages.push({ severity: "warning", text });
-      const prepared = await prepareReload(host.registry, host.memory, config, planning, warn);
+      const prepared = await prepareReload(host, config, planning, warn);
       lap("prepare");
       const change: Change = { kind: "reload", prepared };
       const receipt = await host.commit(change);
