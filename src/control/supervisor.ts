@@ -17,6 +17,7 @@ import { createCommit } from "./commit.ts";
 import type { CommitEvents, MutableRegistry } from "./commit-context.ts";
 import { HealthChecks } from "./health/health.ts";
 import { askKernel } from "./kernel-answer.ts";
+import type { ListenFrom } from "./listeners.ts";
 import { closeFrontendListeners, pauseFrontendListeners, resumeFrontendListeners } from "./listeners.ts";
 import { RecordDrain } from "./log/record-drain.ts";
 import { reloadMessages } from "./log/reload-messages.ts";
@@ -59,6 +60,7 @@ export interface StartOptions {
   readonly reload?: ReloadSource;
   /** Wall clock ms at which the process began. */
   readonly bootStartMs: number;
+  readonly listenFrom?: ListenFrom;
   /** Lines for the operator's terminal, without a line feed. */
   readonly say: (severity: "NOTICE" | "WARNING" | "ALERT", text: string) => void;
   /** The program cannot go on: a relay thread died. */
@@ -384,7 +386,7 @@ export async function startProgram(options: StartOptions): Promise<RunningProgra
   const warn = (text: string): void => options.say("WARNING", text);
   const registry = await buildRegistry(config, memory, size.maxconn, warn, state.servers);
   try {
-    await openListeners(registry, size.maxconn);
+    await openListeners(registry, size.maxconn, options.listenFrom);
     const log = new TrafficLog(registry, await LogTargets.open(config));
     const program = new RunningProgram(options, size, memory, registry, log, resolvers, state);
     await program.startRelays();

@@ -44,10 +44,10 @@ it(`haproxy-3204: ${RELOADS} reloads with ${SESSIONS} sessions each: one process
       await stage.mustReload(configOf(generation));
       clients.push(...(await openClients(SESSIONS, { host: FRONTEND_ADDRESS, port })).map(opened));
       generations.push(generation);
-      // Connected is not accepted yet: one that waits in the kernel would be the next generation's.
+      // Connected is not served yet: one that waits in the kernel, or on its way between threads, would be the next generation's.
       const isServed = async (): Promise<boolean> =>
-        (await program.counter("fe", "FRONTEND", "scur")) === clients.length;
-      await waitFor(isServed, "the clients to be accepted");
+        (await program.counter("be", `s${generation}`, "scur")) === SESSIONS;
+      await waitFor(isServed, "the clients to be served");
       if (clients.length < OPEN_MOST && generation < RELOADS) continue;
       await waitFor(
         async () => (await program.sessions()).every(({ serverSide }) => serverSide === 8),

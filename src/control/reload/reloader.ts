@@ -25,6 +25,8 @@ export interface PreparedDoors {
 export interface ReloadSource {
   readonly files: readonly string[];
   load(): LoadResult;
+  /** A reload begins, or is over, well or not. */
+  onReload(isUnderWay: boolean): void;
   /** Opens what is new. Throws AppError. */
   openDoors(config: Config): Promise<PreparedDoors>;
 }
@@ -81,7 +83,8 @@ export class Reloader {
     const head = { id: ++this.#count, by, started: new Date().toISOString(), files };
     const messages: ReloadMessage[] = [];
     const times = { read: 0, prepare: 0, commit: 0, relays: 0 };
-    const report = await this.#attempt(source, messages, times);
+    source.onReload(true);
+    const report = await this.#attempt(source, messages, times).finally(() => source.onReload(false));
     const receipt: ReloadReceipt = {
       ...head,
       outcome: report === undefined ? "refused" : "done",
