@@ -271,10 +271,8 @@ async function startService(
       : {
           reload: {
             files,
-            load: () => {
-              options.manager?.reloading();
-              return loadConfig(files, process.env);
-            },
+            load: () => loadConfig(files, process.env),
+            onBegin: () => options.manager?.reloading(),
             onOver: ({ outcome }) => {
               reloadCounts.note(outcome === "done");
               options.manager?.ready();
