@@ -5,6 +5,11 @@ import { fileURLToPath } from "node:url";
 import { AppError, systemReason } from "./base/errors.ts";
 import { loadConfig } from "./config/load.ts";
 import type { Config } from "./config/model.ts";
+import { listeningSockets, pauseAll, resumeAll } from "./control/hand-over/all-frontends.ts";
+import { noteHandedOver } from "./control/hand-over/handed-over.ts";
+import { fetchSockets } from "./control/hand-over/inherited-sockets.ts";
+import type { ListenFrom } from "./control/listeners.ts";
+import { ServiceManager } from "./control/service-manager.ts";
 import { type RunningProgram, startProgram } from "./control/supervisor.ts";
 import { c } from "./sys/libc.ts";
 import { takeIdentity } from "./sys/process-identity.ts";
@@ -111,9 +116,11 @@ async function runProxy(command: RunCommand): Promise<void> {
   const { global } = loaded.config;
   const pidFile = command.pidFile ?? global.pidFile;
   const actOn = holdSignals();
+  const manager = ServiceManager.connect(process.env);
   let service: Service;
   try {
-    service = await startService(loaded.config, command, () => {
+    const onReload = (isUnderWay: boolean): void => (isUnderWay ? manager.reloading() : manager.ready());
+    service = await startBeside(loaded.config, { ...command, onReload }, () => {
       if (pidFile !== undefined) writeFileSync(pidFile, `${process.pid}\n`);
       takeIdentity(global);
     });
@@ -123,15 +130,25 @@ async function runProxy(command: RunCommand): Promise<void> {
     process.stderr.write(startupLine("ALERT", (error as Error).message) + hint);
     return end(1);
   }
+  manager.ready();
+  manager.watch(service.program);
   const finish = once(async (exitCode: number, graceMs: number) => {
+    manager.stopping();
     await closeService(service, graceMs);
     if (pidFile !== undefined) removeFile(pidFile);
     end(exitCode);
   });
+  if (command.finish !== undefined) signalAll(command.finish.pids, command.finish.signal);
   actOn({
     SIGTERM: () => finish(EXIT_SIGTERM, 0),
     SIGINT: () => finish(EXIT_SIGINT, 0),
-    SIGUSR1: () => service.program.softStop().then(() => finish(0, ANSWER_GRACE_MS)),
+    SIGUSR1: () => {
+      const isOver = service.program.softStop();
+      manager.tell(service.program);
+      return isOver.then(() => finish(0, ANSWER_GRACE_MS));
+    },
+    SIGTTOU: () => pauseAll(service.program),
+    SIGTTIN: () => resumeAll(service.program),
     SIGHUP: () => service.program.reload("SIGHUP").catch(fail),
     SIGUSR2: () => service.program.reload("SIGUSR2").catch(fail),
   });
@@ -141,7 +158,7 @@ async function runProxy(command: RunCommand): Promise<void> {
   }
 }
 
-const SIGNALS = ["SIGTERM", "SIGINT", "SIGUSR1", "SIGUSR2", "SIGHUP"] as const;
+const SIGNALS = ["SIGTERM", "SIGINT", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGTTOU", "SIGTTIN"] as const;
 type SignalActions = Record<(typeof SIGNALS)[number], () => unknown>;
 
 /**
@@ -160,10 +177,57 @@ function holdSignals(): (actions: SignalActions) => void {
   };
 }
 
+/** While the process before holds an address: it is asked to give up its ports, so often it is tried again, so long after. */
+const BIND_TRIES = 20;
+const BIND_PAUSE_MS = 50;
+
+/** Starts beside the processes that are to leave: with their sockets, or on sockets of the same addresses. */
+async function startBeside(
+  config: Config,
+  command: RunCommand & Pick<ServiceOptions, "onReload">,
+  beforeAccepting: () => void,
+): Promise<Service> {
+  const pids = command.finish?.pids ?? [];
+  const listenFrom: ListenFrom = {
+    reusePort: pids.length > 0,
+    ...(command.takeFrom === undefined ? {} : { inherited: fetchSockets(command.takeFrom) }),
+  };
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startService(config, { ...command, listenFrom }, beforeAccepting);
+    } catch (error) {
+      const isTaken = error instanceof AppError && error.code === "cannot-bind" && pids.length > 0;
+      if (isTaken && attempt === 1) signalAll(pids, "SIGTTOU");
+      if (isTaken && attempt < BIND_TRIES) {
+        await new Promise((resolve) => setTimeout(resolve, BIND_PAUSE_MS));
+        continue;
+      }
+      // They go on as if nothing had been.
+      if (isTaken) signalAll(pids, "SIGTTIN");
+      throw error;
+    }
+  }
+}
+
+/** A process that is gone by now is as good as told. */
+function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== "ESRCH") process.stderr.write(startupLine("WARNING", `cannot signal process ${pid}: ${code}.`));
+    }
+  }
+}
+
 interface ServiceOptions {
   readonly quiet: boolean;
   /** Read again by a reload; without them there is none. */
   readonly files?: readonly string[];
+  /** A reload begins, or is over. */
+  readonly onReload?: (isUnderWay: boolean) => void;
+  readonly listenFrom?: ListenFrom;
   readonly maxconn?: number;
 }
 
@@ -181,7 +245,14 @@ async function startService(
   };
   const { files } = options;
   const log = (text: string): void => void process.stderr.write(startupLine("ALERT", text));
-  const doors = new StatsDoors(() => program, log);
+  const doors = new StatsDoors(
+    () => program,
+    log,
+    () => {
+      noteHandedOver();
+      return listeningSockets(program);
+    },
+  );
   const program: RunningProgram = await startProgram({
     config,
     files: files ?? [],
@@ -191,6 +262,7 @@ async function startService(
           reload: {
             files,
             load: () => loadConfig(files, process.env),
+            onReload: (isUnderWay: boolean) => options.onReload?.(isUnderWay),
             openDoors: (next: Config) => doors.prepare(next),
           },
         }),
@@ -198,6 +270,7 @@ async function startService(
     version: VERSION,
     releaseDate: RELEASE_DATE,
     bootStartMs,
+    ...(options.listenFrom === undefined ? {} : { listenFrom: options.listenFrom }),
     say,
     onFatal: (text) => {
       process.stderr.write(startupLine("ALERT", `a relay thread failed, which is a defect of Headgate: ${text}`));
@@ -206,7 +279,8 @@ async function startService(
   });
   const service: Service = { program, doors };
   try {
-    (await doors.prepare(config)).accept();
+    (await doors.prepare(config, options.listenFrom?.inherited)).accept();
+    options.listenFrom?.inherited?.closeRest();
     beforeAccepting();
     await program.open();
     return service;

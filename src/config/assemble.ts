@@ -88,7 +88,14 @@ function timeoutsOf(draft: ProxyDraft, hasFrontend: boolean, hasBackend: boolean
   });
 }
 
-function backendChecksOf({ name, checks, timeouts, cutGuardPercent, onRemoved }: ProxyDraft): BackendChecks {
+function backendChecksOf({
+  name,
+  checks,
+  timeouts,
+  cutGuardPercent,
+  onRemoved,
+  sessionPolicy,
+}: ProxyDraft): BackendChecks {
   const { checkMs: timeoutMs, connectMs: connectTimeoutMs } = timeouts;
   return withoutUndefined({
     backend: name,
@@ -97,6 +104,7 @@ function backendChecksOf({ name, checks, timeouts, cutGuardPercent, onRemoved }:
     connectTimeoutMs,
     cutGuardPercent,
     onRemoved,
+    sessions: Object.keys(sessionPolicy).length === 0 ? undefined : sessionPolicy,
   });
 }
 
@@ -133,6 +141,8 @@ function proxyOf(draft: ProxyDraft, id: number, global: GlobalDraft): ProxyConfi
     logFormatSd: hasFrontend ? draft.logFormatSd : undefined,
     logTag: draft.logTag,
     dontlognull: hasFrontend && draft.dontlognull,
+    dontlogNormal: hasFrontend && draft.dontlogNormal ? true : undefined,
+    logSeparateErrors: hasFrontend && draft.logSeparateErrors ? true : undefined,
     logs: logsOf(draft.logs, global.logs),
     servers: serversOf(draft.servers, checks),
     defaultServer: { ...draft.defaultServer, checks },
@@ -145,6 +155,7 @@ function proxyOf(draft: ProxyDraft, id: number, global: GlobalDraft): ProxyConfi
     timeouts: timeoutsOf(draft, hasFrontend, hasBackend),
     fence: hasBackend && draft.fence ? true : undefined,
     allBackups: hasBackend && draft.allBackups ? true : undefined,
+    rebalancePerSecond: hasBackend ? draft.rebalancePerSecond || undefined : undefined,
     serverState: hasBackend ? serverStateOf(draft, global) : undefined,
     logHealthChecks: hasBackend && draft.logHealthChecks,
     onRemoved: draft.onRemoved?.kind === "keep" ? undefined : draft.onRemoved,

@@ -10,7 +10,7 @@ import { initialServerAddress, NameLookup } from "./addresses.ts";
 import { hasEligibleServer } from "./backend-times.ts";
 import type { MutableRegistry } from "./commit-context.ts";
 import { linkTrackers, startHealth } from "./health/health-entry.ts";
-import { openFrontendListener } from "./listeners.ts";
+import { type ListenFrom, openFrontendListener } from "./listeners.ts";
 import { newProxyEntry } from "./proxy-entry.ts";
 import { nameFirstLeader } from "./reconcile/fence.ts";
 import type { ListenerEntry, ProxyEntry, ServerEntry } from "./registry.ts";
@@ -68,13 +68,17 @@ export async function buildRegistry(
 }
 
 /** Opens the listeners of every frontend that is not disabled. */
-export async function openListeners(registry: MutableRegistry, maxconn: number): Promise<ListenerEntry[]> {
+export async function openListeners(
+  registry: MutableRegistry,
+  maxconn: number,
+  from: ListenFrom = {},
+): Promise<ListenerEntry[]> {
   const opened: ListenerEntry[] = [];
   for (const proxy of registry.proxies) {
     if (!proxy.isFrontend || proxy.config.disabled) continue;
     for (const [i, bind] of proxy.config.binds.entries()) {
       const backlog = backlogOf(proxy.config, bind, maxconn);
-      const listener = await openFrontendListener(proxy, bind, opened.length, i + 1, backlog);
+      const listener = await openFrontendListener(proxy, bind, opened.length, i + 1, backlog, from);
       proxy.listeners.push(listener);
       opened.push(listener);
     }

@@ -133,6 +133,8 @@ export type Change =
   | { readonly kind: "reload"; readonly prepared: PreparedReload }
   /** What was in force before the start is so again; before anything is accepted. `tell` hears of what could not be. */
   | { readonly kind: "restore-state"; readonly state: StartState; readonly tell: (text: string) => void }
+  /** Changes nothing: the receipt comes when every relay thread has had its turn. */
+  | { readonly kind: "turn" }
   /** Clears maxima, or with `all` every counter (gauges stay). */
   | { readonly kind: "clear-counters"; readonly all: boolean };
 

@@ -137,6 +137,9 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
       return applyReload(context, change.prepared);
     case "restore-state":
       return restoreState(context, change.state, change.tell);
+    case "turn":
+      await context.orders.order({ kind: "limits-changed" });
+      return done();
     case "clear-counters":
       return clearCounters(context, change.all);
   }

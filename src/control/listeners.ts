@@ -7,13 +7,23 @@ import { AppError } from "../base/errors.ts";
 import type { BindConfig } from "../config/model.ts";
 import { EADDRINUSE, SHUT_RD } from "../sys/constants.ts";
 import { c, errorText } from "../sys/libc.ts";
-import { boundPort, openListener } from "../sys/listen.ts";
+import { boundPort, openListener, takeListener } from "../sys/listen.ts";
 import { resolveBindAddress } from "./addresses.ts";
 import type { ResolvedAddress } from "./change.ts";
+import { ownsItsPaths } from "./hand-over/handed-over.ts";
+import type { InheritedSockets } from "./hand-over/inherited-sockets.ts";
 import type { ListenerEntry, ProxyEntry } from "./registry.ts";
 
 /** A listening socket that no relay looks at yet. */
 export type BoundListener = Pick<ListenerEntry, "fd" | "key" | "protocol" | "address">;
+
+/** Where listening sockets come from, besides being made. */
+export interface ListenFrom {
+  /** Those of the process before. */
+  readonly inherited?: InheritedSockets;
+  /** Another socket may listen on an address that overlaps: the process before, on sockets that allow that. */
+  readonly reusePort?: boolean;
+}
 
 /** Opens one listener. Throws AppError "cannot-bind". */
 export async function openFrontendListener(
@@ -22,8 +32,9 @@ export async function openFrontendListener(
   index: number,
   id: number,
   backlog: number,
+  from: ListenFrom = {},
 ): Promise<ListenerEntry> {
-  return { index, id, bind, proxy, backlog, ...(await bindListener(proxy.name, bind, backlog)) };
+  return { index, id, bind, proxy, backlog, ...(await bindListener(proxy.name, bind, backlog, from)) };
 }
 
 /** What tells the address of one listener from that of another. Throws AppError "cannot-resolve". */
@@ -34,22 +45,21 @@ export async function listenerKey(bind: BindConfig): Promise<string> {
 const keyOf = (bind: BindConfig, { sockaddr }: ResolvedAddress): string =>
   `${Buffer.from(sockaddr).toString("hex")}${bind.v6only ? " v6only" : ""}`;
 
-/**
- * Binds and listens; `reusePort`: beside sockets that allow it, on an address that overlaps theirs. Throws AppError "cannot-bind", or
- * "cannot-resolve".
- */
+/** Binds and listens, or takes a socket over. Throws AppError "cannot-bind", or "cannot-resolve". */
 export async function bindListener(
   frontend: string,
   bind: BindConfig,
   backlog: number,
-  reusePort = false,
+  from: ListenFrom = {},
 ): Promise<BoundListener> {
   const address = await resolveBindAddress(bind.endpoint);
   const isUnix = bind.endpoint.kind === "unix";
   const temporary = isUnix ? `${address.host}.${process.pid}.tmp` : "";
   const sockaddr = isUnix ? unixSockaddr(temporary, false) : address.sockaddr;
-  if (isUnix) removeFile(temporary);
-  const fd = openListener(sockaddr, { backlog, v6only: bind.v6only, reusePort });
+  const taken = from.inherited?.take(address.sockaddr, bind.v6only);
+  if (isUnix && taken === undefined) removeFile(temporary);
+  const options = { backlog, v6only: bind.v6only, reusePort: from.reusePort ?? false };
+  const fd = taken === undefined ? openListener(sockaddr, options) : takeListener(taken, sockaddr[0], backlog);
   const shown = shownAddress(bind, address.host, address.port);
   if (fd < 0) {
     throw new AppError(
@@ -60,7 +70,7 @@ export async function bindListener(
       bind.place,
     );
   }
-  if (isUnix) {
+  if (isUnix && taken === undefined) {
     if (bind.uid !== undefined || bind.gid !== undefined) chownSync(temporary, bind.uid ?? -1, bind.gid ?? -1);
     if (bind.mode !== undefined) chmodSync(temporary, bind.mode);
     renameSync(temporary, address.host);
@@ -86,7 +96,7 @@ export function closeFrontendListeners(proxy: ProxyEntry): void {
 /** Closes one listening socket, and removes the path of a unix socket. */
 export function closeBound(bind: BindConfig, fd: number): void {
   c.close(fd);
-  if (bind.endpoint.kind === "unix") removeFile(bind.endpoint.path);
+  if (bind.endpoint.kind === "unix" && ownsItsPaths()) removeFile(bind.endpoint.path);
 }
 
 /**

@@ -8,7 +8,7 @@ import { W_CONNECTIONS, W_MAXCONN } from "../memory/control-words.ts";
 import { CT_RECORDS_DROPPED } from "../memory/counters.ts";
 import { L_MAXCONN, LISTENER_WORDS } from "../memory/listener-row.ts";
 import { P_FRONT_SESSIONS, PROXY_WORDS } from "../memory/proxy-row.ts";
-import { allocateSharedMemory, type SharedMemory, threadCounters } from "../memory/shared-memory.ts";
+import { allocateSharedMemory, type SharedMemory } from "../memory/shared-memory.ts";
 import { LinuxKernel } from "../sys/linux-kernel.ts";
 import { resolveNameservers } from "./addresses.ts";
 import { buildRegistry, openListeners } from "./build-registry.ts";
@@ -17,6 +17,7 @@ import { createCommit } from "./commit.ts";
 import type { CommitEvents, MutableRegistry } from "./commit-context.ts";
 import { HealthChecks } from "./health/health.ts";
 import { askKernel } from "./kernel-answer.ts";
+import type { ListenFrom } from "./listeners.ts";
 import { closeFrontendListeners, pauseFrontendListeners, resumeFrontendListeners } from "./listeners.ts";
 import { RecordDrain } from "./log/record-drain.ts";
 import { reloadMessages } from "./log/reload-messages.ts";
@@ -44,6 +45,7 @@ import { Names, type ResolversView } from "./resolve/names.ts";
 import { ResourceWatch } from "./resource-watch.ts";
 import { readStartState, type StateAtStart, stateFileOf } from "./state/start-state.ts";
 import type { StateFile } from "./state/state-file.ts";
+import { sumThreads } from "./stats/sums.ts";
 import { RelayThreads } from "./workers.ts";
 
 export interface StartOptions {
@@ -58,6 +60,7 @@ export interface StartOptions {
   readonly reload?: ReloadSource;
   /** Wall clock ms at which the process began. */
   readonly bootStartMs: number;
+  readonly listenFrom?: ListenFrom;
   /** Lines for the operator's terminal, without a line feed. */
   readonly say: (severity: "NOTICE" | "WARNING" | "ALERT", text: string) => void;
   /** The program cannot go on: a relay thread died. */
@@ -80,7 +83,6 @@ export class RunningProgram implements Program {
   readonly startWallMs: number;
   bootMs = 0;
   readonly threads: number;
-  readonly maxconn: number;
   readonly fileLimit: number;
   readonly evictions = new Evictions();
   stopping = false;
@@ -123,7 +125,6 @@ export class RunningProgram implements Program {
     this.releaseDate = options.releaseDate;
     this.startWallMs = options.bootStartMs;
     this.threads = memory.threads;
-    this.maxconn = size.maxconn;
     this.fileLimit = size.fileLimit;
     this.relays = new RelayThreads(memory, {
       onRecords: (thread) => this.records.drain(thread),
@@ -168,9 +169,7 @@ export class RunningProgram implements Program {
   }
 
   droppedLogs(): number {
-    let dropped = this.log.dropped();
-    for (let thread = 0; thread < this.threads; thread++) dropped += this.threadCounter(thread, CT_RECORDS_DROPPED);
-    return dropped;
+    return this.log.dropped() + sumThreads(this.memory, CT_RECORDS_DROPPED);
   }
 
   onProgress(listener: () => void): () => void {
@@ -212,6 +211,10 @@ export class RunningProgram implements Program {
     this.checks.start();
     this.names.start(this.registry);
     this.bootMs = Date.now() - this.startWallMs;
+  }
+
+  get maxconn(): number {
+    return this.registry.maxconn;
   }
 
   /** Sessions of the process right now. */
@@ -291,10 +294,6 @@ export class RunningProgram implements Program {
     this.log.message(level, text, server.backend);
   }
 
-  private threadCounter(thread: number, word: number): number {
-    return this.memory.countersF64[threadCounters(this.memory, thread) + word];
-  }
-
   private reloadHost(): ReloadHost {
     const { registry, memory, relays: orders, commit, log } = this;
     return {
@@ -309,6 +308,7 @@ export class RunningProgram implements Program {
         this.checks.spreadBy(registry.config.global.spreadChecksPercent ?? 0);
       },
       isStopping: () => this.stopping,
+      maxconn: this.options.maxconn,
       tell: (receipt) => {
         for (const { level, text } of reloadMessages(receipt)) this.note(level, text);
         this.progress();
@@ -379,14 +379,14 @@ export async function startProgram(options: StartOptions): Promise<RunningProgra
   const { config } = options;
   const threads = Math.min(config.global.nbthread ?? availableParallelism(), THREADS_MAX);
   const size = sizeProcess(config, threads, options.maxconn);
-  const memory = allocateSharedMemory({ threads, rowsPerThread: size.maxconn });
+  const memory = allocateSharedMemory({ threads, rowsPerThread: size.room });
   memory.words[W_MAXCONN] = size.maxconn;
   const resolvers = await resolveNameservers(config.resolvers);
   const state = readStartState(config, options.say);
   const warn = (text: string): void => options.say("WARNING", text);
   const registry = await buildRegistry(config, memory, size.maxconn, warn, state.servers);
   try {
-    await openListeners(registry, size.maxconn);
+    await openListeners(registry, size.maxconn, options.listenFrom);
     const log = new TrafficLog(registry, await LogTargets.open(config));
     const program = new RunningProgram(options, size, memory, registry, log, resolvers, state);
     await program.startRelays();

@@ -46,6 +46,7 @@ import {
   V_ADDR_PLACE_BYTES,
   V_ADDR_PLACES,
   V_ADMIN,
+  V_AGE_JITTER,
   V_BACKEND,
   V_CUT_GENERATION,
   V_ERROR_LIMIT,
@@ -55,6 +56,8 @@ import {
   V_INITIAL_WEIGHT,
   V_LIMIT,
   V_LOAD_WEIGHT,
+  V_MAX_AGE,
+  V_MAX_IDLE,
   V_MAXCONN,
   V_NEXT,
   V_NEXT_OTHER,
@@ -177,6 +180,7 @@ export function writeServerSettings(memory: SharedMemory, server: ServerEntry, f
   table[row + V_ID] = server.id;
   table[row + V_INITIAL_WEIGHT] = config.weight;
   table[row + V_ERROR_LIMIT] = config.policy.observe?.errorLimit ?? 0;
+  writeSessionLimits(memory, server);
   Atomics.store(
     table,
     row + V_FLAGS,
@@ -185,6 +189,15 @@ export function writeServerSettings(memory: SharedMemory, server: ServerEntry, f
       (config.idForced ? VF_ID_FORCED : 0) |
       flags,
   );
+}
+
+/** Writes how long the server's sessions may live. Those that are there hear of it when they are looked at next. */
+export function writeSessionLimits(memory: SharedMemory, { index, config }: ServerEntry): void {
+  const row = index * SERVER_WORDS;
+  const { maxAge, maxIdleMs } = config.policy.sessions ?? {};
+  memory.serversI32[row + V_MAX_AGE] = maxAge?.ms ?? 0;
+  memory.serversI32[row + V_AGE_JITTER] = maxAge?.jitterPercent ?? 0;
+  memory.serversI32[row + V_MAX_IDLE] = maxIdleMs ?? 0;
 }
 
 /** Writes AdminState bits and OperState, and what follows from them for load balancing. */

@@ -7,7 +7,7 @@ export const SILENT: Answer = { text: "" };
 export const dump = (text: string | AsyncIterable<string>): Answer => ({ text });
 export const failure = (text: string): Answer => ({ text: `${text}\n`, severity: Severity.error });
 export const warning = (text: string): Answer => ({ text: `${text}\n`, severity: Severity.warning });
-export const notice = (text: string): Answer => ({ text: `${text}\n`, severity: Severity.notice });
+const notice = (text: string): Answer => ({ text: `${text}\n`, severity: Severity.notice });
 export const info = (text: string): Answer => ({ text: `${text}\n`, severity: Severity.info });
 
 export const PERMISSION_DENIED = failure("Permission denied");

@@ -29,7 +29,7 @@ export const isDown = (memory: SharedMemory, server: ServerEntry): boolean =>
   memory.serversI32[server.index * SERVER_WORDS + V_OPER] === OperState.STOPPED;
 
 /** The server that this one tracks, as shown; undefined without `track`. */
-export function trackedName(server: ServerEntry): string | undefined {
+function trackedName(server: ServerEntry): string | undefined {
   const { tracked } = server.health;
   return tracked === undefined ? undefined : `${tracked.backend.name}/${tracked.name}`;
 }

@@ -4,7 +4,7 @@
 import { Command, CommanderError } from "commander";
 import { nearestWord } from "../config/nearest.ts";
 import { addEvict, EVICT_WRONG_USE } from "./evict-options.ts";
-import { readFlags } from "./haproxy-flags.ts";
+import { type Finish, readFlags } from "./haproxy-flags.ts";
 import { addPlan, type PlanCommand } from "./plan-options.ts";
 import { RELOAD_WRONG_USE } from "./reload-command.ts";
 import { FILE_OPTION, SOCKET_OPTION } from "./socket-options.ts";
@@ -22,6 +22,10 @@ export type CommandLine =
       readonly maxconn?: number;
       /** -C: to change to before anything is read. */
       readonly directory?: string;
+      /** -x: the stats socket of the process whose listening sockets are taken over. */
+      readonly takeFrom?: string;
+      /** -sf, -st: who is told to leave once this process serves. */
+      readonly finish?: Finish;
     }
   | {
       readonly kind: "check";
@@ -68,6 +72,8 @@ Flags as in HAProxy:
   -c              check the configuration and end (-V says that it is valid)
   -n MAXCONN      most connections of the process, in place of global 'maxconn'
   -p PIDFILE      write the process number to this file
+  -x SOCKET       take the listening sockets over from the process that answers there
+  -sf PID...      once serving, tell these processes to finish (SIGUSR1); -st: to end (SIGTERM)
   -C DIR          change to this directory first
   -d, -db         stay in the foreground (it always does); -d says more
   -q, -V          say nothing, or more, while starting
@@ -83,7 +89,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
 function fromFlags(argv: readonly string[]): CommandLine {
   const flags = readFlags(argv);
   if (!flags.ok) return usageError(flags.message);
-  const { files, switches, values } = flags;
+  const { files, switches, values, finish } = flags;
   if (switches.has("help")) return { kind: "help", text: mainHelp(), exitCode: 0 };
   if (switches.has("versionVerbose") || switches.has("version")) {
     return { kind: "version", verbose: switches.has("versionVerbose") };
@@ -103,6 +109,9 @@ function fromFlags(argv: readonly string[]): CommandLine {
     kind: "run-proxy",
     ...common,
     debug: switches.has("debug"),
+    // HAProxy's word for "none".
+    ...(values.takeFrom === undefined || values.takeFrom === "/dev/null" ? {} : { takeFrom: values.takeFrom }),
+    ...(finish === undefined ? {} : { finish }),
     ...(values.pidFile === undefined ? {} : { pidFile: values.pidFile }),
     ...(values.maxconn === undefined ? {} : { maxconn: Number(values.maxconn) }),
   };

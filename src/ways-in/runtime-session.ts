@@ -16,12 +16,16 @@ import { findOperation } from "../operations/find-operation.ts";
 import { type Answer, type Connection, mayRun, type Severity } from "../operations/operation.ts";
 import { OPERATIONS, unknownCommand } from "../operations/table.ts";
 import { payloadAnnouncement, splitLine } from "./command-line.ts";
+import { giveSockets } from "./give-sockets.ts";
 import { LineBuffer } from "./line-buffer.ts";
 
 const TOO_MANY_WORDS = failure(`Too many arguments. Commands must have at most ${COMMAND_WORDS_MAX} arguments.`);
 const LINE_TOO_LONG =
   "The command line is too big for the buffer size. Please change 'tune.bufsize' in the configuration to use a bigger command.\n";
 const PAYLOAD_TOO_LONG = `The payload is too big: at most ${COMMAND_PAYLOAD_BYTES_MAX} bytes are taken.\n`;
+
+/** Hidden, as in HAProxy: no command for people. */
+const GET_SOCKETS = "_getsocks";
 
 /** How often a client that closed its sending side is probed while a command runs for it. */
 const PROBE_MS = 200;
@@ -35,6 +39,8 @@ export interface RuntimeSessionOptions {
   readonly timeoutMs: number;
   /** Called for each command. */
   readonly onCommand: () => void;
+  /** The descriptors that `_getsocks` hands over; absent: it is refused. */
+  readonly listeningSockets?: () => readonly number[];
 }
 
 /** Undefined for a unix socket, and for one that is closed. */
@@ -49,6 +55,7 @@ export class RuntimeSession {
   readonly #program: Program;
   readonly #socket: Socket;
   readonly #onCommand: () => void;
+  readonly #listeningSockets: (() => readonly number[]) | undefined;
   readonly #input = new LineBuffer();
   readonly #gone = new AbortController();
   /** The client closed its sending side: nothing more will arrive. */
@@ -63,6 +70,7 @@ export class RuntimeSession {
     this.#program = program;
     this.#socket = socket;
     this.#onCommand = options.onCommand;
+    this.#listeningSockets = options.listeningSockets;
     this.connection = {
       level: options.level,
       mode: "once",
@@ -155,6 +163,7 @@ export class RuntimeSession {
     if (words === undefined) return TOO_MANY_WORDS;
     if (words.length === 0) return { text: "" };
     this.#onCommand();
+    if (words[0] === GET_SOCKETS) return this.#giveSockets();
     const operation = findOperation(OPERATIONS, words);
     if (operation === undefined) return unknownCommand(words);
     if (!mayRun(this.connection.level, operation)) return PERMISSION_DENIED;
@@ -170,6 +179,13 @@ export class RuntimeSession {
     } finally {
       clearInterval(probing);
     }
+  }
+
+  /** Hands the listening sockets over, and closes; as in HAProxy no word is said where that is not allowed. */
+  async #giveSockets(): Promise<Answer> {
+    if (this.#listeningSockets !== undefined) await giveSockets(this.#socket, this.#listeningSockets());
+    this.connection.closing = true;
+    return { text: "" };
   }
 
   /**

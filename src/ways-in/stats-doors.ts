@@ -6,7 +6,7 @@ import { endpointKey } from "../config/diff/server-settings.ts";
 import type { Config, StatsSocket } from "../config/model.ts";
 import type { Program } from "../control/program.ts";
 import type { PreparedDoors } from "../control/reload/reloader.ts";
-import { type RuntimeSocket, startRuntimeSocket } from "./runtime-socket.ts";
+import { type RuntimeSocket, type RuntimeSocketOptions, startRuntimeSocket } from "./runtime-socket.ts";
 
 /** Commands under way on a socket that goes may take as long as Node's timers can wait. */
 const UNBOUNDED_MS = 2_000_000_000;
@@ -14,16 +14,18 @@ const UNBOUNDED_MS = 2_000_000_000;
 export class StatsDoors {
   readonly #program: () => Program;
   readonly #log: (text: string) => void;
+  readonly #listeningSockets: () => readonly number[];
   #open = new Map<string, RuntimeSocket>();
 
-  /** `log`: hears of defects. */
-  constructor(program: () => Program, log: (text: string) => void) {
+  /** `log`: hears of defects. `listeningSockets`: of the frontends, for a process that takes them over. */
+  constructor(program: () => Program, log: (text: string) => void, listeningSockets: () => readonly number[]) {
     this.#program = program;
     this.#log = log;
+    this.#listeningSockets = listeningSockets;
   }
 
   /** Opens the sockets that are not open yet, and says what to do then. Throws AppError "cannot-bind"; then it has opened none. */
-  async prepare(config: Config): Promise<PreparedDoors> {
+  async prepare(config: Config, inherited?: RuntimeSocketOptions["inherited"]): Promise<PreparedDoors> {
     const { statsTimeoutMs, statsSockets } = config.global;
     const opened = new Map<string, RuntimeSocket>();
     const undo = async (): Promise<void> => {
@@ -33,7 +35,16 @@ export class StatsDoors {
       for (const socket of statsSockets) {
         const key = keyOf(socket);
         if (this.#open.has(key) || opened.has(key)) continue;
-        const options = { statsTimeoutMs, maxConnections: CONTROL_CONNECTIONS_MAX, log: this.#log };
+        const options: RuntimeSocketOptions = {
+          statsTimeoutMs,
+          maxConnections: CONTROL_CONNECTIONS_MAX,
+          log: this.#log,
+          ...(inherited === undefined ? {} : { inherited }),
+          listeningSockets: () => [
+            ...this.#listeningSockets(),
+            ...[...this.#open.values()].map(({ descriptor }) => descriptor),
+          ],
+        };
         opened.set(key, await startRuntimeSocket(this.#program(), socket, options));
       }
     } catch (error) {

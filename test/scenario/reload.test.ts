@@ -279,10 +279,30 @@ describe("all or nothing", () => {
     expect((await stage.reload(config({}))).outcome).toBe("done");
   });
 
+  it("maxconn grows and shrinks, within the room that there is", async () => {
+    const { stage, port, config } = await place({ global: ["maxconn 2"] });
+    const { program } = stage;
+    (await stage.clients(2, port)).map(opened);
+    // The process is full: this one waits in the kernel.
+    const third = opened(await stage.open(port));
+    expect((await stage.mustReload(config({ global: ["maxconn 3"] }))).global.map(({ name }) => name)).toEqual([
+      "maxconn",
+    ]);
+    await third.roundTrip("let in by the reload");
+    expect(await program.info()).toMatchObject({ Maxconn: "3", Hard_maxconn: "3" });
+    const tooMany = await stage.reload(config({ global: ["maxconn 100000"] }));
+    expect(tooMany.messages.at(-1)?.text).toBe(
+      "maxconn 100000 needs a restart: this process was started with room for 16384 sessions.",
+    );
+  });
+
   it("what needs a restart is said: user stays, nbthread is refused", async () => {
     const { stage, config } = await place();
     const report = await stage.mustReload(config({ global: ["pidfile /nonexistent/pid"] }));
     expect(report.needsRestart.map(({ name }) => name)).toEqual(["pidfile"]);
+    const threads = await stage.reload(config({ threads: 3 }));
+    expect(threads.outcome).toBe("refused");
+    expect(threads.messages.at(-1)?.text).toBe("nbthread 3 needs a restart: this process was started with 2 threads.");
   });
 });
 

@@ -24,6 +24,7 @@ export type ProxyWishes = Partial<
     | "dontlognull"
     | "fence"
     | "allBackups"
+    | "rebalancePerSecond"
   >
 >;
 

@@ -1,7 +1,7 @@
 // Words that real configurations contain and that change nothing here: accepted, and named in a notice with the reason. Control
 // thread. Only words belong here whose absence nobody could notice in the traffic; what protects or alters it is refused instead.
 
-import type { BindDraft, GlobalDraft, ProxyDraft } from "../drafts.ts";
+import type { GlobalDraft, ProxyDraft } from "../drafts.ts";
 import type { WordReader } from "../word-reader.ts";
 import type { Keyword, ProxyKeyword, ProxySide } from "./keyword.ts";
 
@@ -9,7 +9,6 @@ const FOREGROUND = "Headgate stays in the foreground; the service manager keeps 
 const NO_TLS = "Headgate neither takes nor opens TLS connections: it passes them through";
 const FILE_LIMIT = "the file limit is raised as far as needed by itself";
 const ACKNOWLEDGEMENTS = "when an acknowledgement is sent is left to the kernel";
-const ONE_PROCESS = "no second process takes the sockets over";
 
 /** Takes what follows the word, and remembers it. `atLeast`: words that must follow. */
 function ignoreLine(
@@ -62,19 +61,4 @@ const option = (name: string, side: ProxySide, reason: string): ProxyKeyword<Pro
 export const INERT_PROXY_KEYWORDS: readonly ProxyKeyword<ProxyDraft>[] = [
   option("tcp-smart-accept", "frontend", ACKNOWLEDGEMENTS),
   option("tcp-smart-connect", "backend", ACKNOWLEDGEMENTS),
-];
-
-/** On `stats socket` lines. */
-export const INERT_SOCKET_KEYWORDS: readonly Keyword<BindDraft>[] = [
-  {
-    name: "expose-fd",
-    args: "listeners",
-    doc: `Nothing changes: ${ONE_PROCESS}.`,
-    status: "inert",
-    read(words, bind) {
-      const token = words.line.tokens[words.position - 1];
-      if (words.choice(["listeners"] as const) === undefined || token === undefined) return;
-      bind.context.ignore("expose-fd", words.spanOf(token), ONE_PROCESS);
-    },
-  },
 ];

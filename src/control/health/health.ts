@@ -7,10 +7,11 @@ import type { SharedMemory } from "../../memory/shared-memory.ts";
 import type { Change, Receipt } from "../change.ts";
 import type { Registry, ServerEntry } from "../registry.ts";
 import { runAgentCheck } from "./agent-check.ts";
+import { checkTarget } from "./check-target.ts";
 import type { CheckTarget } from "./connection.ts";
 import type { CheckState } from "./health-entry.ts";
 import type { CheckResult } from "./result.ts";
-import { checkTarget, startCheck } from "./run-check.ts";
+import { startCheck } from "./run-check.ts";
 import { CheckScheduler, type ScheduledCheck } from "./scheduler.ts";
 import { type CheckSource, intervalMs, isRunning, type Oper } from "./state-machine.ts";
 

@@ -18,7 +18,7 @@ export const LogLevel = {
 export type LogLevel = (typeof LogLevel)[keyof typeof LogLevel];
 
 /** The program's name in headers, where no `log-tag` says another. */
-export const LOG_TAG = "headgate";
+const LOG_TAG = "headgate";
 
 export interface LogIdentity {
   readonly pid: number;
@@ -32,7 +32,7 @@ export function levelFor(target: LogTarget, level: number): number {
 }
 
 /** RFC 5424's structured data of a message that has none, with the blank after it. */
-export const NO_STRUCTURED_DATA = "- ";
+const NO_STRUCTURED_DATA = "- ";
 
 /** What stands before the text. `level` is the one from `levelFor`; `structured` ends with a blank. */
 export function frameHeader(

@@ -3,8 +3,9 @@
 
 import { hostname } from "node:os";
 import type { LogTarget, ProxyConfig } from "../../config/model.ts";
+import { EndCause } from "../../memory/end-state.ts";
 import { R_KIND, RecordKind } from "../../memory/record-row.ts";
-import { S_FRONTEND } from "../../memory/session-row.ts";
+import { S_END_CAUSE, S_FLAGS, S_FRONTEND, S_RETRIES, SF_REDISPATCHED } from "../../memory/session-row.ts";
 import type { ProxyEntry, Registry } from "../registry.ts";
 import { formatSessionAccept, formatSessionEnd } from "./format-tcplog.ts";
 import { hasLineAtEnd } from "./line-needs.ts";
@@ -39,13 +40,16 @@ export class TrafficLog {
     const isEnd = ring[offset + R_KIND] === RecordKind.ENDED;
     // A line at the end replaces the one at accept.
     if (isEnd !== hasLineAtEnd(config)) return;
+    const unusual = isEnd && isUnusual(ring, offset);
+    if (isEnd && !unusual && config.dontlogNormal === true) return;
     const { view } = this;
     view.move(ring, ringF64, offset);
     view.number = this.lines++;
     view.frontendNumber = this.linesOf[index] ?? 0;
     this.linesOf[index] = view.frontendNumber + 1;
     const structured = config.logFormatSd === undefined ? undefined : this.structured(config);
-    this.targets.send(config.logs, LogLevel.INFO, this.line(config, isEnd), this.tagOf(config), structured);
+    const level = unusual && config.logSeparateErrors === true ? LogLevel.ERR : LogLevel.INFO;
+    this.targets.send(config.logs, level, this.line(config, isEnd), this.tagOf(config), structured);
   }
 
   private line(config: ProxyConfig, isEnd: boolean): string {
@@ -102,3 +106,9 @@ export class TrafficLog {
     return this.targets.close();
   }
 }
+
+/** HAProxy's rule: it did not end in good order, or took more than one attempt or server. */
+const isUnusual = (words: Int32Array, at: number): boolean =>
+  words[at + S_END_CAUSE] !== EndCause.NORMAL ||
+  words[at + S_RETRIES] > 0 ||
+  (words[at + S_FLAGS] & SF_REDISPATCHED) !== 0;

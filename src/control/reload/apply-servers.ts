@@ -105,7 +105,7 @@ function keepServer(run: ReloadRun, server: ServerEntry, now: ServerConfig): Ser
   const wasDynamic = isDynamic(run, server);
   const wasLeaving = server.leaving !== undefined;
   const adopted = wasDynamic || wasLeaving;
-  const isSame = !adopted && sameValue(old, now) && server.name === now.name;
+  const isSame = !adopted && run.isUnchanged(now) && server.name === now.name && server.id === now.id;
   server.config = now;
   if (isSame) return server;
   server.name = now.name;
@@ -114,7 +114,7 @@ function keepServer(run: ReloadRun, server: ServerEntry, now: ServerConfig): Ser
   const table = memory.serversI32;
   const row = server.index * SERVER_WORDS;
   writeServerSettings(memory, server, 0);
-  const what = (value: string): string => `server ${fullName(server)} ${value}`;
+  const what = (value: string) => () => `server ${fullName(server)} ${value}`;
   if (overrulesValue(run, what("weight"), old.weight, now.weight, table[row + V_WEIGHT])) {
     Atomics.store(table, row + V_WEIGHT, now.weight);
   }

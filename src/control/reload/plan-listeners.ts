@@ -73,7 +73,7 @@ export class ListenerPlanning {
     for (const { fd } of rivals) {
       if (allowOverlap(fd, true) === 0) this.#overlapping.push(fd);
     }
-    const bound = await bindListener(want.proxy.name, want.bind, want.backlog, rivals.length > 0);
+    const bound = await bindListener(want.proxy.name, want.bind, want.backlog, { reusePort: rivals.length > 0 });
     this.#bound.push({ bind: want.bind, bound });
     if (rivals.length > 0) this.#overlapping.push(bound.fd);
     want.socket = { kind: "new", bound };

@@ -55,7 +55,7 @@ import { type Relay, type RelayListener, rowBase, rowBaseF64 } from "../relay.ts
 import { admit, leave, noteAdmitted, stopWatching } from "./admit.ts";
 import { closeSession } from "./close.ts";
 import { enterBackend } from "./pick-server.ts";
-import { writeRecord } from "./record.ts";
+import { noteAddresses, writeRecord } from "./record.ts";
 import { giveRow, takeRow } from "./rows.ts";
 
 /** Bytes of a row's place for the client's address (sockaddr_in6). */
@@ -185,7 +185,10 @@ function startSession(relay: Relay, listener: number, frontend: number, row: num
   counters[own + CF_CONNECTIONS]++;
   counters[own + CF_SESSIONS]++;
   if ((flags & PF_CLIENT_KEEPALIVE) !== 0) kernel.setKeepalive(fd);
-  if ((flags & PF_RECORD_ACCEPT) !== 0) writeRecord(relay, row, RecordKind.ACCEPTED, -1);
+  if ((flags & PF_RECORD_ACCEPT) !== 0) {
+    noteAddresses(relay, row, -1);
+    writeRecord(relay, row, RecordKind.ACCEPTED, -1);
+  }
   const watched = kernel.watch(relay.poll, fd, row * 2, sessions[base + S_GENERATION]);
   if (watched < 0) {
     countResourceError(relay, -watched);
