@@ -7,7 +7,7 @@ import { CONTROL_CONNECTIONS_MAX } from "./base/limits.ts";
 import { loadConfig } from "./config/load.ts";
 import type { Config } from "./config/model.ts";
 import { listeningSockets, pauseAll, resumeAll } from "./control/hand-over/all-frontends.ts";
-import { noteHandedOver } from "./control/hand-over/handed-over.ts";
+import { isAlone, noteHandedOver } from "./control/hand-over/handed-over.ts";
 import { fetchSockets } from "./control/hand-over/inherited-sockets.ts";
 import type { ListenFrom } from "./control/listeners.ts";
 import { ServiceManager } from "./control/service-manager.ts";
@@ -150,6 +150,7 @@ async function runProxy(command: RunCommand): Promise<void> {
     SIGTERM: () => finish(EXIT_SIGTERM, 0),
     SIGINT: () => finish(EXIT_SIGINT, 0),
     SIGUSR1: () => {
+      if (!isAlone()) service.doors.retire();
       const isOver = service.program.softStop();
       manager.tell(service.program);
       return isOver.then(() => finish(0, ANSWER_GRACE_MS));

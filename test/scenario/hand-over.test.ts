@@ -109,7 +109,13 @@ describe(`taking over${whyNot}`, () => {
         await crowd.served100More();
         running = await start(executable, ["-x", shared, "-sf", String(before.pid)]);
         await crowd.served100More();
-        expect(await nameOf(shared)).toBe(executable === undefined ? "Headgate" : "HAProxy");
+        // Until the one before has heard of it both answer; then the new one alone.
+        await waitFor(
+          () => /Proxy fe stopped/.test(before.stderr),
+          () => `the process before to stop: ${before.stderr}`,
+        );
+        const name = executable === undefined ? "Headgate" : "HAProxy";
+        for (let i = 0; i < 3; i++) expect(await nameOf(shared)).toBe(name);
         await held.roundTrip("after");
         expect(before.running).toBe(true);
         held.close();
