@@ -3,7 +3,7 @@
 /** Relay threads at most: a thread's bit must fit the waiting masks of the proxy table (two 32-bit words). */
 export const THREADS_MAX = 64;
 
-/** Sessions of one process at most: 21 bits of an event's tag name the row, one names the side. */
+/** Session rows at most; each relay thread has one for every session of the process. 21 bits of a session's id name the row. */
 export const SESSIONS_MAX = 1 << 21;
 
 /** Frontends, backends and listen sections at most. Rows are virtual memory until used. */

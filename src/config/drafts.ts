@@ -59,8 +59,10 @@ export interface GlobalDraft {
   serverStateFile?: string;
   serverStateBase?: string;
   readonly statsSockets: StatsSocket[];
-  readonly logs: LogTarget[];
+  readonly logs: LogTargetDraft[];
   logTag?: string;
+  /** `log-send-hostname`; empty: the system's. */
+  logHostname?: string;
 }
 
 export interface ResolversDraft {
@@ -128,8 +130,11 @@ export interface NameRef {
   readonly span: Span;
 }
 
+/** A `log` line; what it does not say of its format depends on `log-send-hostname`. */
+export type LogTargetDraft = Omit<LogTarget, "format"> & { readonly format: LogTarget["format"] | undefined };
+
 /** `log global` is replaced by the global targets once these are complete. */
-export type LogEntry = LogTarget | "global";
+export type LogEntry = LogTargetDraft | "global";
 
 export interface ProxyDraft {
   readonly context: LoadContext;
@@ -156,6 +161,8 @@ export interface ProxyDraft {
   /** The word of this section that said what lines look like. */
   logLine?: string;
   dontlognull: boolean;
+  dontlogNormal: boolean;
+  logSeparateErrors: boolean;
   logs: LogEntry[];
   readonly servers: ServerEntry[];
   defaultServer: ServerSettings;
@@ -173,11 +180,11 @@ export interface ProxyDraft {
   fence: boolean;
   allBackups: boolean;
   cutGuardPercent?: number;
+  onRemoved?: RemovalPolicy;
   /** Of all servers that say nothing else. */
   sessionPolicy: SessionPolicy;
   /** `rebalance`; 0 or undefined: off. */
   rebalancePerSecond?: number;
-  onRemoved?: RemovalPolicy;
   serverStateSource: "global" | "local" | "none";
   /** undefined: the section's own name. */
   serverStateFileName?: string;
@@ -225,6 +232,8 @@ export function newProxyDraft(header: ProxyHeader, base: ProxyDraft | undefined)
     logFormatSd: base?.logFormatSd,
     logTag: base?.logTag,
     dontlognull: base?.dontlognull ?? false,
+    dontlogNormal: base?.dontlogNormal ?? false,
+    logSeparateErrors: base?.logSeparateErrors ?? false,
     logs: [...(base?.logs ?? [])],
     servers: [],
     defaultServer: base?.defaultServer ?? SERVER_DEFAULTS,
@@ -241,9 +250,9 @@ export function newProxyDraft(header: ProxyHeader, base: ProxyDraft | undefined)
     fence: base?.fence ?? false,
     allBackups: base?.allBackups ?? false,
     cutGuardPercent: base?.cutGuardPercent,
+    onRemoved: base?.onRemoved,
     sessionPolicy: base?.sessionPolicy ?? {},
     rebalancePerSecond: base?.rebalancePerSecond,
-    onRemoved: base?.onRemoved,
     serverStateSource: base?.serverStateSource ?? "none",
     serverStateFileName: base?.serverStateFileName,
     statsLines: [...(base?.statsLines ?? [])],

@@ -15,7 +15,7 @@ export interface SourcePlace {
   readonly column: number;
 }
 
-/** A socket address as configured. Hosts are still names here; `control/resolve-addresses.ts` turns them into bytes. */
+/** A socket address as configured. Hosts are still names here; `control/addresses.ts` turns them into bytes. */
 export type Endpoint =
   | { readonly kind: "inet"; readonly host: string; readonly family: "any" | "ipv4" | "ipv6"; readonly port: number }
   | { readonly kind: "unix"; readonly path: string }
@@ -65,6 +65,8 @@ export interface GlobalConfig {
   readonly logs: readonly LogTarget[];
   /** `log-tag`; absent: the program's name. */
   readonly logTag?: string;
+  /** `log-send-hostname`: the host in syslog headers; empty: the system's name. */
+  readonly logHostname?: string;
   /** 0..50: how far the times of checks are spread around their interval. */
   readonly spreadChecksPercent?: number;
   /** Where the process id is written. */
@@ -182,6 +184,10 @@ export interface ProxyConfig {
   /** `log-tag`; absent: the global one. */
   readonly logTag?: string;
   readonly dontlognull: boolean;
+  /** `option dontlog-normal`: no line for a session without anything unusual. Absent: off. */
+  readonly dontlogNormal?: boolean;
+  /** `option log-separate-errors`: the others' lines have level err. Absent: off. */
+  readonly logSeparateErrors?: boolean;
   /** Targets in effect, `log global` already replaced by the global ones. */
   readonly logs: readonly LogTarget[];
   /** Backend side. */

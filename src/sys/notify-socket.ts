@@ -6,7 +6,10 @@ import { c, errno } from "./libc.ts";
 const addressOf = (view: ArrayBufferView): number => c.memmoveAddress(view, view, 0);
 const shared = (bytes: number): Uint8Array => new Uint8Array(new SharedArrayBuffer(bytes));
 
-/** A socket connected to `name`, a path or "@" and an abstract name: it reaches it whatever becomes of the root directory. -errno if not. */
+/**
+ * A socket connected to `name`, a path or "@" and an abstract name: it reaches it whatever becomes of the root
+ * directory. -errno if not.
+ */
 export function connectNotify(name: string): number {
   const text = Buffer.from(name);
   if (text.length > 107) return -36; // ENAMETOOLONG

@@ -10,7 +10,10 @@ const ADDRESS_BYTES = 28;
 
 const words = new Int32Array(new SharedArrayBuffer(4 + ADDRESS_BYTES));
 
-/** The sockaddr of a socket's own end, in words that the next call overwrites; -errno if it is none. Of a unix socket only the family counts. */
+/**
+ * The sockaddr of a socket's own end, in words that the next call overwrites; -errno if it is none. Of a unix socket
+ * only the family counts.
+ */
 export function socketName(fd: number): Int32Array | number {
   const base = c.memmoveAddress(words, words, 0);
   words[LENGTH_WORD] = ADDRESS_BYTES;

@@ -5,7 +5,6 @@ import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CheckConfig } from "../../src/config/health-model.ts";
 import { hasCode, statusWords } from "../../src/control/health/result.ts";
-import { runCheck } from "../../src/control/health/run-check.ts";
 import { loopbackAddress } from "../harness/ports.ts";
 import { Program } from "../harness/program.ts";
 import { BlackHole, refuser } from "../harness/upstream.ts";
@@ -17,6 +16,7 @@ import { PROTOCOL_CASES } from "./check-protocol-cases.ts";
 import { TCP_CASES } from "./check-tcp-cases.ts";
 import { tlsCases } from "./check-tls-cases.ts";
 import { CheckUpstream } from "./check-upstreams.ts";
+import { runCheck } from "./run-check.ts";
 
 const found = spawnSync("haproxy", ["-v"], { encoding: "utf8" }).stdout ?? "";
 const version = /version (\d+\.\d+)/.exec(found)?.[1];

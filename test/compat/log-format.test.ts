@@ -52,7 +52,7 @@ const FORMATS: Readonly<Record<string, string>> = {
 };
 const NAMES = Object.keys(FORMATS);
 /** Those with an address of their own, in the order of their ports. */
-const SECTIONS = [...NAMES, "refused", "none", "structured", "tagged", "accepted"];
+const SECTIONS = [...NAMES, "refused", "none", "structured", "tagged", "accepted", "unusual", "usual"];
 
 interface World {
   readonly ports: readonly number[];
@@ -66,6 +66,7 @@ const config = ({ ports, unixPath, log, upstream, refusedPort }: World): string 
     maxconn 100
     nbthread 1
     log-tag of-the-process
+    log-send-hostname of.the.host
 defaults
     mode tcp
     timeout client 1h
@@ -103,6 +104,7 @@ listen structured
     log-tag of-the-section
     log ${log.endpoint} len 4096 format rfc5424 local0
     log ${log.endpoint} len 4096 format local local0
+    log ${log.endpoint} len 4096 local0
     log-format "<structured> %f %s"
     log-format-sd '%{+Q,+E}o [id@1234 server=%s bytes="%B" text=%[str(])]]'
     server s ${upstream.address}:${upstream.port}
@@ -115,6 +117,19 @@ listen accepted
     bind *:${ports[NAMES.length + 4]}
     log ${log.endpoint} len 4096 format raw local0
     server s ${upstream.address}:${upstream.port}
+listen unusual
+    bind *:${ports[NAMES.length + 5]}
+    log ${log.endpoint} format priority local0
+    option log-separate-errors
+    option dontlog-normal
+    log-format "<unusual> %ts %rc"
+    server s ${UPSTREAM_ADDRESS}:${refusedPort}
+listen usual
+    bind *:${ports[NAMES.length + 6]}
+    log ${log.endpoint} format priority local0
+    option log-separate-errors
+    log-format "<usual> %ts %rc"
+    server s ${upstream.address}:${upstream.port}
 `;
 
 /** Runs of digits become one N; of hexadecimal ones too, in the section that writes these. */
@@ -123,6 +138,7 @@ const maskDigits = (text: string, hex: boolean): string =>
 
 /** The line's items by name; a line without names as a whole. */
 function items(section: string, line: string): string[] {
+  if (section.endsWith("usual")) return [`${section}: ${line}`];
   if (section === "accepted") return [`${section}: ${line.replace(/ from (\S+):\d+ /, " from $1:N ")}`];
   const text = line.slice(line.indexOf(`<${section}> `) + section.length + 3).replace(/\n$/, "");
   const header = maskDigits(line.slice(0, line.indexOf(`<${section}>`)).replace(/[A-Z][a-z]{2} [ \d]\d /, "D "), false);
@@ -158,12 +174,12 @@ async function record(executable: string | undefined, place: Omit<World, "log">)
       for (const round of [1, 2]) {
         const client = await Client.open({ host: FRONTEND_ADDRESS, port: ports[i]! });
         // Refused and turned away: the client waits for the end and says nothing.
-        if (section === "refused" || section === "none") client.resume();
+        if (section === "refused" || section === "none" || section === "unusual") client.resume();
         else {
           await client.roundTrip("hello");
           client.halfClose();
         }
-        await arrive(section, section === "structured" ? 2 * round : round);
+        await arrive(section, section === "structured" ? 3 * round : round);
         client.close();
       }
     }

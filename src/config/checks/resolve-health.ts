@@ -23,10 +23,10 @@ export interface BackendChecks {
   readonly connectTimeoutMs?: number;
   /** `cut-guard` of the backend. */
   readonly cutGuardPercent?: number;
-  /** Of all servers that say nothing else. Absent: nothing was said. */
-  readonly sessions?: SessionPolicy;
   /** `on-removed` of the backend. */
   readonly onRemoved?: RemovalPolicy;
+  /** Of all servers that say nothing else. Absent: nothing was said. */
+  readonly sessions?: SessionPolicy;
 }
 
 /** A server's health, as the model has it. */
@@ -120,19 +120,21 @@ function agentOf(words: HealthWords): AgentConfig | undefined {
   };
 }
 
-function policyOf(words: HealthWords, checks: BackendChecks): HealthPolicy {
-  const { backend, cutGuardPercent, onRemoved, sessions: ofAll } = checks;
+function policyOf(
+  words: HealthWords,
+  { backend, cutGuardPercent, onRemoved, sessions: ofAll }: BackendChecks,
+): HealthPolicy {
   const { track, markedDownShutdown, errorLimit = 10, onError = "fail-check" } = words;
-  const sessions = { ...ofAll, ...words.sessions };
   const removal = words.onRemoved ?? onRemoved;
+  const sessions = { ...ofAll, ...words.sessions };
   return {
     ...(markedDownShutdown === false ? {} : { onMarkedDown: markedDownShutdown }),
     onMarkedUpShutdownBackupSessions: words.markedUpShutdownBackups,
     cutGuardPercent: words.cutGuardPercent ?? cutGuardPercent ?? 0,
     slowStartMs: words.slowStartMs ?? 0,
     ...(words.observe ? { observe: { errorLimit, onError } } : {}),
-    ...(Object.keys(sessions).length === 0 ? {} : { sessions }),
     ...(removal === undefined || removal.kind === "keep" ? {} : { onRemoved: removal }),
+    ...(Object.keys(sessions).length === 0 ? {} : { sessions }),
     ...(track === undefined
       ? {}
       : { track: { backend: track.backend ?? backend, server: track.server, place: track.place } }),
@@ -147,7 +149,10 @@ export interface HealthProblem {
   readonly word: string;
 }
 
-/** What HAProxy refuses in the words of one server once its backend is known. `ownPort`: its address has a port of its own (or none is needed). */
+/**
+ * What HAProxy refuses in the words of one server once its backend is known. `ownPort`: its address has a port of its
+ * own (or none is needed).
+ */
 export function healthProblems(
   words: HealthWords,
   protocol: ProtocolTemplate,

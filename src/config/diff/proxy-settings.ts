@@ -18,7 +18,7 @@ import type { HoldConfig, ResolversConfig } from "../resolvers-model.ts";
 import type { ResolveWords } from "../server-resolution.ts";
 import type { Effect, GlobalChange, SettingChange } from "./model.ts";
 import { sameValue } from "./same-value.ts";
-import { SESSION_SETTINGS } from "./session-settings.ts";
+import { SESSIONS } from "./session-settings.ts";
 import { changeOf, compareSettings, flag, nested, type SettingTable, setting } from "./settings.ts";
 import { balanceText, logFormatText, logTargetText, protocolText, removalText, valueText } from "./value-text.ts";
 
@@ -40,9 +40,9 @@ const CHECKS: SettingTable<BackendChecks> = {
   timeoutMs: null,
   connectTimeoutMs: null,
   cutGuardPercent: setting("cut-guard"),
-  sessions: nested(SESSION_SETTINGS),
   // The section's own.
   onRemoved: null,
+  sessions: nested(SESSIONS),
 };
 
 const PROXY: SettingTable<ProxyConfig> = {
@@ -61,6 +61,8 @@ const PROXY: SettingTable<ProxyConfig> = {
   clientTcpKeepalive: flag("option clitcpka"),
   tcplog: flag("option tcplog"),
   dontlognull: flag("option dontlognull"),
+  dontlogNormal: flag("option dontlog-normal"),
+  logSeparateErrors: flag("option log-separate-errors"),
   // `log global` is not its own: `compareProxies` looks at them.
   logs: null,
   logFormat: setting("log-format", logFormatText),
@@ -217,6 +219,7 @@ const GLOBAL: SettingTable<GlobalConfig> = {
   hardStopAfterMs: setting("hard-stop-after", formatTimeMs),
   logs: null,
   logTag: setting("log-tag"),
+  logHostname: setting("log-send-hostname"),
   spreadChecksPercent: setting("spread-checks"),
   pidFile: setting("pidfile"),
   uid: setting("user"),

@@ -6,7 +6,7 @@ import type { ProxyKeyword, ProxySide } from "./keyword.ts";
 type Apply = (proxy: ProxyDraft, on: boolean) => void;
 
 /** An option without arguments; `no option` works where HAProxy has it. */
-function switchOption(
+export function switchOption(
   name: string,
   side: ProxySide,
   doc: string,
@@ -54,6 +54,24 @@ export const OPTION_KEYWORDS: readonly ProxyKeyword<ProxyDraft>[] = [
       proxy.dontlognull = on;
     },
     { negatable: true, inStats: true },
+  ),
+  switchOption(
+    "dontlog-normal",
+    "frontend",
+    "Logs only sessions that did not end in good order, were tried more than once, or were given another server.",
+    (proxy, on) => {
+      proxy.dontlogNormal = on;
+    },
+    { negatable: true },
+  ),
+  switchOption(
+    "log-separate-errors",
+    "frontend",
+    "Logs those sessions with level `err` in place of `info`.",
+    (proxy, on) => {
+      proxy.logSeparateErrors = on;
+    },
+    { negatable: true },
   ),
   switchOption(
     "tcpka",

@@ -4,6 +4,7 @@
 import type { ProxyDraft, ServerDraft } from "../drafts.ts";
 import type { WordReader } from "../word-reader.ts";
 import type { Keyword, ProxyKeyword } from "./keyword.ts";
+import { switchOption } from "./options.ts";
 import { serverWord } from "./server-word.ts";
 
 /** `shutdown-sessions [after <time>] [over <time>]`, in any order; undefined after an error. */
@@ -106,26 +107,6 @@ export const POLICY_SERVER_WORDS: readonly Keyword<ServerDraft>[] = [
   ),
 ];
 
-/** An option of the backend's without arguments. */
-function backendOption(
-  name: string,
-  doc: string,
-  set: (proxy: ProxyDraft, on: boolean) => void,
-): ProxyKeyword<ProxyDraft> {
-  return {
-    name: `option ${name}`,
-    args: "",
-    doc,
-    status: "supported",
-    side: "backend",
-    inDefaults: true,
-    negate: (proxy) => set(proxy, false),
-    read(words, proxy) {
-      if (words.end()) set(proxy, true);
-    },
-  };
-}
-
 export const POLICY_PROXY_KEYWORDS: readonly ProxyKeyword<ProxyDraft>[] = [
   {
     name: "cut-guard",
@@ -140,19 +121,23 @@ export const POLICY_PROXY_KEYWORDS: readonly ProxyKeyword<ProxyDraft>[] = [
       if (percent !== undefined && words.end()) proxy.cutGuardPercent = percent;
     },
   },
-  backendOption(
+  switchOption(
     "fence",
+    "backend",
     "Sessions on one server at a time: when another one takes over, new sessions wait until the last one of the server before is closed. For " +
       "databases with one leader; with `on-marked-down shutdown-sessions` the wait is short.",
     (proxy, on) => {
       proxy.fence = on;
     },
+    { negatable: true },
   ),
-  backendOption(
+  switchOption(
     "allbackups",
+    "backend",
     "All usable backup servers take over when no other one is left, not only the first.",
     (proxy, on) => {
       proxy.allBackups = on;
     },
+    { negatable: true },
   ),
 ];

@@ -1,5 +1,5 @@
 // The words of defaults, frontend, backend and listen sections. Control thread.
-// Options are in options.ts, timeouts in timeouts.ts, health checks in check-rules.ts, what mode http keeps in stats-section.ts.
+// Options are in options.ts, timeouts in timeouts.ts, health checks in check-rules.ts, what mode http keeps in http-words.ts.
 
 import { readBindLine } from "../bind-line.ts";
 import type { ProxyDraft } from "../drafts.ts";
@@ -299,8 +299,8 @@ export const PROXY_TABLE: ReadonlyMap<string, ProxyKeyword<ProxyDraft>> = indexK
   PROXY_KEYWORDS,
   CHECK_PROXY_KEYWORDS,
   POLICY_PROXY_KEYWORDS,
-  SESSION_POLICY_PROXY_KEYWORDS,
   REMOVAL_PROXY_KEYWORDS,
+  SESSION_POLICY_PROXY_KEYWORDS,
   RESTART_PROXY_KEYWORDS,
   INERT_PROXY_KEYWORDS,
 );
