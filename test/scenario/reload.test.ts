@@ -57,6 +57,16 @@ describe("what stays", () => {
     expect(statRow(rows, "fe", "FRONTEND")).toMatchObject({ slim: "50", stot: "4" });
   });
 
+  it("but sessions live as long as the new file says", async () => {
+    const { stage, port, a, b, config } = await place();
+    const clients = (await stage.clients(4, port)).map(opened);
+    await stage.mustReload(config({ servers: [`a ${a.endpoint} max-session-age 1s`, `b ${b.endpoint}`] }));
+    for (const client of clients.filter((_, i) => i % 2 === 0)) await client.waitForEnd();
+    for (const client of clients.filter((_, i) => i % 2 === 1)) await client.roundTrip("after the reload");
+    await stage.mustReload(config({ backend: ["max-session-idle 300ms"] }));
+    for (const client of clients) await client.waitForEnd();
+  });
+
   it("a value that the file says anew wins over the operator's, and the receipt says so", async () => {
     const { stage, port, a, b, config } = await place({ frontend: ["maxconn 100"] });
     const { program } = stage;
