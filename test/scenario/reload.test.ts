@@ -67,6 +67,20 @@ describe("what stays", () => {
     for (const client of clients) await client.waitForEnd();
   });
 
+  it("but a server that the file adds gets its share, where it says rebalance", async () => {
+    const { stage, port, a, b, config } = await place({ servers: [] });
+    const even = { backend: ["balance leastconn", "rebalance 200"] };
+    await stage.mustReload(config({ ...even, servers: [`a ${a.endpoint}`] }));
+    const clients = (await stage.clients(10, port)).map(opened);
+    await stage.mustReload(config({ ...even, servers: [`a ${a.endpoint}`, `b ${b.endpoint}`] }));
+    const ended = () => clients.filter((client) => client.received.ended).length;
+    await waitFor(() => ended() === 5, "five sessions to be let go");
+    const late = (await stage.clients(5, port)).map(opened);
+    expect(b.connections).toHaveLength(5);
+    for (const client of late) await client.roundTrip("on b");
+    expect(ended()).toBe(5);
+  });
+
   it("a value that the file says anew wins over the operator's, and the receipt says so", async () => {
     const { stage, port, a, b, config } = await place({ frontend: ["maxconn 100"] });
     const { program } = stage;
