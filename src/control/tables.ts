@@ -191,7 +191,7 @@ export function writeServerSettings(memory: SharedMemory, server: ServerEntry, f
   );
 }
 
-/** Writes how long the server's sessions may live. Those that are there hear of it when they are looked at next. */
+/** Writes how long the server's sessions may live. Relays look at those that are there with the next generation. */
 function writeSessionLimits(memory: SharedMemory, { index, config }: ServerEntry): void {
   const row = index * SERVER_WORDS;
   const { maxAge, maxIdleMs } = config.policy.sessions ?? {};

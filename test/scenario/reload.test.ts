@@ -57,6 +57,30 @@ describe("what stays", () => {
     expect(statRow(rows, "fe", "FRONTEND")).toMatchObject({ slim: "50", stot: "4" });
   });
 
+  it("but sessions live as long as the new file says", async () => {
+    const { stage, port, a, b, config } = await place();
+    const clients = (await stage.clients(4, port)).map(opened);
+    await stage.mustReload(config({ servers: [`a ${a.endpoint} max-session-age 1s`, `b ${b.endpoint}`] }));
+    for (const client of clients.filter((_, i) => i % 2 === 0)) await client.waitForEnd();
+    for (const client of clients.filter((_, i) => i % 2 === 1)) await client.roundTrip("after the reload");
+    await stage.mustReload(config({ backend: ["max-session-idle 300ms"] }));
+    for (const client of clients) await client.waitForEnd();
+  });
+
+  it("but a server that the file adds gets its share, where it says rebalance", async () => {
+    const { stage, port, a, b, config } = await place({ servers: [] });
+    const even = { backend: ["balance leastconn", "rebalance 200"] };
+    await stage.mustReload(config({ ...even, servers: [`a ${a.endpoint}`] }));
+    const clients = (await stage.clients(10, port)).map(opened);
+    await stage.mustReload(config({ ...even, servers: [`a ${a.endpoint}`, `b ${b.endpoint}`] }));
+    const ended = () => clients.filter((client) => client.received.ended).length;
+    await waitFor(() => ended() === 5, "five sessions to be let go");
+    const late = (await stage.clients(5, port)).map(opened);
+    expect(b.connections).toHaveLength(5);
+    for (const client of late) await client.roundTrip("on b");
+    expect(ended()).toBe(5);
+  });
+
   it("a value that the file says anew wins over the operator's, and the receipt says so", async () => {
     const { stage, port, a, b, config } = await place({ frontend: ["maxconn 100"] });
     const { program } = stage;

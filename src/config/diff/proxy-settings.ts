@@ -40,7 +40,6 @@ const CHECKS: SettingTable<BackendChecks> = {
   timeoutMs: null,
   connectTimeoutMs: null,
   cutGuardPercent: setting("cut-guard"),
-  sessions: nested(SESSION_SETTINGS),
   // The section's own.
   onRemoved: null,
 };

@@ -11,6 +11,7 @@ import {
   V_FLAGS,
   V_MAXCONN,
   V_OPER,
+  V_USABLE,
   V_WEIGHT,
   VF_DYNAMIC,
 } from "../../memory/server-row.ts";
@@ -19,6 +20,7 @@ import { NOWHERE } from "../build-registry.ts";
 import type { ResolvedAddress } from "../change.ts";
 import { startHealth } from "../health/health-entry.ts";
 import { beginLeaving, closeToSessions, sessionsOfServer } from "../reconcile/leaving.ts";
+import { noteUsable } from "../reconcile/rebalance.ts";
 import { settleLoad } from "../reconcile/server-load.ts";
 import type { ProxyEntry, ServerEntry } from "../registry.ts";
 import { freeServerRow } from "../rows.ts";
@@ -85,6 +87,7 @@ async function addServer(run: ReloadRun, backend: ProxyEntry, config: ServerConf
   registry.serversByIndex[index] = server;
   backend.servers = [...backend.servers, server];
   writeServerRow(memory, server, address?.sockaddr ?? NOWHERE, admin, oper, 0);
+  if (memory.serversI32[index * SERVER_WORDS + V_USABLE] === 1) noteUsable(run.context, server);
   run.touched.add(backend);
   run.report.servers.added.push(fullName(server));
   events.onServerAdded(server);
