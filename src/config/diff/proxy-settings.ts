@@ -40,6 +40,7 @@ const CHECKS: SettingTable<BackendChecks> = {
   timeoutMs: null,
   connectTimeoutMs: null,
   cutGuardPercent: setting("cut-guard"),
+  sessions: nested(SESSION_SETTINGS),
   // The section's own.
   onRemoved: null,
 };

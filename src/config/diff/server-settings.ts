@@ -71,6 +71,7 @@ const POLICY: SettingTable<HealthPolicy> = {
   cutGuardPercent: setting("cut-guard"),
   slowStartMs: setting("slowstart", formatTimeMs),
   observe: setting("observe", ({ errorLimit, onError }) => `layer4 error-limit ${errorLimit} on-error ${onError}`),
+  sessions: nested(SESSION_SETTINGS),
   onRemoved: setting("on-removed", removalText),
   track: setting("track", ({ backend, server }) => `${backend}/${server}`),
 };
@@ -117,6 +118,7 @@ const SERVER: SettingTable<ServerConfig> = {
 /** What servers have from their section, where the change is reported, as the text of the server's setting. */
 const INHERITED: Readonly<Record<string, (proxy: ProxyConfig) => string | undefined>> = {
   "cut-guard": (proxy) => String(proxy.defaultServer.checks.cutGuardPercent ?? 0),
+  ...SESSION_SETTINGS_OF_SECTION,
   "on-removed": (proxy) => removalText(proxy.onRemoved ?? { kind: "keep" }),
 };
 
