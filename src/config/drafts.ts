@@ -59,8 +59,10 @@ export interface GlobalDraft {
   serverStateFile?: string;
   serverStateBase?: string;
   readonly statsSockets: StatsSocket[];
-  readonly logs: LogTarget[];
+  readonly logs: LogTargetDraft[];
   logTag?: string;
+  /** `log-send-hostname`; empty: the system's. */
+  logHostname?: string;
 }
 
 export interface ResolversDraft {
@@ -128,8 +130,11 @@ export interface NameRef {
   readonly span: Span;
 }
 
+/** A `log` line; what it does not say of its format depends on `log-send-hostname`. */
+export type LogTargetDraft = Omit<LogTarget, "format"> & { readonly format: LogTarget["format"] | undefined };
+
 /** `log global` is replaced by the global targets once these are complete. */
-export type LogEntry = LogTarget | "global";
+export type LogEntry = LogTargetDraft | "global";
 
 export interface ProxyDraft {
   readonly context: LoadContext;

@@ -65,6 +65,8 @@ export interface GlobalConfig {
   readonly logs: readonly LogTarget[];
   /** `log-tag`; absent: the program's name. */
   readonly logTag?: string;
+  /** `log-send-hostname`: the host in syslog headers; empty: the system's name. */
+  readonly logHostname?: string;
   /** 0..50: how far the times of checks are spread around their interval. */
   readonly spreadChecksPercent?: number;
   /** Where the process id is written. */

@@ -19,7 +19,8 @@ import { ReadyList } from "./ready-list.ts";
 export interface RelayListener {
   readonly index: number;
   readonly fd: number;
-  readonly frontend: number;
+  /** A reload may give the socket to another one. */
+  frontend: number;
   /** False while the frontend or the process is full, or descriptors ran out. */
   watched: boolean;
 }

@@ -30,8 +30,9 @@ export const V_ATTACHED = 11;
 export const V_QUEUE_LENGTH = 12;
 export const V_QUEUE_HEAD = 13;
 export const V_QUEUE_TAIL = 14;
-/** Next server of the backend in order of declaration, -1 at the end. */
+/** Next server of the backend in order of declaration, -1 at the end; which of the two is in force, the head says (server-chain.ts). */
 export const V_NEXT = 16;
+export const V_NEXT_OTHER = 28;
 /** Current score of smooth weighted round robin. Written under the backend's lock. */
 export const V_SCORE = 17;
 /** 1: may be given new sessions (admin, oper and proxy state allow it). */
@@ -73,6 +74,8 @@ export const VF_CLIENT_PORT = 2;
 /** Added by `add server`. */
 export const VF_DYNAMIC = 4;
 export const VF_ID_FORCED = 8;
+/** A reload removed it: it gets no new session, whatever its state says, and its row is given back with the last one. */
+export const VF_LEAVING = 16;
 
 /** Bits of the admin state, HAProxy's numbers. */
 export const AdminState = {

@@ -146,7 +146,8 @@ export function backendRow(program: Program, proxy: ProxyEntry, counted: boolean
     eligible.reduce((sum, { index }) => sum + serversI32[index * SERVER_WORDS + word], 0);
   const userWeight = sumOf(V_WEIGHT);
   const weight = shownWeight(sumOf(V_LOAD_WEIGHT));
-  const up = weight > 0 || proxy.servers.length === 0 ? "UP" : "DOWN";
+  const isUp = weight > 0 || proxy.servers.length === 0;
+  const up = proxy.leaving !== undefined ? "DOWN (leaving)" : isUp ? "UP" : "DOWN";
   const upServers = proxy.servers.filter((server) => !isDown(memory, server)).length;
   const downMs = proxy.downMs + (proxy.downSinceMs === undefined ? 0 : Date.now() - proxy.downSinceMs);
   const values = {

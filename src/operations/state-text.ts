@@ -37,6 +37,7 @@ function trackedName(server: ServerEntry): string | undefined {
 /** `status` in `show stat`. */
 export function serverStatus(memory: SharedMemory, server: ServerEntry): string {
   const admin = adminOf(memory, server);
+  if (server.leaving !== undefined) return "MAINT (leaving)";
   if ((admin & AdminState.RESOLUTION_MAINT) !== 0) return "MAINT (resolution)";
   if ((admin & AdminState.INHERITED_MAINT) !== 0) return `MAINT (via ${trackedName(server)})`;
   if ((admin & ADMIN_MAINT) !== 0) return "MAINT";

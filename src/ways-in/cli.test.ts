@@ -15,6 +15,7 @@ describe("HAProxy's flags", () => {
     ["-x /s -f a.cfg -sf 12 13", { ...plain, takeFrom: "/s", finish: { signal: "SIGUSR1", pids: [12, 13] } }],
     ["-st 12 -f a.cfg -x /dev/null", { ...plain, finish: { signal: "SIGTERM", pids: [12] } }],
     ["-sf -f a.cfg", plain],
+    ["-W -f a.cfg -S /m,level,user -S :9 -Ws", { ...plain, masters: ["/m,level,user", ":9"] }],
     ["-f -c", { ...plain, files: ["-c"] }],
     ["-c -f a.cfg", { kind: "check", files: ["a.cfg"], quiet: false, verbose: false, style: "haproxy" }],
     ["-c -V -q -f a.cfg", { kind: "check", files: ["a.cfg"], quiet: true, verbose: true, style: "haproxy" }],

@@ -12,26 +12,33 @@ const SWITCHES = {
   "-d": "debug",
   "-db": "foreground",
   "-q": "quiet",
+  // There is one process: it is its own master.
+  "-W": "masterWorker",
+  "-Ws": "masterWorker",
   "-h": "help",
   "--help": "help",
   "--version": "version",
 } as const;
 
 /** Supported flags whose value is the next word. */
-const VALUES = { "-f": "file", "-p": "pidFile", "-n": "maxconn", "-C": "directory", "-x": "takeFrom" } as const;
+const VALUES = {
+  "-f": "file",
+  "-p": "pidFile",
+  "-n": "maxconn",
+  "-C": "directory",
+  "-x": "takeFrom",
+  "-S": "master",
+} as const;
 
 /** Flags that take all process numbers that follow, and the signal that these get once this process serves. */
 const FINISH = { "-sf": "SIGUSR1", "-st": "SIGTERM" } as const;
 
 export type FlagSwitch = (typeof SWITCHES)[keyof typeof SWITCHES];
-export type FlagValue = Exclude<(typeof VALUES)[keyof typeof VALUES], "file">;
+export type FlagValue = Exclude<(typeof VALUES)[keyof typeof VALUES], "file" | "master">;
 
 /** Flags of HAProxy that are refused by name, with a hint where there is something else to do. */
 const KNOWN_TO_HAPROXY: Readonly<Record<string, string>> = {
   "-D": "run it under systemd, or with '&' from a shell",
-  "-W": "there is one process and no master",
-  "-Ws": "there is one process and no master",
-  "-S": "there is one process and no master: use 'stats socket'",
   "-N": "write 'maxconn' in the 'defaults' section",
   "-m": "",
   "-L": "",
@@ -57,6 +64,8 @@ export type FlagResult =
       readonly files: readonly string[];
       readonly switches: ReadonlySet<FlagSwitch>;
       readonly values: Readonly<Partial<Record<FlagValue, string>>>;
+      /** `-S`, each as given. */
+      readonly masters: readonly string[];
       /** `-sf` or `-st`, the last one; undefined: neither, or without a process. */
       readonly finish: Finish | undefined;
     }
@@ -65,6 +74,7 @@ export type FlagResult =
 /** Reads HAProxy's form of a command line; what follows "--" are configuration files. */
 export function readFlags(words: readonly string[]): FlagResult {
   const files: string[] = [];
+  const masters: string[] = [];
   const switches = new Set<FlagSwitch>();
   const values: Partial<Record<FlagValue, string>> = {};
   let finish: Finish | undefined;
@@ -93,9 +103,10 @@ export function readFlags(words: readonly string[]): FlagResult {
     if (value === undefined || value === "") return { ok: false, message: `${word} needs ${VALUE_NAMES[word]}` };
     const name = VALUES[word];
     if (name === "file") files.push(value);
+    else if (name === "master") masters.push(value);
     else values[name] = value;
   }
-  return { ok: true, files, switches, values, finish };
+  return { ok: true, files, switches, values, masters, finish };
 }
 
 const VALUE_NAMES: Readonly<Record<keyof typeof VALUES, string>> = {
@@ -104,6 +115,7 @@ const VALUE_NAMES: Readonly<Record<keyof typeof VALUES, string>> = {
   "-n": "a number of connections",
   "-C": "a directory",
   "-x": "the stats socket of the process before",
+  "-S": "an address for the master socket",
 };
 
 function isKey<T extends object>(table: T, word: string): word is Extract<keyof T, string> {

@@ -8,11 +8,12 @@ import { CONTROL_BACKLOG_MAX } from "../base/limits.ts";
 import { formatEndpoint } from "../config/address.ts";
 import type { StatsSocket } from "../config/model.ts";
 import { resolveBindAddress } from "../control/addresses.ts";
-import { ownsItsPaths } from "../control/hand-over/handed-over.ts";
+import { isAlone } from "../control/hand-over/handed-over.ts";
 import type { InheritedSockets } from "../control/hand-over/inherited-sockets.ts";
 import type { Program } from "../control/program.ts";
 import type { ControlConnections } from "../control/stats/control-connections.ts";
 import { statsOf } from "../control/stats/program-stats.ts";
+import type { Dialect } from "./dialect.ts";
 import { RuntimeSession } from "./runtime-session.ts";
 import { descriptorOf } from "./socket-descriptor.ts";
 
@@ -27,6 +28,8 @@ export interface RuntimeSocketOptions {
   readonly inherited?: InheritedSockets;
   /** Called when somebody asks for the listening sockets, where the configuration allows it. */
   readonly listeningSockets?: () => readonly number[];
+  /** Makes what a connection's words are for; absent: the Runtime API. */
+  readonly dialect?: () => Dialect;
 }
 
 export interface RuntimeSocket {
@@ -34,6 +37,8 @@ export interface RuntimeSocket {
   readonly address: string;
   /** Of the listening socket. */
   readonly descriptor: number;
+  /** A reload names it again: with another level for connections to come, or other rights, perhaps. */
+  update(socketConfig: StatsSocket, statsTimeoutMs: number): void;
   /** Stops listening, closes what is open, and removes the socket's path. Commands under way may end within `graceMs`. */
   close(graceMs?: number): Promise<void>;
 }
@@ -45,6 +50,7 @@ export async function startRuntimeSocket(
   options: RuntimeSocketOptions,
 ): Promise<RuntimeSocket> {
   const { controlConnections } = statsOf(program);
+  let now = { socketConfig, statsTimeoutMs: options.statsTimeoutMs };
   const number = controlConnections.sockets.length + 1;
   const open = new Map<Socket, RuntimeSession | undefined>();
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
@@ -53,8 +59,14 @@ export async function startRuntimeSocket(
     // An error is followed by "close", which the session acts on.
     socket.on("error", () => {});
     const serve = (): Promise<void> =>
-      serveConnection(program, controlConnections, socket, number, socketConfig, options, (session) =>
-        open.set(socket, session),
+      serveConnection(
+        program,
+        controlConnections,
+        socket,
+        number,
+        now.socketConfig,
+        { ...options, statsTimeoutMs: now.statsTimeoutMs },
+        (session) => open.set(socket, session),
       );
     controlConnections.admit(options.maxConnections, serve);
   });
@@ -64,11 +76,17 @@ export async function startRuntimeSocket(
     options.log?.(`stats socket ${formatEndpoint(socketConfig.endpoint)}: ${error.message}`),
   );
   const address = boundAddress(server, socketConfig);
-  const entry = { address, level: socketConfig.level };
+  const entry: { readonly address: string; level: StatsSocket["level"] } = { address, level: socketConfig.level };
   controlConnections.sockets.push(entry);
   return {
     address,
     descriptor: descriptorOf(server),
+    update(socketConfig, statsTimeoutMs) {
+      const { endpoint } = socketConfig;
+      if (endpoint.kind === "unix" && statOf(endpoint.path)?.isSocket()) setRights(endpoint.path, socketConfig);
+      entry.level = socketConfig.level;
+      now = { socketConfig, statsTimeoutMs };
+    },
     async close(graceMs = 0) {
       removePath();
       controlConnections.sockets.splice(controlConnections.sockets.indexOf(entry), 1);
@@ -91,7 +109,7 @@ async function serveConnection(
   socket: Socket,
   number: number,
   { level, endpoint, exposesListeners }: StatsSocket,
-  { statsTimeoutMs, log, listeningSockets }: RuntimeSocketOptions,
+  { statsTimeoutMs, log, listeningSockets, dialect }: RuntimeSocketOptions,
   onSession: (session: RuntimeSession) => void,
 ): Promise<void> {
   if (socket.destroyed) return;
@@ -111,6 +129,7 @@ async function serveConnection(
     timeoutMs: statsTimeoutMs,
     onCommand,
     ...(exposesListeners && listeningSockets !== undefined ? { listeningSockets } : {}),
+    ...(dialect === undefined ? {} : { dialect: dialect() }),
   });
   onSession(session);
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
@@ -154,12 +173,7 @@ async function bind(
 }
 
 /** Bound under a name of its own and renamed when it is complete: the path always leads to a socket that answers. */
-async function bindPath(
-  server: Server,
-  pid: number,
-  path: string,
-  { mode, uid, gid }: StatsSocket,
-): Promise<() => void> {
+async function bindPath(server: Server, pid: number, path: string, socketConfig: StatsSocket): Promise<() => void> {
   if (statOf(path)?.isSocket() === false) {
     // socat, for one, makes a file where it finds no socket.
     const hint = "remove it; a client that was started before the program may have made it";
@@ -172,14 +186,18 @@ async function bindPath(
   const temporary = `${path}.${pid}.tmp`;
   if (statOf(temporary) !== undefined) unlinkSync(temporary);
   await listen(server, { path: temporary });
-  if (mode !== undefined) chmodSync(temporary, mode);
-  if (uid !== undefined || gid !== undefined) chownSync(temporary, uid ?? process.getuid!(), gid ?? process.getgid!());
+  setRights(temporary, socketConfig);
   const inode = statOf(temporary)?.ino;
   renameSync(temporary, path);
   return () => {
     // A newer process may have put its own socket there.
-    if (ownsItsPaths() && statOf(path)?.ino === inode) unlinkSync(path);
+    if (isAlone() && statOf(path)?.ino === inode) unlinkSync(path);
   };
+}
+
+function setRights(path: string, { mode, uid, gid }: StatsSocket): void {
+  if (mode !== undefined) chmodSync(path, mode);
+  if (uid !== undefined || gid !== undefined) chownSync(path, uid ?? process.getuid!(), gid ?? process.getgid!());
 }
 
 function statOf(path: string): Stats | undefined {

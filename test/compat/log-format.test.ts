@@ -66,6 +66,7 @@ const config = ({ ports, unixPath, log, upstream, refusedPort }: World): string 
     maxconn 100
     nbthread 1
     log-tag of-the-process
+    log-send-hostname of.the.host
 defaults
     mode tcp
     timeout client 1h
@@ -103,6 +104,7 @@ listen structured
     log-tag of-the-section
     log ${log.endpoint} len 4096 format rfc5424 local0
     log ${log.endpoint} len 4096 format local local0
+    log ${log.endpoint} len 4096 local0
     log-format "<structured> %f %s"
     log-format-sd '%{+Q,+E}o [id@1234 server=%s bytes="%B" text=%[str(])]]'
     server s ${upstream.address}:${upstream.port}
@@ -177,7 +179,7 @@ async function record(executable: string | undefined, place: Omit<World, "log">)
           await client.roundTrip("hello");
           client.halfClose();
         }
-        await arrive(section, section === "structured" ? 2 * round : round);
+        await arrive(section, section === "structured" ? 3 * round : round);
         client.close();
       }
     }

@@ -35,6 +35,18 @@ describe("under a service manager", () => {
     expect(manager.lines()).toContain(`MAINPID=${program.pid}`);
     await manager.waitForLine(/^STATUS=serving: \d+ sessions, 1 of 1 servers up$/);
     await waitFor(() => manager.lines().filter((line) => line === "WATCHDOG=1").length >= 3, "three signs of life");
+    // A reload, however it was asked for, and well or not.
+    for (const ask of [() => program.signal("SIGHUP"), () => void program.runtime("reload")]) {
+      const before = manager.lines().length;
+      ask();
+      await waitFor(() => manager.lines().slice(before).includes("READY=1"), "it to be ready again");
+      expect(
+        manager
+          .lines()
+          .slice(before)
+          .filter((line) => /^(RELOADING|READY)/.test(line)),
+      ).toEqual(["RELOADING=1", "READY=1"]);
+    }
     expect(manager.lines()).not.toContain("STOPPING=1");
     program.signal("SIGTERM");
     expect(await program.waitForExit()).toBe(143);

@@ -219,6 +219,7 @@ const GLOBAL: SettingTable<GlobalConfig> = {
   hardStopAfterMs: setting("hard-stop-after", formatTimeMs),
   logs: null,
   logTag: setting("log-tag"),
+  logHostname: setting("log-send-hostname"),
   spreadChecksPercent: setting("spread-checks"),
   pidFile: setting("pidfile"),
   uid: setting("user"),

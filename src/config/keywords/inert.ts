@@ -6,6 +6,7 @@ import type { WordReader } from "../word-reader.ts";
 import type { Keyword, ProxyKeyword, ProxySide } from "./keyword.ts";
 
 const FOREGROUND = "Headgate stays in the foreground; the service manager keeps it running";
+const ONE_PROCESS = "one process is master and worker, and reloads leave none behind";
 const NO_TLS = "Headgate neither takes nor opens TLS connections: it passes them through";
 const FILE_LIMIT = "the file limit is raised as far as needed by itself";
 const ACKNOWLEDGEMENTS = "when an acknowledgement is sent is left to the kernel";
@@ -29,11 +30,17 @@ const globalWord = (name: string, args: string, reason: string): Keyword<GlobalD
   args,
   doc: `Nothing changes: ${reason}.`,
   status: "inert",
-  read: (words, global) => ignoreLine(words, global.context.ignore, reason, args === "" ? 0 : 1),
+  read(words, global) {
+    const isOptional = args === "" || args.startsWith("[");
+    if (isOptional) words.takeIf(args.slice(1, -1));
+    ignoreLine(words, global.context.ignore, reason, isOptional ? 0 : 1);
+  },
 });
 
 export const INERT_GLOBAL_KEYWORDS: readonly Keyword<GlobalDraft>[] = [
   globalWord("daemon", "", FOREGROUND),
+  globalWord("master-worker", "[no-exit-on-failure]", ONE_PROCESS),
+  globalWord("mworker-max-reloads", "<number>", ONE_PROCESS),
   globalWord("ulimit-n", "<number>", FILE_LIMIT),
   globalWord("ca-base", "<directory>", NO_TLS),
   globalWord("crt-base", "<directory>", NO_TLS),

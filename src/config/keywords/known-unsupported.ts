@@ -20,9 +20,9 @@ h1-accept-payload-with-any-method h1-case-adjust h1-case-adjust-file h1-do-not-c
 harden.reject-privileged-ports.quic harden.reject-privileged-ports.tcp http-err-codes http-fail-codes
 httpclient.resolvers.disabled httpclient.resolvers.id httpclient.resolvers.prefer httpclient.retries
 httpclient.timeout.connect insecure-fork-wanted insecure-setuid-wanted issuers-chain-path key-base limited-quic
-localpeer log-send-hostname lua-load lua-load-per-thread lua-prepend-path master-worker max-spread-checks
+localpeer lua-load lua-load-per-thread lua-prepend-path max-spread-checks
 max-threads-per-group maxcompcpuusage maxcomprate maxconnrate maxpipes maxsessrate maxsslconn maxsslrate maxzlibmem
-mworker-max-reloads nbproc no-memory-trimming node noepoll noevports nogetaddrinfo nokqueue noktls nopoll
+nbproc no-memory-trimming node noepoll noevports nogetaddrinfo nokqueue noktls nopoll
 noreuseport nosplice numa-cpu-mapping pp2-never-send-local prealloc-fd presetenv profiling.memory
 profiling.tasks quiet resetenv set-dumpable set-var set-var-fmt setcap setenv
 shm-stats-file shm-stats-file-max-objects ssl-default-bind-client-sigalgs ssl-default-bind-curves ssl-default-bind-sigalgs

@@ -1,4 +1,4 @@
-// Which sockets another process may have by now: their paths are left where they are when this one ends. Control thread.
+// Whether another process may have the listening sockets by now: then nothing is done to them that it would feel. Control thread.
 
 let isHandedOver = false;
 
@@ -7,5 +7,5 @@ export function noteHandedOver(): void {
   isHandedOver = true;
 }
 
-/** True if the path of a unix socket is this process's alone, and goes with it. */
-export const ownsItsPaths = (): boolean => !isHandedOver;
+/** True while the listening sockets, and the paths of unix sockets, are this process's alone. */
+export const isAlone = (): boolean => !isHandedOver;

@@ -64,6 +64,17 @@ export class HealthChecks {
     }
   }
 
+  /** Its checks have new words: they begin anew, an interval from now; none where its section is disabled. */
+  renew(server: ServerEntry): void {
+    this.forget(server);
+    this.refresh(server, "both");
+  }
+
+  /** Another `spread-checks` for the checks to come. */
+  spreadBy(percent: number): void {
+    this.scheduler.spreadPercent = percent;
+  }
+
   /** A deleted server is checked no more. */
   forget(server: ServerEntry): void {
     for (const source of SOURCES) this.scheduler.remove(server.health[source]);

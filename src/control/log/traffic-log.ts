@@ -49,7 +49,7 @@ export class TrafficLog {
     this.linesOf[index] = view.frontendNumber + 1;
     const structured = config.logFormatSd === undefined ? undefined : this.structured(config);
     const level = unusual && config.logSeparateErrors === true ? LogLevel.ERR : LogLevel.INFO;
-    this.targets.send(config.logs, level, this.line(config, isEnd), this.tagOf(config), structured);
+    this.targets.send(config.logs, level, this.line(config, isEnd), this.tagOf(config), structured, this.host);
   }
 
   private line(config: ProxyConfig, isEnd: boolean): string {
@@ -75,6 +75,10 @@ export class TrafficLog {
     return text === undefined || text === "" ? undefined : `${text} `;
   }
 
+  private get host(): string | undefined {
+    return this.registry.config.global.logHostname;
+  }
+
   private tagOf(config: ProxyConfig | undefined): string | undefined {
     return config?.logTag ?? this.registry.config.global.logTag;
   }
@@ -82,7 +86,18 @@ export class TrafficLog {
   /** A message of the process: about a proxy to that proxy's targets, else to the global ones. */
   message(level: LogLevel, text: string, proxy?: ProxyEntry): void {
     const targets: readonly LogTarget[] = proxy?.config.logs ?? this.registry.config.global.logs;
-    this.targets.send(targets, level, text.replaceAll("\n", " "), this.tagOf(proxy?.config));
+    this.targets.send(targets, level, text.replaceAll("\n", " "), this.tagOf(proxy?.config), undefined, this.host);
+  }
+
+  /** Opens the targets of a new configuration beside those of the old one. Never fails: a host that is not found is reported later. */
+  open(logTargets: readonly LogTarget[]): Promise<void> {
+    return this.targets.add(logTargets);
+  }
+
+  /** Closes what no proxy and not the process itself names any more. */
+  retain(): Promise<void> {
+    const { proxies, config } = this.registry;
+    return this.targets.retain([config.global.logs, ...proxies.map((proxy) => proxy.config.logs)].flat());
   }
 
   /** Messages that no target took. Records that found a ring full are the relays' to count (CT_RECORDS_DROPPED). */

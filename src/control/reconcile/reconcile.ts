@@ -1,11 +1,12 @@
-// The one place that decides again what has to happen in a backend by its policies: sessions of servers that are down, evictions, slow starts, the
-// fence. From what is so to what is to be done; called after every change of a server's state and when time has come. Control thread.
+// The one place that decides again what has to happen in a proxy by its policies: sessions of servers that are down, evictions, slow starts, the
+// fence, and what a reload removed. From what is so to what is to be done; called after every change of a server's state and when time has come. Control thread.
 
 import type { CommitContext } from "../commit-context.ts";
 import type { ProxyEntry, ServerEntry } from "../registry.ts";
 import { type BackendHealth, backendHealth } from "./cut-guard.ts";
 import { continueEviction } from "./evict-server.ts";
 import { settleLeader } from "./fence.ts";
+import { continueLeaving, continueLeavingProxy } from "./leaving.ts";
 import { endSessions } from "./marked-down.ts";
 import { endInDrain, endInMaintenance } from "./out-of-service.ts";
 import { rebalance } from "./rebalance.ts";
@@ -18,8 +19,9 @@ export async function reconcile(context: CommitContext, backend: ProxyEntry): Pr
   let nextMs = Number.POSITIVE_INFINITY;
   for (const server of [...attention]) nextMs = Math.min(nextMs, await lookAt(context, server, health));
   nextMs = Math.min(nextMs, await rebalance(context, backend));
-  // Last, because it waits for what was just ended.
+  // Last, because they wait for what was just ended.
   nextMs = Math.min(nextMs, await settleLeader(context, backend));
+  nextMs = Math.min(nextMs, await continueLeavingProxy(context, backend));
   if (nextMs < Number.POSITIVE_INFINITY) context.events.onReconcileAt(backend, nextMs);
 }
 
@@ -41,11 +43,11 @@ async function lookAt(context: CommitContext, server: ServerEntry, health: () =>
   const maintMs = await endInMaintenance(context, server);
   const drainMs = await endInDrain(context, server);
   const evictMs = await continueEviction(context, server);
+  const leaveMs = await continueLeaving(context, server);
   const { startingSinceMs, down, maintenance, draining, eviction } = server.health.policy;
-  if ((startingSinceMs ?? down ?? maintenance ?? draining ?? eviction) === undefined) {
-    server.backend.policies.attention.delete(server);
-  }
-  return Math.min(warmMs, cutMs, maintMs, drainMs, evictMs);
+  const isAtRest = (startingSinceMs ?? down ?? maintenance ?? draining ?? eviction) === undefined;
+  if (isAtRest && (server.leaving === undefined || server.isDeleted)) server.backend.policies.attention.delete(server);
+  return Math.min(warmMs, cutMs, maintMs, drainMs, evictMs, leaveMs);
 }
 
 /** States do not change while one change is carried out: counted once, and only if somebody asks. */
