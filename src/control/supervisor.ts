@@ -11,6 +11,7 @@ import { P_FRONT_SESSIONS, PROXY_WORDS } from "../memory/proxy-row.ts";
 import { drainRecords } from "../memory/record-ring.ts";
 import { allocateSharedMemory, type SharedMemory, threadCounters } from "../memory/shared-memory.ts";
 import { LinuxKernel } from "../sys/linux-kernel.ts";
+import { interruptNobody } from "../sys/scheduling.ts";
 import { resolveNameservers } from "./addresses.ts";
 import { buildRegistry, openListeners } from "./build-registry.ts";
 import type { Commit } from "./change.ts";
@@ -181,6 +182,7 @@ export class RunningProgram implements Program {
   /** Starts the relay threads; nothing is accepted before `open`. */
   async startRelays(): Promise<void> {
     await this.relays.start();
+    interruptNobody();
     for (let thread = 0; thread < this.threads; thread++) {
       this.draining.push(false);
       this.relays.wantRecords(thread);
