@@ -5,7 +5,12 @@ import { fileURLToPath } from "node:url";
 import { AppError, systemReason } from "./base/errors.ts";
 import { CONTROL_CONNECTIONS_MAX } from "./base/limits.ts";
 import { loadConfig } from "./config/load.ts";
-import type { Config, StatsSocket } from "./config/model.ts";
+import type { Config } from "./config/model.ts";
+import { listeningSockets, pauseAll, resumeAll } from "./control/hand-over/all-frontends.ts";
+import { noteHandedOver } from "./control/hand-over/handed-over.ts";
+import { fetchSockets } from "./control/hand-over/inherited-sockets.ts";
+import type { ListenFrom } from "./control/listeners.ts";
+import { ServiceManager } from "./control/service-manager.ts";
 import { type RunningProgram, startProgram } from "./control/supervisor.ts";
 import { c } from "./sys/libc.ts";
 import { takeIdentity } from "./sys/process-identity.ts";
@@ -13,10 +18,16 @@ import { checkConfig } from "./ways-in/check-command.ts";
 import { type CommandLine, parseCommandLine } from "./ways-in/cli.ts";
 import { runDemo } from "./ways-in/demo/demo.ts";
 import { runEvictCommand } from "./ways-in/evict-command.ts";
+import { readMasterAddress } from "./ways-in/master/master-address.ts";
+import { MasterDialect } from "./ways-in/master/master-dialect.ts";
+import { masterOperations } from "./ways-in/master/master-operations.ts";
+import { ReloadCounts } from "./ways-in/master/reload-counts.ts";
 import { runPlanCommand } from "./ways-in/plan-command.ts";
+import { runReloadCommand } from "./ways-in/reload-command.ts";
 import { runRuntimeCommand } from "./ways-in/run-command.ts";
 import { type RuntimeSocket, startRuntimeSocket } from "./ways-in/runtime-socket.ts";
 import { configLines, type Speaker, type StartupSeverity, startupLine } from "./ways-in/startup-lines.ts";
+import { StatsDoors } from "./ways-in/stats-doors.ts";
 import { terminal } from "./ways-in/terminal.ts";
 import { RELEASE_DATE, VERSION, versionText } from "./ways-in/version.ts";
 
@@ -32,12 +43,14 @@ const ANSWER_GRACE_MS = 1000;
 /** A running proxy with its ways in. */
 interface Service {
   readonly program: RunningProgram;
-  readonly runtimeSockets: readonly RuntimeSocket[];
+  readonly doors: StatsDoors;
+  readonly masters: readonly RuntimeSocket[];
 }
 
 type RunCommand = Extract<CommandLine, { kind: "run-proxy" }>;
 
 const bootStartMs = Date.now() - Math.round(performance.now());
+const reloadCounts = new ReloadCounts();
 const speaker: Speaker = { version: VERSION, executable: fileURLToPath(import.meta.url) };
 
 async function main(): Promise<void> {
@@ -71,6 +84,9 @@ async function main(): Promise<void> {
       process.stderr.write(outcome.stderr);
       return print(outcome.stdout, "stdout", outcome.exitCode);
     }
+    case "reload":
+      process.exitCode = await runReloadCommand(command, process.env, terminal());
+      return;
     case "demo":
       process.exitCode = await runDemo({
         start: (config) => startService(config, { quiet: true }),
@@ -108,9 +124,10 @@ async function runProxy(command: RunCommand): Promise<void> {
   const { global } = loaded.config;
   const pidFile = command.pidFile ?? global.pidFile;
   const actOn = holdSignals();
+  const manager = ServiceManager.connect(process.env);
   let service: Service;
   try {
-    service = await startService(loaded.config, command, () => {
+    service = await startBeside(loaded.config, command, manager, () => {
       if (pidFile !== undefined) writeFileSync(pidFile, `${process.pid}\n`);
       takeIdentity(global);
     });
@@ -120,17 +137,27 @@ async function runProxy(command: RunCommand): Promise<void> {
     process.stderr.write(startupLine("ALERT", (error as Error).message) + hint);
     return end(1);
   }
+  manager.ready();
+  manager.watch(service.program);
   const finish = once(async (exitCode: number, graceMs: number) => {
+    manager.stopping();
     await closeService(service, graceMs);
     if (pidFile !== undefined) removeFile(pidFile);
     end(exitCode);
   });
+  if (command.finish !== undefined) signalAll(command.finish.pids, command.finish.signal);
   actOn({
     SIGTERM: () => finish(EXIT_SIGTERM, 0),
     SIGINT: () => finish(EXIT_SIGINT, 0),
-    SIGUSR1: () => service.program.softStop().then(() => finish(0, ANSWER_GRACE_MS)),
-    // A terminal that goes away must not take the balancer with it; reload is not there yet.
-    SIGHUP: () => undefined,
+    SIGUSR1: () => {
+      const isOver = service.program.softStop();
+      manager.tell(service.program);
+      return isOver.then(() => finish(0, ANSWER_GRACE_MS));
+    },
+    SIGTTOU: () => pauseAll(service.program),
+    SIGTTIN: () => resumeAll(service.program),
+    SIGHUP: () => service.program.reload("SIGHUP").catch(fail),
+    SIGUSR2: () => service.program.reload("SIGUSR2").catch(fail),
   });
   if (command.verbose || command.debug) {
     const { threads, maxconn } = service.program;
@@ -138,7 +165,8 @@ async function runProxy(command: RunCommand): Promise<void> {
   }
 }
 
-type SignalActions = Record<"SIGTERM" | "SIGINT" | "SIGUSR1" | "SIGHUP", () => unknown>;
+const SIGNALS = ["SIGTERM", "SIGINT", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGTTOU", "SIGTTIN"] as const;
+type SignalActions = Record<(typeof SIGNALS)[number], () => unknown>;
 
 /**
  * From now on signals are kept, until their actions are known. Who sees the program answer may signal it before its start is
@@ -147,7 +175,7 @@ type SignalActions = Record<"SIGTERM" | "SIGINT" | "SIGUSR1" | "SIGHUP", () => u
 function holdSignals(): (actions: SignalActions) => void {
   const held: (keyof SignalActions)[] = [];
   let known: SignalActions | undefined;
-  for (const signal of ["SIGTERM", "SIGINT", "SIGUSR1", "SIGHUP"] as const) {
+  for (const signal of SIGNALS) {
     process.on(signal, () => void (known === undefined ? held.push(signal) : known[signal]()));
   }
   return (actions) => {
@@ -156,8 +184,58 @@ function holdSignals(): (actions: SignalActions) => void {
   };
 }
 
+/** While the process before holds an address: it is asked to give up its ports, so often it is tried again, so long after. */
+const BIND_TRIES = 20;
+const BIND_PAUSE_MS = 50;
+
+/** Starts beside the processes that are to leave: with their sockets, or on sockets of the same addresses. */
+async function startBeside(
+  config: Config,
+  command: RunCommand,
+  manager: ServiceManager,
+  beforeAccepting: () => void,
+): Promise<Service> {
+  const pids = command.finish?.pids ?? [];
+  const listenFrom: ListenFrom = {
+    reusePort: pids.length > 0,
+    ...(command.takeFrom === undefined ? {} : { inherited: fetchSockets(command.takeFrom) }),
+  };
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startService(config, { ...command, manager, listenFrom }, beforeAccepting);
+    } catch (error) {
+      const isTaken = error instanceof AppError && error.code === "cannot-bind" && pids.length > 0;
+      if (isTaken && attempt === 1) signalAll(pids, "SIGTTOU");
+      if (isTaken && attempt < BIND_TRIES) {
+        await new Promise((resolve) => setTimeout(resolve, BIND_PAUSE_MS));
+        continue;
+      }
+      // They go on as if nothing had been.
+      if (isTaken) signalAll(pids, "SIGTTIN");
+      throw error;
+    }
+  }
+}
+
+/** A process that is gone by now is as good as told. */
+function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== "ESRCH") process.stderr.write(startupLine("WARNING", `cannot signal process ${pid}: ${code}.`));
+    }
+  }
+}
+
 interface ServiceOptions {
   readonly quiet: boolean;
+  readonly listenFrom?: ListenFrom;
+  readonly masters?: readonly string[];
+  /** Hears of reloads. */
+  readonly manager?: ServiceManager;
+  /** Read again by a reload; without them there is none. */
   readonly files?: readonly string[];
   readonly maxconn?: number;
 }
@@ -174,24 +252,53 @@ async function startService(
   const say = (severity: StartupSeverity, text: string): void => {
     if (!options.quiet) process.stderr.write(startupLine(severity, text));
   };
-  const program = await startProgram({
+  const { files } = options;
+  const log = (text: string): void => void process.stderr.write(startupLine("ALERT", text));
+  const inherited = options.listenFrom?.inherited;
+  const doors = new StatsDoors(() => program, {
+    log,
+    ...(inherited === undefined ? {} : { inherited }),
+    listeningSockets: () => {
+      noteHandedOver();
+      return [...listeningSockets(program), ...doors.descriptors];
+    },
+  });
+  const program: RunningProgram = await startProgram({
     config,
-    files: options.files ?? [],
+    files: files ?? [],
+    ...(files === undefined
+      ? {}
+      : {
+          reload: {
+            files,
+            load: () => {
+              options.manager?.reloading();
+              return loadConfig(files, process.env);
+            },
+            onOver: ({ outcome }) => {
+              reloadCounts.note(outcome === "done");
+              options.manager?.ready();
+            },
+            openDoors: (next: Config) => doors.prepare(next),
+          },
+        }),
     ...(options.maxconn === undefined ? {} : { maxconn: options.maxconn }),
     version: VERSION,
     releaseDate: RELEASE_DATE,
     bootStartMs,
+    ...(options.listenFrom === undefined ? {} : { listenFrom: options.listenFrom }),
     say,
     onFatal: (text) => {
       process.stderr.write(startupLine("ALERT", `a relay thread failed, which is a defect of Headgate: ${text}`));
       c.exitNow(EXIT_DEFECT);
     },
   });
-  const runtimeSockets: RuntimeSocket[] = [];
-  const service: Service = { program, runtimeSockets };
+  const masters: RuntimeSocket[] = [];
+  const service: Service = { program, doors, masters };
   try {
-    for (const socket of config.global.statsSockets)
-      runtimeSockets.push(await openRuntimeSocket(program, socket, config));
+    (await doors.prepare(config)).accept();
+    for (const address of options.masters ?? []) masters.push(await openMasterSocket(program, address, log));
+    options.listenFrom?.inherited?.closeRest();
     beforeAccepting();
     await program.open();
     return service;
@@ -201,14 +308,25 @@ async function startService(
   }
 }
 
-function openRuntimeSocket(program: RunningProgram, socket: StatsSocket, config: Config): Promise<RuntimeSocket> {
-  const { statsTimeoutMs } = config.global;
-  const log = (text: string): void => void process.stderr.write(startupLine("ALERT", text));
-  return startRuntimeSocket(program, socket, { statsTimeoutMs, maxConnections: CONTROL_CONNECTIONS_MAX, log });
+/** No connection to it is closed because it is silent. */
+const NEVER_MS = 2_147_483_647;
+
+function openMasterSocket(
+  program: RunningProgram,
+  address: string,
+  log: (text: string) => void,
+): Promise<RuntimeSocket> {
+  const table = masterOperations(reloadCounts);
+  return startRuntimeSocket(program, readMasterAddress(address, process.env), {
+    statsTimeoutMs: NEVER_MS,
+    maxConnections: CONTROL_CONNECTIONS_MAX,
+    log,
+    dialect: () => new MasterDialect(program.pid, table),
+  });
 }
 
 async function closeService(service: Service, graceMs = 0): Promise<void> {
-  await Promise.all(service.runtimeSockets.map((socket) => socket.close(graceMs)));
+  await Promise.all([service.doors, ...service.masters].map((door) => door.close(graceMs)));
   const left = await service.program.stop();
   // A thread that does not leave its loop would hang process.exit().
   if (!left) c.exitNow(EXIT_DEFECT);

@@ -76,7 +76,7 @@ function paced(words) {
 /** @param {string} name @param {string} title @param {(seconds: number, sessions: number) => string} words */
 const pacedMeasure = (name, title, words) => ({
   name,
-  group: "evict",
+  group: "evict-pace",
   title,
   supports: ({ kind }) => kind === "headgate",
   figures: [

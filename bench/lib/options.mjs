@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 export const USAGE = `usage: npm run bench -- [options]      (or: node bench/run.mjs [options])
   --rounds N           interleaved rounds (5)
   --seconds N          seconds a load is measured in each sample (4)
-  --only A,B           of: pp64,pp16k,cr,bulk,idle,cut,evict,threads,checks
+  --only A,B           of: pp64,pp16k,cr,bulk,idle,cut,evict,evict-pace,threads,checks
   --node PATH          node binary that runs Headgate (the one that runs this)
   --node-args="ARGS"   arguments for it, before bin/headgate (e.g. --node-args="--cpu-prof --cpu-prof-dir=prof")
   --headgate A,B       launchers to measure, to compare checkouts (bin/headgate of this one)
@@ -18,7 +18,7 @@ export const USAGE = `usage: npm run bench -- [options]      (or: node bench/run
   --quick              one short round with few sessions: does the benchmark itself work?
 environment: HAPROXY=PATH[,PATH...]  the HAProxy binaries (default: haproxy on the PATH)`;
 
-export const MEASURE_NAMES = ["pp64", "pp16k", "cr", "bulk", "idle", "cut", "evict", "threads", "checks"];
+export const MEASURE_NAMES = ["pp64", "pp16k", "cr", "bulk", "idle", "cut", "evict", "evict-pace", "threads", "checks"];
 
 /**
  * @typedef {object} Options

@@ -1,7 +1,7 @@
 // Every process and temporary file of a run: started here, and gone when the run ends, however it ends.
 // Each process leads its own group, so that the end of one takes its children (nginx's workers) with it.
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -86,6 +86,8 @@ export class Running {
 
 /** What every program is started through. */
 let launcher = ["taskset", "-c"];
+/** @type {string | undefined} of the session that each program begins */
+let groupPriority;
 
 /** From now on programs are started with real-time priority, so that other work on the machine cannot take their cores. */
 export function useRealtime() {
@@ -99,6 +101,13 @@ export function usePriority() {
   const { status, error, stderr } = spawnSync("nice", ["-n", "-20", "true"], { encoding: "utf8" });
   if (status !== 0 || stderr !== "") throw new Error(`--nice: ${error?.message ?? stderr.trim()}`);
   launcher = ["nice", "-n", "-20", "taskset", "-c"];
+  groupPriority = "-20";
+}
+
+/** Each program is a session of its own, and where the kernel shares cores between sessions first, `nice` alone counts for little. */
+function raiseSession(pid) {
+  const file = `/proc/${pid}/autogroup`;
+  if (groupPriority !== undefined && pid !== undefined && existsSync(file)) writeFileSync(file, groupPriority);
 }
 
 /**
@@ -113,6 +122,7 @@ export function start(program, args, { cores, env = {}, name = program }) {
     env: { ...process.env, ...env },
     stdio: ["pipe", "pipe", "pipe"],
   });
+  raiseSession(child.pid);
   child.stdin.on("error", () => {}); // it may end before its input is closed
   const process_ = new Running(child, name);
   if (child.pid !== undefined) running.add(process_);

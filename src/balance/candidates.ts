@@ -3,16 +3,8 @@
 
 import { SERVERS_MAX } from "../base/limits.ts";
 import { P_FIRST_SERVER, P_FLAGS, P_LEADER, PF_ALL_BACKUPS, PF_FENCE, PROXY_WORDS } from "../memory/proxy-row.ts";
-import {
-  SERVER_WORDS,
-  V_FLAGS,
-  V_ID,
-  V_LOAD_WEIGHT,
-  V_NEXT,
-  V_USABLE,
-  V_WEIGHT,
-  VF_BACKUP,
-} from "../memory/server-row.ts";
+import { firstOf, linkOf } from "../memory/server-chain.ts";
+import { SERVER_WORDS, V_FLAGS, V_ID, V_LOAD_WEIGHT, V_USABLE, V_WEIGHT, VF_BACKUP } from "../memory/server-row.ts";
 
 /**
  * The usable servers of one backend in order of declaration: the active ones, else the first usable backup (all of them with
@@ -61,10 +53,11 @@ export function collectCandidates(
   const proxy = backend * PROXY_WORDS;
   const flags = proxies[proxy + P_FLAGS];
   candidates.count = 0;
-  collect(servers, proxies[proxy + P_FIRST_SERVER], candidates, 0, SERVERS_MAX);
+  const head = Atomics.load(proxies, proxy + P_FIRST_SERVER);
+  collect(servers, head, candidates, 0, SERVERS_MAX);
   if (candidates.count === 0) {
     const most = (flags & PF_ALL_BACKUPS) !== 0 ? SERVERS_MAX : 1;
-    collect(servers, proxies[proxy + P_FIRST_SERVER], candidates, VF_BACKUP, most);
+    collect(servers, head, candidates, VF_BACKUP, most);
   }
   candidates.isFenced = (flags & PF_FENCE) !== 0;
   candidates.waits = false;
@@ -80,14 +73,15 @@ export function collectCandidates(
 }
 
 /** Adds the eligible servers that are backups or not, as `kind` (VF_BACKUP or 0) says; `most` of them. */
-function collect(servers: Int32Array, first: number, candidates: Candidates, kind: number, most: number): void {
+function collect(servers: Int32Array, head: number, candidates: Candidates, kind: number, most: number): void {
   // The chain is bounded: a writer may be changing it, and then the epoch moves again.
-  for (let server = first, steps = 0; server >= 0 && steps < SERVERS_MAX; steps++) {
+  const link = linkOf(head);
+  for (let server = firstOf(head), steps = 0; server >= 0 && steps < SERVERS_MAX; steps++) {
     if ((servers[server * SERVER_WORDS + V_FLAGS] & VF_BACKUP) === kind && isEligible(servers, server)) {
       if (candidates.count === most) return;
       add(candidates, server);
     }
-    server = servers[server * SERVER_WORDS + V_NEXT];
+    server = servers[server * SERVER_WORDS + link];
   }
 }
 

@@ -2,6 +2,9 @@
 
 import ipaddr from "ipaddr.js";
 
+/** Highest port of TCP and UDP. */
+export const PORT_MAX = 65_535;
+
 const AF_UNIX = 1;
 const AF_INET = 2;
 const AF_INET6 = 10;

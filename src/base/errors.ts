@@ -6,12 +6,15 @@ export class AppError extends Error {
   readonly code: string;
   /** What could be done about it. */
   readonly hint: string | undefined;
+  /** The word of the configuration that it is about; counted from 1. */
+  readonly place: { readonly file: string; readonly line: number; readonly column: number } | undefined;
 
-  constructor(code: string, message: string, hint?: string) {
+  constructor(code: string, message: string, hint?: string, place?: AppError["place"]) {
     super(message);
     this.name = "AppError";
     this.code = code;
     this.hint = hint;
+    this.place = place;
   }
 }
 

@@ -3,7 +3,7 @@
 /** Relay threads at most: a thread's bit must fit the waiting masks of the proxy table (two 32-bit words). */
 export const THREADS_MAX = 64;
 
-/** Sessions of one process at most: 21 bits of an event's tag name the row, one names the side. */
+/** Session rows at most; each relay thread has one for every session of the process. 21 bits of a session's id name the row. */
 export const SESSIONS_MAX = 1 << 21;
 
 /** Frontends, backends and listen sections at most. Rows are virtual memory until used. */
@@ -50,6 +50,12 @@ export const TURN_AROUND_MAX_MS = 1000;
 
 /** Bytes of one configuration file. */
 export const CONFIG_FILE_BYTES_MAX = 64 << 20;
+
+/** Characters of one configuration line; HAProxy's own limit is the memory, and no real line comes near this. */
+export const CONFIG_LINE_CHARACTERS_MAX = 65_536;
+
+/** Words on one configuration line (HAProxy's limit). */
+export const CONFIG_WORDS_MAX = 64;
 
 /** File descriptors kept for everything that is not a session: epoll, eventfds, logs, sockets of the Runtime API, Node's own. */
 export const SPARE_FDS = 100;

@@ -5,7 +5,7 @@ import type { Drafts } from "./build.ts";
 import { protocolOf } from "./checks/protocol.ts";
 import { type BackendChecks, resolveHealth } from "./checks/resolve-health.ts";
 import { lineSpan, placeOf } from "./diagnostics.ts";
-import type { GlobalDraft, LogEntry, ProxyDraft, ServerEntry } from "./drafts.ts";
+import type { GlobalDraft, LogEntry, LogTargetDraft, ProxyDraft, ServerEntry } from "./drafts.ts";
 import type { Config, GlobalConfig, LogTarget, ProxyConfig, ServerConfig, StatsSection, Timeouts } from "./model.ts";
 import { DEFAULT_RESOLVERS, implicitResolvers, resolversOf } from "./resolvers-section.ts";
 import { resolveNames } from "./server-resolution.ts";
@@ -16,18 +16,19 @@ const FIRST_PROXY_ID = 2;
 /** `resolvConf`: the text of /etc/resolv.conf. */
 export function assemble(drafts: Drafts, resolvConf: string | undefined): Config {
   const ids = proxyIds(drafts.proxies);
+  const global = globalOf(drafts);
   const proxies: ProxyConfig[] = [];
   const statsSections: StatsSection[] = [];
   for (const [index, draft] of drafts.proxies.entries()) {
     const id = ids[index] ?? FIRST_PROXY_ID;
-    if (draft.mode === "tcp") proxies.push(proxyOf(draft, id, drafts.global));
+    if (draft.mode === "tcp") proxies.push(proxyOf(draft, id, drafts.global, global));
     else statsSections.push(statsSectionOf(draft, id));
   }
   const resolvers = drafts.resolvers.map(resolversOf);
   const hasDefault = resolvers.some(({ name }) => name === DEFAULT_RESOLVERS);
   const implicit = hasDefault ? undefined : implicitResolvers(resolvConf);
   if (implicit !== undefined) resolvers.push(implicit);
-  return freeze({ global: globalOf(drafts), proxies, statsSections, resolvers });
+  return freeze({ global, proxies, statsSections, resolvers });
 }
 
 /** Forced numbers are set aside first; the others take the next free one in declaration order. */
@@ -57,16 +58,17 @@ function serversOf(entries: readonly ServerEntry[], checks: BackendChecks): read
 }
 
 function globalOf({ global }: Drafts): GlobalConfig {
-  const { maxconn, nbthread, statsSockets, statsTimeoutMs, hardStopAfterMs, logs, spreadChecksPercent } = global;
-  const { logTag, pidFile, uid, gid, chroot, stateFile } = global;
+  const { maxconn, nbthread, statsSockets, statsTimeoutMs, hardStopAfterMs, spreadChecksPercent } = global;
+  const { logTag, logHostname, pidFile, uid, gid, chroot, stateFile } = global;
   return withoutUndefined({
     maxconn,
     nbthread,
     statsSockets,
     statsTimeoutMs,
     hardStopAfterMs,
-    logs,
+    logs: global.logs.map((draft) => targetOf(draft, logHostname)),
     logTag,
+    logHostname,
     spreadChecksPercent,
     pidFile,
     uid,
@@ -76,8 +78,14 @@ function globalOf({ global }: Drafts): GlobalConfig {
   });
 }
 
-function logsOf(entries: readonly LogEntry[], globalLogs: readonly LogTarget[]): readonly LogTarget[] {
-  return entries.flatMap((entry) => (entry === "global" ? globalLogs : [entry]));
+/** HAProxy's default is the format without a host, unless there is a host to send. */
+const targetOf = (draft: LogTargetDraft, hostname: string | undefined): LogTarget => ({
+  ...draft,
+  format: draft.format ?? (hostname === undefined ? "local" : "rfc3164"),
+});
+
+function logsOf(entries: readonly LogEntry[], global: GlobalConfig): readonly LogTarget[] {
+  return entries.flatMap((entry) => (entry === "global" ? global.logs : [targetOf(entry, global.logHostname)]));
 }
 
 function timeoutsOf(draft: ProxyDraft, hasFrontend: boolean, hasBackend: boolean): Timeouts {
@@ -88,7 +96,14 @@ function timeoutsOf(draft: ProxyDraft, hasFrontend: boolean, hasBackend: boolean
   });
 }
 
-function backendChecksOf({ name, checks, timeouts, cutGuardPercent, onRemoved }: ProxyDraft): BackendChecks {
+function backendChecksOf({
+  name,
+  checks,
+  timeouts,
+  cutGuardPercent,
+  onRemoved,
+  sessionPolicy,
+}: ProxyDraft): BackendChecks {
   const { checkMs: timeoutMs, connectMs: connectTimeoutMs } = timeouts;
   return withoutUndefined({
     backend: name,
@@ -97,6 +112,7 @@ function backendChecksOf({ name, checks, timeouts, cutGuardPercent, onRemoved }:
     connectTimeoutMs,
     cutGuardPercent,
     onRemoved,
+    sessions: Object.keys(sessionPolicy).length === 0 ? undefined : sessionPolicy,
   });
 }
 
@@ -110,7 +126,7 @@ function serverStateOf(draft: ProxyDraft, global: GlobalDraft): ProxyConfig["ser
   return { from, file: base.endsWith("/") ? `${base}${path}` : `${base}/${path}` };
 }
 
-function proxyOf(draft: ProxyDraft, id: number, global: GlobalDraft): ProxyConfig {
+function proxyOf(draft: ProxyDraft, id: number, global: GlobalDraft, globalConfig: GlobalConfig): ProxyConfig {
   const hasFrontend = draft.kind !== "backend";
   const hasBackend = draft.kind !== "frontend";
   const { splice } = draft;
@@ -133,7 +149,9 @@ function proxyOf(draft: ProxyDraft, id: number, global: GlobalDraft): ProxyConfi
     logFormatSd: hasFrontend ? draft.logFormatSd : undefined,
     logTag: draft.logTag,
     dontlognull: hasFrontend && draft.dontlognull,
-    logs: logsOf(draft.logs, global.logs),
+    dontlogNormal: hasFrontend && draft.dontlogNormal ? true : undefined,
+    logSeparateErrors: hasFrontend && draft.logSeparateErrors ? true : undefined,
+    logs: logsOf(draft.logs, globalConfig),
     servers: serversOf(draft.servers, checks),
     defaultServer: { ...draft.defaultServer, checks },
     balance: draft.balance,
@@ -145,6 +163,7 @@ function proxyOf(draft: ProxyDraft, id: number, global: GlobalDraft): ProxyConfi
     timeouts: timeoutsOf(draft, hasFrontend, hasBackend),
     fence: hasBackend && draft.fence ? true : undefined,
     allBackups: hasBackend && draft.allBackups ? true : undefined,
+    rebalancePerSecond: hasBackend ? draft.rebalancePerSecond || undefined : undefined,
     serverState: hasBackend ? serverStateOf(draft, global) : undefined,
     logHealthChecks: hasBackend && draft.logHealthChecks,
     onRemoved: draft.onRemoved?.kind === "keep" ? undefined : draft.onRemoved,

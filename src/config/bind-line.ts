@@ -51,7 +51,13 @@ export function readStatsSocket(words: WordReader, context: LoadContext): readon
   const options = readOptions(words, STATS_SOCKET_TABLE, "on a 'stats socket' line", context);
   if (endpoints === undefined || options === undefined) return [];
   const place = words.place();
-  return endpoints.map((endpoint) => ({ endpoint, ...ownerOf(options), level: options.level ?? "operator", place }));
+  return endpoints.map((endpoint) => ({
+    endpoint,
+    ...ownerOf(options),
+    level: options.level ?? "operator",
+    ...(options.exposesListeners ? { exposesListeners: true } : {}),
+    place,
+  }));
 }
 
 function ownerOf(options: BindDraft): Pick<StatsSocket, "mode" | "uid" | "gid"> {

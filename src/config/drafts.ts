@@ -4,7 +4,7 @@
 import { HEALTH_DEFAULTS, type HealthWords } from "./checks/health-words.ts";
 import { type ChecksDraft, inheritChecks, NO_CHECKS } from "./checks/rules.ts";
 import type { SourceLine, Span } from "./diagnostics.ts";
-import type { RemovalPolicy } from "./health-model.ts";
+import type { RemovalPolicy, SessionPolicy } from "./health-model.ts";
 import type { LogFormat } from "./log-format/log-format.ts";
 import type {
   Balance,
@@ -59,8 +59,10 @@ export interface GlobalDraft {
   serverStateFile?: string;
   serverStateBase?: string;
   readonly statsSockets: StatsSocket[];
-  readonly logs: LogTarget[];
+  readonly logs: LogTargetDraft[];
   logTag?: string;
+  /** `log-send-hostname`; empty: the system's. */
+  logHostname?: string;
 }
 
 export interface ResolversDraft {
@@ -88,6 +90,7 @@ export interface BindDraft {
   id?: number;
   idSpan?: Span;
   level?: StatsSocket["level"];
+  exposesListeners?: boolean;
 }
 
 export interface ServerDraft {
@@ -127,8 +130,11 @@ export interface NameRef {
   readonly span: Span;
 }
 
+/** A `log` line; what it does not say of its format depends on `log-send-hostname`. */
+export type LogTargetDraft = Omit<LogTarget, "format"> & { readonly format: LogTarget["format"] | undefined };
+
 /** `log global` is replaced by the global targets once these are complete. */
-export type LogEntry = LogTarget | "global";
+export type LogEntry = LogTargetDraft | "global";
 
 export interface ProxyDraft {
   readonly context: LoadContext;
@@ -155,6 +161,8 @@ export interface ProxyDraft {
   /** The word of this section that said what lines look like. */
   logLine?: string;
   dontlognull: boolean;
+  dontlogNormal: boolean;
+  logSeparateErrors: boolean;
   logs: LogEntry[];
   readonly servers: ServerEntry[];
   defaultServer: ServerSettings;
@@ -173,6 +181,10 @@ export interface ProxyDraft {
   allBackups: boolean;
   cutGuardPercent?: number;
   onRemoved?: RemovalPolicy;
+  /** Of all servers that say nothing else. */
+  sessionPolicy: SessionPolicy;
+  /** `rebalance`; 0 or undefined: off. */
+  rebalancePerSecond?: number;
   serverStateSource: "global" | "local" | "none";
   /** undefined: the section's own name. */
   serverStateFileName?: string;
@@ -220,6 +232,8 @@ export function newProxyDraft(header: ProxyHeader, base: ProxyDraft | undefined)
     logFormatSd: base?.logFormatSd,
     logTag: base?.logTag,
     dontlognull: base?.dontlognull ?? false,
+    dontlogNormal: base?.dontlogNormal ?? false,
+    logSeparateErrors: base?.logSeparateErrors ?? false,
     logs: [...(base?.logs ?? [])],
     servers: [],
     defaultServer: base?.defaultServer ?? SERVER_DEFAULTS,
@@ -237,6 +251,8 @@ export function newProxyDraft(header: ProxyHeader, base: ProxyDraft | undefined)
     allBackups: base?.allBackups ?? false,
     cutGuardPercent: base?.cutGuardPercent,
     onRemoved: base?.onRemoved,
+    sessionPolicy: base?.sessionPolicy ?? {},
+    rebalancePerSecond: base?.rebalancePerSecond,
     serverStateSource: base?.serverStateSource ?? "none",
     serverStateFileName: base?.serverStateFileName,
     statsLines: [...(base?.statsLines ?? [])],

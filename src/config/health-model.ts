@@ -142,6 +142,19 @@ export type RemovalPolicy =
   | { readonly kind: "shutdown-sessions" };
 
 /** What a server's change of health, or its removal, does, and who else decides it. */
+/** How long a server's sessions may live, and what becomes of them when an operator takes it out of service. Absent: as HAProxy. */
+export interface SessionPolicy {
+  /** 0 ms: no limit. Each session's own limit is up to `jitterPercent` below. */
+  readonly maxAge?: { readonly ms: number; readonly jitterPercent: number };
+  /** 0: no limit. */
+  readonly maxIdleMs?: number;
+  /** In place of `onMarkedDown` while the server is in maintenance: sessions that are left after that time end. */
+  readonly onMaint?: "keep" | { readonly afterMs: number };
+  /** They end when they have been quiet for so long; or one by one over that time. */
+  readonly onDrain?: "keep" | { readonly idleMs: number } | { readonly overMs: number };
+}
+
+/** What a server's change of health, or its removal, does, and who else decides it. */
 export interface HealthPolicy {
   readonly onMarkedDown?: {
     /** Routing stops at once; sessions are cut if the server is still down after this. */
@@ -161,6 +174,8 @@ export interface HealthPolicy {
   };
   /** Absent: its sessions are kept. */
   readonly onRemoved?: RemovalPolicy;
+  /** Absent: nothing was said. */
+  readonly sessions?: SessionPolicy;
   /** The server whose state this one follows. */
   readonly track?: { readonly backend: string; readonly server: string; readonly place: SourcePlace };
 }

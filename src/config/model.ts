@@ -15,7 +15,7 @@ export interface SourcePlace {
   readonly column: number;
 }
 
-/** A socket address as configured. Hosts are still names here; `control/resolve-addresses.ts` turns them into bytes. */
+/** A socket address as configured. Hosts are still names here; `control/addresses.ts` turns them into bytes. */
 export type Endpoint =
   | { readonly kind: "inet"; readonly host: string; readonly family: "any" | "ipv4" | "ipv6"; readonly port: number }
   | { readonly kind: "unix"; readonly path: string }
@@ -31,6 +31,8 @@ export interface StatsSocket {
   readonly uid?: number;
   readonly gid?: number;
   readonly level: AdminLevel;
+  /** `expose-fd listeners`. Absent: no. */
+  readonly exposesListeners?: boolean;
   readonly place: SourcePlace;
 }
 
@@ -63,6 +65,8 @@ export interface GlobalConfig {
   readonly logs: readonly LogTarget[];
   /** `log-tag`; absent: the program's name. */
   readonly logTag?: string;
+  /** `log-send-hostname`: the host in syslog headers; empty: the system's name. */
+  readonly logHostname?: string;
   /** 0..50: how far the times of checks are spread around their interval. */
   readonly spreadChecksPercent?: number;
   /** Where the process id is written. */
@@ -180,6 +184,10 @@ export interface ProxyConfig {
   /** `log-tag`; absent: the global one. */
   readonly logTag?: string;
   readonly dontlognull: boolean;
+  /** `option dontlog-normal`: no line for a session without anything unusual. Absent: off. */
+  readonly dontlogNormal?: boolean;
+  /** `option log-separate-errors`: the others' lines have level err. Absent: off. */
+  readonly logSeparateErrors?: boolean;
   /** Targets in effect, `log global` already replaced by the global ones. */
   readonly logs: readonly LogTarget[];
   /** Backend side. */
@@ -198,6 +206,8 @@ export interface ProxyConfig {
   readonly fence?: boolean;
   /** `option allbackups`: all usable backups take over, not only the first. Absent: off. */
   readonly allBackups?: boolean;
+  /** `rebalance`: sessions a second that fuller servers let go when another one comes back. Absent: off. */
+  readonly rebalancePerSecond?: number;
   /** `load-server-state-from-file`: the file its servers' states come from at start, and whether it is the global one. */
   readonly serverState?: { readonly from: "global" | "local"; readonly file: string };
   /** `option log-health-checks`. */

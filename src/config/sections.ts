@@ -1,6 +1,7 @@
 // Cuts the text of the files into sections: a header line and the lines under it. Control thread.
 // Each file begins outside any section, as in HAProxy. What cannot belong anywhere is reported here and left out.
 
+import { CONFIG_LINE_CHARACTERS_MAX } from "../base/limits.ts";
 import { type DiagnosticList, lineSpan, type SourceLine, tokenSpan } from "./diagnostics.ts";
 import type { SectionKind } from "./drafts.ts";
 import { UNSUPPORTED_SECTIONS } from "./keywords/known-unsupported.ts";
@@ -19,9 +20,6 @@ export interface SourceFile {
 }
 
 const SECTION_KINDS: readonly SectionKind[] = ["global", "defaults", "frontend", "backend", "listen", "resolvers"];
-
-/** Longest line read, in characters; HAProxy's own limit is the memory, and no real line comes near this. */
-export const MAX_LINE_LENGTH = 65_536;
 
 /** Where the reader stands while it goes down a file. */
 interface Cursor {
@@ -69,8 +67,8 @@ function readLine(cursor: Cursor, text: string, number: number): void {
     diagnostics.error("nul-byte", "the line holds a NUL byte", { line: bare, column: nul + 1, length: 1 });
     return;
   }
-  if (text.length > MAX_LINE_LENGTH) {
-    const message = `the line has ${text.length} characters; the longest is ${MAX_LINE_LENGTH}`;
+  if (text.length > CONFIG_LINE_CHARACTERS_MAX) {
+    const message = `the line has ${text.length} characters; the longest is ${CONFIG_LINE_CHARACTERS_MAX}`;
     diagnostics.error("line-too-long", message, { line: bare, column: 1, length: 1 });
     return;
   }

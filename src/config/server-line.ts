@@ -125,7 +125,8 @@ const NOT_AT_RUNTIME: ReadonlySet<string> = new Set([
 
 /**
  * Reads the words after the address of `add server <b>/<s> <addr> ...`, starting from the backend's `defaultServer`. `ownPort`: the
- * address has a port of its own, or needs none. That the server named by `track` exists is the caller's to see. The error is one line in HAProxy's wording, without a line feed.
+ * address has a port of its own, or needs none. That the server named by `track` exists is the caller's to see. The
+ * error is one line in HAProxy's wording, without a line feed.
  */
 export function parseServerWords(words: readonly string[], base: ServerTemplate, ownPort = true): ServerWordsResult {
   const diagnostics = new DiagnosticList();

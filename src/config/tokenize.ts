@@ -2,6 +2,8 @@
 // The rules: blanks separate; "weak" quotes expand $VAR, 'strong' quotes keep all; backslash escapes outside strong quotes;
 // '#' starts a comment outside quotes; a line ends at its first CR or LF, quoted or not.
 
+import { CONFIG_WORDS_MAX } from "../base/limits.ts";
+
 /** One word of a line, quotes and escapes resolved. */
 export interface Token {
   readonly text: string;
@@ -32,9 +34,6 @@ export interface TokenizedLine {
   /** The first lexical error; the words before it are in `tokens`. */
   readonly error: LexicalError | undefined;
 }
-
-/** HAProxy's limit of words on a line. */
-export const MAX_WORDS = 64;
 
 const BLANK = /[ \t\v\f\r\n]/;
 const HEX = /^[0-9A-Fa-f]{2}$/;
@@ -120,8 +119,8 @@ function endWord(s: Scanner): void {
       length,
       s.unknownVariable === "" ? undefined : `give it a default: "\${${s.unknownVariable}-default}"`,
     );
-  } else if (s.tokens.length === MAX_WORDS) {
-    s.error = lexical("too-many-words", `more than ${MAX_WORDS} words on one line`, s.start, length);
+  } else if (s.tokens.length === CONFIG_WORDS_MAX) {
+    s.error = lexical("too-many-words", `more than ${CONFIG_WORDS_MAX} words on one line`, s.start, length);
   } else {
     s.tokens.push({ text: s.text, column: s.start + 1, length });
   }

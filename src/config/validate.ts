@@ -20,6 +20,7 @@ export function validate(drafts: Drafts, diagnostics: DiagnosticList): void {
     if (!proxy.disabled) {
       checkCompleteness(proxy, diagnostics);
       checkDefaultBackend(proxy, proxies, diagnostics);
+      checkRebalance(proxy, diagnostics);
     }
   }
   validateHealth(drafts, diagnostics);
@@ -67,6 +68,20 @@ function checkSectionIds(proxies: readonly ProxyDraft[], diagnostics: Diagnostic
     if (other === undefined) seen.set(id, proxy);
     else diagnostics.error("duplicate-id", `id ${id} is already that of ${describeProxy(other)}`, span);
   }
+}
+
+/** Where clients that come back go to the same server again, nothing is gained. */
+function checkRebalance(proxy: ProxyDraft, diagnostics: DiagnosticList): void {
+  if (!isBackend(proxy) || (proxy.rebalancePerSecond ?? 0) === 0) return;
+  const { algorithm } = proxy.balance;
+  const why = proxy.fence
+    ? "'option fence'"
+    : algorithm === "source" || algorithm === "first"
+      ? `'balance ${algorithm}'`
+      : "";
+  if (why === "") return;
+  const message = `'rebalance' has no effect in ${proxy.kind} '${proxy.name}' with ${why}`;
+  diagnostics.warning("no-rebalance", message, nameSpan(proxy));
 }
 
 function checkServers(proxy: ProxyDraft, diagnostics: DiagnosticList): void {

@@ -30,7 +30,8 @@ export class NameLookup {
 
 /**
  * A server's first address: by the methods of `init-addr`, in turn. Undefined: none yet, it waits for its name to resolve, which
- * `onDisabled` hears if a lookup was tried. `last`: the IP address that it had before the start. Throws AppError "cannot-resolve" if no method is left.
+ * `onDisabled` hears if a lookup was tried. `last`: the IP address that it had before the start. Throws AppError
+ * "cannot-resolve" if no method is left.
  */
 export async function initialServerAddress(
   config: Pick<ServerConfig, "endpoint" | "resolution">,

@@ -3,24 +3,25 @@
 import { ipSockaddr } from "../base/address.ts";
 import { AppError } from "../base/errors.ts";
 import { LISTENERS_MAX, PROXIES_MAX, SERVERS_MAX } from "../base/limits.ts";
-import type { Config, ServerConfig } from "../config/model.ts";
+import type { BindConfig, Config, ProxyConfig, ServerConfig } from "../config/model.ts";
 import { ADMIN_MAINT, AdminState, OperState, SERVER_WORDS, V_ADMIN, V_OPER } from "../memory/server-row.ts";
 import type { SharedMemory } from "../memory/shared-memory.ts";
 import { initialServerAddress, NameLookup } from "./addresses.ts";
 import { hasEligibleServer } from "./backend-times.ts";
-import { freeServerRow, newServerEntry } from "./commit.ts";
 import type { MutableRegistry } from "./commit-context.ts";
 import { linkTrackers, startHealth } from "./health/health-entry.ts";
-import { openFrontendListener } from "./listeners.ts";
+import { type ListenFrom, openFrontendListener } from "./listeners.ts";
+import { newProxyEntry } from "./proxy-entry.ts";
 import { nameFirstLeader } from "./reconcile/fence.ts";
-import { createBackendPolicies } from "./reconcile/policy-state.ts";
 import type { ListenerEntry, ProxyEntry, ServerEntry } from "./registry.ts";
+import { freeServerRow } from "./rows.ts";
+import { newServerEntry } from "./server-entry.ts";
 import { inheritedBits } from "./server-state.ts";
 import type { StatesByName } from "./state/haproxy-files.ts";
 import { configuredAdmin, writeProxyRow, writeServerRow, writeServerState } from "./tables.ts";
 
 /** In the row of a server that has no address yet, and gets no session before it has. */
-const NOWHERE = ipSockaddr("0.0.0.0", 0);
+export const NOWHERE = ipSockaddr("0.0.0.0", 0);
 
 /** Proxies and servers, in tables and registry; listeners are opened by `openListeners`. `warn`: for the operator's terminal; `states`:
  * of server state files, for `init-addr last`. */
@@ -37,37 +38,18 @@ export async function buildRegistry(
   checkLimit("servers", servers, SERVERS_MAX);
   checkLimit("listening addresses", binds, LISTENERS_MAX);
   const now = Date.now();
-  const proxies = config.proxies.map((proxy, index): ProxyEntry => {
-    const isBackend = proxy.kind !== "frontend";
-    return {
-      index,
-      id: proxy.id,
-      name: proxy.name,
-      config: proxy,
-      isFrontend: proxy.kind !== "backend",
-      isBackend,
-      listeners: [],
-      servers: [],
-      stopped: false,
-      paused: false,
-      lastChangeMs: now,
-      downMs: 0,
-      downSinceMs: undefined,
-      downTransitions: 0,
-      policies: createBackendPolicies(),
-    };
-  });
+  const proxies = config.proxies.map((proxy, index): ProxyEntry => newProxyEntry(index, proxy));
   const serversByIndex: (ServerEntry | undefined)[] = [];
   const registry: MutableRegistry = {
     config,
+    maxconn,
     proxies,
-    proxiesByIndex: proxies,
+    proxiesByIndex: [...proxies],
     serversByIndex,
     listenersByIndex: [],
   };
   for (const proxy of proxies) {
-    const limit = Math.min(proxy.config.maxconn ?? maxconn, maxconn);
-    writeProxyRow(memory, proxy, limit, defaultBackendOf(proxies, proxy));
+    writeProxyRow(memory, proxy, frontendLimit(proxy.config, maxconn), defaultBackendOf(proxies, proxy));
   }
   const names = new NameLookup();
   for (const proxy of proxies) {
@@ -86,19 +68,22 @@ export async function buildRegistry(
 }
 
 /** Opens the listeners of every frontend that is not disabled. */
-export async function openListeners(registry: MutableRegistry, maxconn: number): Promise<ListenerEntry[]> {
+export async function openListeners(
+  registry: MutableRegistry,
+  maxconn: number,
+  from: ListenFrom = {},
+): Promise<ListenerEntry[]> {
   const opened: ListenerEntry[] = [];
   for (const proxy of registry.proxies) {
     if (!proxy.isFrontend || proxy.config.disabled) continue;
-    const limit = Math.min(proxy.config.maxconn ?? maxconn, maxconn);
     for (const [i, bind] of proxy.config.binds.entries()) {
-      const backlog = bind.backlog || proxy.config.backlog || limit;
-      const listener = await openFrontendListener(proxy, bind, opened.length, i + 1, backlog);
+      const backlog = backlogOf(proxy.config, bind, maxconn);
+      const listener = await openFrontendListener(proxy, bind, opened.length, i + 1, backlog, from);
       proxy.listeners.push(listener);
       opened.push(listener);
     }
   }
-  (registry.listenersByIndex as (ListenerEntry | undefined)[]).push(...opened);
+  registry.listenersByIndex.push(...opened);
   return opened;
 }
 
@@ -144,6 +129,14 @@ function followAtStart(memory: SharedMemory, server: ServerEntry): void {
     followAtStart(memory, tracker);
   }
 }
+
+/** A frontend's limit of sessions, in a process with `maxconn`. */
+export const frontendLimit = (config: ProxyConfig, maxconn: number): number =>
+  Math.min(config.maxconn ?? maxconn, maxconn);
+
+/** The backlog of a listening socket. */
+export const backlogOf = (config: ProxyConfig, bind: BindConfig, maxconn: number): number =>
+  bind.backlog || config.backlog || frontendLimit(config, maxconn);
 
 function defaultBackendOf(proxies: readonly ProxyEntry[], proxy: ProxyEntry): number {
   const name = proxy.config.defaultBackend;

@@ -8,6 +8,7 @@ import type { CheckResult } from "./health/result.ts";
 import type { CheckSource, Oper } from "./health/state-machine.ts";
 import type { Eviction, EvictionRequest } from "./reconcile/eviction.ts";
 import type { ListenerEntry, ProxyEntry, ServerEntry } from "./registry.ts";
+import type { PreparedReload, ReloadReport } from "./reload/model.ts";
 import type { StartState } from "./state/restore-state.ts";
 
 /** The one door for changes: each is carried out after the one before has its receipt. */
@@ -128,8 +129,12 @@ export type Change =
   | { readonly kind: "set-frontend-maxconn"; readonly proxy: ProxyEntry; readonly maxconn: number }
   /** From 1 to what the process was started with. */
   | { readonly kind: "set-process-maxconn"; readonly maxconn: number }
+  /** Puts a new configuration in force, for which everything that can fail was done before. */
+  | { readonly kind: "reload"; readonly prepared: PreparedReload }
   /** What was in force before the start is so again; before anything is accepted. `tell` hears of what could not be. */
   | { readonly kind: "restore-state"; readonly state: StartState; readonly tell: (text: string) => void }
+  /** Changes nothing: the receipt comes when every relay thread has had its turn. */
+  | { readonly kind: "turn" }
   /** Clears maxima, or with `all` every counter (gauges stay). */
   | { readonly kind: "clear-counters"; readonly all: boolean };
 
@@ -153,6 +158,9 @@ export type RefusalCode =
   | "check-not-configured"
   | "check-not-enabled"
   | "tracking-server"
+  | "server-leaving"
+  | "proxy-leaving"
+  | "no-room"
   | "no-such-eviction"
   | "eviction-over";
 
@@ -168,7 +176,9 @@ export type Receipt =
       readonly server?: ServerEntry;
       /** For "evict-server", "evict-sessions" and "cancel-eviction". */
       readonly eviction?: Eviction;
-      readonly listeners?: readonly ListenerEntry[];
+      /** For "reload": what it did, and the sockets that nobody wants any more, which are still listened on. */
+      readonly reload?: ReloadReport;
+      readonly closing?: readonly ListenerEntry[];
     }
   | { readonly done: false; readonly code: RefusalCode; readonly detail: string };
 

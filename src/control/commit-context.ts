@@ -1,5 +1,6 @@
 // What every part of `commit` works with: tables, registry, the way to the relay threads, and who hears of changes.
 
+import type { Config } from "../config/model.ts";
 import type { SharedMemory } from "../memory/shared-memory.ts";
 import type { Receipt, RefusalCode } from "./change.ts";
 import type { CheckSource } from "./health/state-machine.ts";
@@ -7,12 +8,18 @@ import type { KernelAnswer } from "./kernel-answer.ts";
 import type { ServerCondition } from "./log/server-messages.ts";
 import type { LogLevel } from "./log/syslog-frame.ts";
 import type { Evictions } from "./reconcile/eviction.ts";
-import type { ProxyEntry, Registry, ServerEntry } from "./registry.ts";
+import type { ListenerEntry, ProxyEntry, Registry, ServerEntry } from "./registry.ts";
 import type { OrderSink } from "./workers.ts";
 
 /** The registry as its one writer sees it. */
 export interface MutableRegistry extends Registry {
+  config: Config;
+  /** The process's limit of sessions, as configured. */
+  maxconn: number;
+  proxies: readonly ProxyEntry[];
   readonly serversByIndex: (ServerEntry | undefined)[];
+  readonly proxiesByIndex: (ProxyEntry | undefined)[];
+  readonly listenersByIndex: (ListenerEntry | undefined)[];
 }
 
 /** A server's change of state, as the log tells it. */
@@ -26,6 +33,12 @@ export interface ServerStateChange {
   readonly requeued: number;
 }
 
+/** What a reload changed about a server. */
+export interface ReloadedServer {
+  readonly checks: boolean;
+  readonly name: boolean;
+}
+
 /** What `commit` tells the rest of the control thread, for the log and for the checks. */
 export interface CommitEvents {
   onServerState(server: ServerEntry, change: ServerStateChange): void;
@@ -37,6 +50,8 @@ export interface CommitEvents {
   onHealthChange(server: ServerEntry, source: CheckSource | "both"): void;
   onServerAdded(server: ServerEntry): void;
   onServerDeleted(server: ServerEntry): void;
+  /** A reload named the server, or named it no longer: what its checks, its name and `observe` go by may be new. */
+  onServerReloaded(server: ServerEntry, change: ReloadedServer): void;
   /** What a policy does, or waits for: one line of the log; undefined: of no backend. */
   onPolicy(backend: ProxyEntry | undefined, level: LogLevel, text: string): void;
   /** A `reconcile` of the backend, or `continue-evictions` for undefined, is wanted at that time of `nowMs`, or before. */

@@ -1,38 +1,31 @@
 // The one door for changes: validates, writes the desired state into shared memory, orders the relay threads, waits for
 // all of them, checks, and answers with a receipt. Changes are carried out one after the other. Control thread.
 
-import { isIpAddress } from "../base/address.ts";
 import { SERVERS_MAX, SHOW_WAIT_MS } from "../base/limits.ts";
-import type { ServerConfig } from "../config/model.ts";
-import { isServiceName } from "../config/resolvers-model.ts";
 import { W_CONNECTIONS_MAX } from "../memory/control-words.ts";
 import { CutReason } from "../memory/cut-reason.ts";
 import { P_BACK_SESSIONS_MAX, P_FRONT_SESSIONS_MAX, P_QUEUE_MAX, PROXY_WORDS } from "../memory/proxy-row.ts";
-import {
-  AdminState,
-  OperState,
-  SERVER_WORDS,
-  V_IN_USE,
-  V_QUEUE_MAX,
-  V_SERVED_MAX,
-  VF_DYNAMIC,
-} from "../memory/server-row.ts";
+import { AdminState, OperState, SERVER_WORDS, V_QUEUE_MAX, V_SERVED_MAX, VF_DYNAMIC } from "../memory/server-row.ts";
 import { generationOfSessionId, rowOfSessionId, S_GENERATION, SESSION_WORDS } from "../memory/session-row.ts";
-import type { SharedMemory } from "../memory/shared-memory.ts";
 import { resolveServerAddress } from "./addresses.ts";
 import type { Change, Commit, Receipt, ResolvedAddress } from "./change.ts";
 import { type CommitContext, done, refuse } from "./commit-context.ts";
 import { cutSelected, cutServer } from "./cut.ts";
 import { pauseFrontend, resumeFrontend, setFrontendMaxconn, setProcessMaxconn, shutdownFrontend } from "./frontends.ts";
 import { applyCheckResult, applyObservedErrors, enableCheck, setCheckTarget, setHealth } from "./health/changes.ts";
-import { clearHealthCounters, createHealth, findTracked, link } from "./health/health-entry.ts";
+import { clearHealthCounters, findTracked, link } from "./health/health-entry.ts";
 import { beginEviction } from "./reconcile/begin-eviction.ts";
 import { cancelEviction, continueEviction } from "./reconcile/evict-server.ts";
 import { continueEvictions, evictSessions } from "./reconcile/evict-sessions.ts";
 import { reconcile, reconcileServer } from "./reconcile/reconcile.ts";
-import type { ProxyEntry, ServerEntry } from "./registry.ts";
+import type { ServerEntry } from "./registry.ts";
+import { applyReload } from "./reload/apply.ts";
+import { fullName } from "./reload/apply-servers.ts";
+import { nameLeavingServers } from "./reload/leaving-names.ts";
 import { removalObstacle, removeServer } from "./remove-server.ts";
-import { loseAddress, NO_ADDRESS, routeOf, setAddress, setFqdn } from "./resolve/changes.ts";
+import { loseAddress, setAddress, setFqdn } from "./resolve/changes.ts";
+import { freeServerRow } from "./rows.ts";
+import { newServerEntry } from "./server-entry.ts";
 import { changeAdmin, changeMaxconn, changeWeight, inheritAdmin } from "./server-state.ts";
 import { restoreState } from "./state/restore-state.ts";
 import { writeServerRow } from "./tables.ts";
@@ -82,6 +75,8 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
     // It may have been deleted while the change waited for its turn.
     if (server.isDeleted) return refuse("no-such-server");
   }
+  const leaving = leavingSubject(change);
+  if (leaving !== undefined) return leaving;
   switch (change.kind) {
     case "set-admin":
       return changeAdmin(context, change.server, change.set, change.clear);
@@ -96,6 +91,7 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
     case "observed-errors":
       return applyObservedErrors(context, change.server, change.alarms);
     case "reconcile":
+      if (change.backend.isDeleted) return done();
       await reconcile(context, change.backend);
       return done();
     case "set-weight":
@@ -137,18 +133,36 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
       return setFrontendMaxconn(context, change.proxy, change.maxconn);
     case "set-process-maxconn":
       return setProcessMaxconn(context, change.maxconn);
+    case "reload":
+      return applyReload(context, change.prepared);
     case "restore-state":
       return restoreState(context, change.state, change.tell);
+    case "turn":
+      await context.orders.order({ kind: "limits-changed" });
+      return done();
     case "clear-counters":
       return clearCounters(context, change.all);
   }
 }
 
+/** What a reload removed takes no order that would bring it back. */
+function leavingSubject(change: Change): Receipt | undefined {
+  if (change.kind === "set-admin") {
+    const { server, set, clear } = change;
+    const isForReady = set === 0 && (clear & (AdminState.FORCED_MAINT | AdminState.FORCED_DRAIN)) !== 0;
+    return server.leaving === undefined || !isForReady ? undefined : refuse("server-leaving", fullName(server));
+  }
+  const isOfProxy = change.kind === "resume-frontend" || change.kind === "pause-frontend";
+  const proxy = isOfProxy ? change.proxy : change.kind === "add-server" ? change.backend : undefined;
+  return proxy?.leaving === undefined ? undefined : refuse("proxy-leaving", proxy.name);
+}
+
 async function addServer(context: CommitContext, change: Extract<Change, { kind: "add-server" }>): Promise<Receipt> {
   const { memory, registry } = context;
   const { backend, server: config } = change;
-  if (backend.servers.some((other) => other.name === config.name)) return refuse("duplicate-name", config.name);
-  const sameId = backend.servers.find((other) => other.id === config.id);
+  const others = backend.servers.filter(({ leaving }) => leaving === undefined);
+  if (others.some((other) => other.name === config.name)) return refuse("duplicate-name", config.name);
+  const sameId = others.find((other) => other.id === config.id);
   if (sameId !== undefined) return refuse("duplicate-id", sameId.name);
   const index = freeServerRow(memory);
   if (index < 0) return refuse("server-table-full", String(SERVERS_MAX));
@@ -165,63 +179,13 @@ async function addServer(context: CommitContext, change: Extract<Change, { kind:
   if (tracked !== undefined) link(server, tracked);
   registry.serversByIndex[index] = server;
   backend.servers.push(server);
+  nameLeavingServers(backend);
   writeServerRow(memory, server, address.sockaddr, AdminState.FORCED_MAINT, OperState.STOPPED, VF_DYNAMIC);
   await inheritAdmin(context, server);
   context.events.onServerAdded(server);
   await context.orders.order({ kind: "server-changed", server: index, backend: backend.index });
   await reconcileServer(context, server);
   return { done: true, matched: 0, ended: 0, survivors: 0, server };
-}
-
-/**
- * A server as the registry keeps it. One added at runtime (`isDynamic`) starts in maintenance, its checks off; one that has no address
- * yet (undefined) waits for it in maintenance.
- */
-export function newServerEntry(
-  index: number,
-  backend: ProxyEntry,
-  config: ServerConfig,
-  address: ResolvedAddress | undefined,
-  isDynamic: boolean,
-): ServerEntry {
-  const now = Date.now();
-  const { endpoint } = config;
-  const mapsPort = config.portKind === "client";
-  const name = endpoint.kind === "inet" && !isIpAddress(endpoint.host) ? endpoint.host : undefined;
-  const isService = name !== undefined && isServiceName(name);
-  const host = address?.host ?? NO_ADDRESS;
-  const port = address?.port ?? (endpoint.kind === "inet" ? Math.max(0, endpoint.port) : 0);
-  return {
-    index,
-    name: config.name,
-    id: config.id,
-    backend,
-    config,
-    host,
-    port: mapsPort ? 0 : port,
-    route: routeOf(host, mapsPort ? 0 : port),
-    mapsPort,
-    fqdn: isService ? undefined : name,
-    service: isService ? name : undefined,
-    lastChangeMs: now,
-    downMs: 0,
-    downSinceMs: isDynamic || address === undefined ? now : undefined,
-    health: createHealth(config, isDynamic, address === undefined),
-    isDeleted: false,
-  };
-}
-
-let nextServerRow = 0;
-
-/** A free row; the one that has been free longest comes last in turn, so that records of its old server are written by then. */
-export function freeServerRow(memory: SharedMemory): number {
-  for (let step = 0; step < memory.servers; step++) {
-    const index = (nextServerRow + step) % memory.servers;
-    if (memory.serversI32[index * SERVER_WORDS + V_IN_USE] !== 0) continue;
-    nextServerRow = (index + 1) % memory.servers;
-    return index;
-  }
-  return -1;
 }
 
 async function deleteServer(context: CommitContext, server: ServerEntry): Promise<Receipt> {

@@ -1,7 +1,7 @@
 // The cut of a server: raises its cut generation, orders the relays, and counts what is left, until nothing is. Control thread.
 
 import { CT_ROWS_USED } from "../memory/counters.ts";
-import type { CutReason } from "../memory/cut-reason.ts";
+import { CutReason } from "../memory/cut-reason.ts";
 import { CutChoice, type CutManner } from "../memory/order.ts";
 import { bytesHeld, lastActiveMs, type Selector } from "../memory/selector.ts";
 import { SERVER_WORDS, V_CUT_GENERATION, V_CUT_REASON } from "../memory/server-row.ts";
@@ -130,10 +130,14 @@ export function shareFirst(sinces: readonly (readonly number[])[], most: number)
  * Ends every session that is selected, on all threads. Twice where there are several: a connection that one of them accepted and
  * handed to another one that had obeyed already is found by the second round.
  */
-export async function cutSelected({ memory, orders }: CommitContext, selector: Selector): Promise<Receipt> {
+export async function cutSelected(
+  { memory, orders }: CommitContext,
+  selector: Selector,
+  reason: CutReason = CutReason.OPERATOR,
+): Promise<Receipt> {
   let ended = 0;
   for (let round = 0; round < Math.min(2, memory.threads); round++) {
-    ended += (await orders.order({ kind: "cut-selected", selector })).ended;
+    ended += (await orders.order({ kind: "cut-selected", selector, reason })).ended;
   }
   return { done: true, matched: ended, ended, survivors: 0 };
 }

@@ -4,10 +4,10 @@
 import { W_MAXCONN } from "../memory/control-words.ts";
 import { CB_SESSIONS, CF_CONNECTIONS } from "../memory/counters.ts";
 import { P_FRONT_MAXCONN, PROXY_WORDS } from "../memory/proxy-row.ts";
-import { proxyCounters, type SharedMemory } from "../memory/shared-memory.ts";
 import type { Receipt } from "./change.ts";
 import { type CommitContext, done, refuse } from "./commit-context.ts";
 import type { ProxyEntry } from "./registry.ts";
+import { CounterBlocks } from "./stats/sums.ts";
 
 /** Stops accepting and gives up the ports, until `resumeFrontend`. Clients that wait to be accepted are refused. */
 export async function pauseFrontend(context: CommitContext, proxy: ProxyEntry): Promise<Receipt> {
@@ -39,11 +39,8 @@ export async function shutdownFrontend(context: CommitContext, proxy: ProxyEntry
   proxy.stopped = true;
   await unlisten(context, proxy);
   context.listeners.close(proxy);
-  context.events.onFrontendStopped(
-    proxy,
-    sumProxyCounter(context.memory, proxy.index, CF_CONNECTIONS),
-    sumProxyCounter(context.memory, proxy.index, CB_SESSIONS),
-  );
+  const counters = CounterBlocks.ofProxy(context.memory, proxy.index);
+  context.events.onFrontendStopped(proxy, counters.sum(CF_CONNECTIONS), counters.sum(CB_SESSIONS));
   return done();
 }
 
@@ -63,11 +60,4 @@ export async function setProcessMaxconn(context: CommitContext, maxconn: number)
   Atomics.store(context.memory.words, W_MAXCONN, maxconn);
   await context.orders.order({ kind: "limits-changed" });
   return done();
-}
-
-function sumProxyCounter(memory: SharedMemory, proxy: number, word: number): number {
-  let sum = 0;
-  for (let thread = 0; thread < memory.threads; thread++)
-    sum += memory.countersF64[proxyCounters(memory, thread, proxy) + word];
-  return sum;
 }

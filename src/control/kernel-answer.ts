@@ -14,11 +14,11 @@ export interface ForeignConnection {
   readonly local: string;
   readonly remote: string;
   readonly state: string;
-  /** Undefined where no process was found that holds it. */
-  readonly pid: number | undefined;
+  /** Null where no process was found that holds it. */
+  readonly pid: number | null;
   readonly process: string;
-  /** Undefined: nobody asked for its end. "" it was ended; else the error's name. */
-  readonly destroyed: string | undefined;
+  /** Null: nobody asked for its end. "" it was ended; else the error's name. */
+  readonly destroyed: string | null;
 }
 
 export interface KernelAnswer {
@@ -91,9 +91,9 @@ async function describe(foreign: readonly TcpConnection[], destroy: boolean): Pr
       local: shownEnd(localHost, localPort),
       remote: shownEnd(remoteHost, remotePort),
       state,
-      pid: owner?.pid,
+      pid: owner?.pid ?? null,
       process: owner?.process ?? "",
-      destroyed: result === undefined ? undefined : result === 0 ? "" : errorName(-result),
+      destroyed: result === undefined ? null : result === 0 ? "" : errorName(-result),
     });
   }
   return described;

@@ -7,9 +7,23 @@ import { AppError } from "../base/errors.ts";
 import type { BindConfig } from "../config/model.ts";
 import { EADDRINUSE, SHUT_RD } from "../sys/constants.ts";
 import { c, errorText } from "../sys/libc.ts";
-import { boundPort, openListener } from "../sys/listen.ts";
+import { boundPort, openListener, takeListener } from "../sys/listen.ts";
 import { resolveBindAddress } from "./addresses.ts";
+import type { ResolvedAddress } from "./change.ts";
+import { isAlone } from "./hand-over/handed-over.ts";
+import type { InheritedSockets } from "./hand-over/inherited-sockets.ts";
 import type { ListenerEntry, ProxyEntry } from "./registry.ts";
+
+/** A listening socket that no relay looks at yet. */
+export type BoundListener = Pick<ListenerEntry, "fd" | "key" | "protocol" | "address">;
+
+/** Where listening sockets come from, besides being made. */
+export interface ListenFrom {
+  /** Those of the process before. */
+  readonly inherited?: InheritedSockets;
+  /** Others, of this process or of the one before, may have addresses that overlap, on sockets that allow that. */
+  readonly reusePort?: boolean;
+}
 
 /** Opens one listener. Throws AppError "cannot-bind". */
 export async function openFrontendListener(
@@ -18,35 +32,55 @@ export async function openFrontendListener(
   index: number,
   id: number,
   backlog: number,
+  from: ListenFrom = {},
 ): Promise<ListenerEntry> {
+  return { index, id, bind, proxy, backlog, ...(await bindListener(proxy.name, bind, backlog, from)) };
+}
+
+/** What tells the address of one listener from that of another. Throws AppError "cannot-resolve". */
+export async function listenerKey(bind: BindConfig): Promise<string> {
+  return keyOf(bind, await resolveBindAddress(bind.endpoint));
+}
+
+const keyOf = (bind: BindConfig, { sockaddr }: ResolvedAddress): string =>
+  `${Buffer.from(sockaddr).toString("hex")}${bind.v6only ? " v6only" : ""}`;
+
+/**
+ * Binds and listens, or takes over a socket that is bound already. Throws AppError "cannot-bind", or "cannot-resolve".
+ */
+export async function bindListener(
+  frontend: string,
+  bind: BindConfig,
+  backlog: number,
+  from: ListenFrom = {},
+): Promise<BoundListener> {
   const address = await resolveBindAddress(bind.endpoint);
   const isUnix = bind.endpoint.kind === "unix";
   const temporary = isUnix ? `${address.host}.${process.pid}.tmp` : "";
   const sockaddr = isUnix ? unixSockaddr(temporary, false) : address.sockaddr;
-  if (isUnix) removeFile(temporary);
-  const fd = openListener(sockaddr, { backlog, v6only: bind.v6only, reusePort: false });
+  const taken = from.inherited?.take(address.sockaddr, bind.v6only);
+  if (isUnix && taken === undefined) removeFile(temporary);
+  const options = { backlog, v6only: bind.v6only, reusePort: from.reusePort ?? false };
+  const fd = taken === undefined ? openListener(sockaddr, options) : takeListener(taken, sockaddr[0], backlog);
   const shown = shownAddress(bind, address.host, address.port);
   if (fd < 0) {
     throw new AppError(
       "cannot-bind",
-      `Binding [${bind.place.file}:${bind.place.line}] for frontend ${proxy.name}: protocol ${protocolOf(bind, address.sockaddr)}: ` +
+      `Binding [${bind.place.file}:${bind.place.line}] for frontend ${frontend}: protocol ${protocolOf(bind, address.sockaddr)}: ` +
         `cannot bind socket (${errorText(-fd)}) for [${shown}].`,
       -fd === EADDRINUSE ? "another program listens there: stop it, or choose another address" : undefined,
+      bind.place,
     );
   }
-  if (isUnix) {
+  if (isUnix && taken === undefined) {
     if (bind.uid !== undefined || bind.gid !== undefined) chownSync(temporary, bind.uid ?? -1, bind.gid ?? -1);
     if (bind.mode !== undefined) chmodSync(temporary, bind.mode);
     renameSync(temporary, address.host);
   }
   const port = bind.endpoint.kind === "inet" && bind.endpoint.port === 0 ? boundPort(fd) : address.port;
   return {
-    index,
-    id,
-    bind,
-    proxy,
     fd,
-    backlog,
+    key: keyOf(bind, address),
     protocol: protocolOf(bind, address.sockaddr),
     address: shownAddress(bind, address.host, port),
   };
@@ -56,10 +90,15 @@ export async function openFrontendListener(
 export function closeFrontendListeners(proxy: ProxyEntry): void {
   for (const listener of proxy.listeners) {
     if (listener.fd < 0) continue;
-    c.close(listener.fd);
+    closeBound(listener.bind, listener.fd);
     listener.fd = -1;
-    if (listener.bind.endpoint.kind === "unix") removeFile(listener.bind.endpoint.path);
   }
+}
+
+/** Closes one listening socket, and removes the path of a unix socket. */
+export function closeBound(bind: BindConfig, fd: number): void {
+  c.close(fd);
+  if (bind.endpoint.kind === "unix" && isAlone()) removeFile(bind.endpoint.path);
 }
 
 /**

@@ -16,12 +16,26 @@ const WANTED_FDS = 1 << 20;
 /** Sizes the process. Throws AppError "maxconn-too-high" with the numbers, if the asked maxconn cannot be held. */
 export function sizeProcess(config: Config, threads: number, commandLineMaxconn?: number): ProcessSize {
   const listeners = config.proxies.reduce((sum, proxy) => sum + proxy.binds.length, 0);
+  // Each check and each agent has a connection while it runs, and all may run at once: where sessions take all descriptors else,
+  // servers would be seen down for want of one.
+  const checks = config.proxies
+    .flatMap((proxy) => proxy.servers)
+    .reduce((sum, { health, agent }) => sum + (health === undefined ? 0 : 1) + (agent === undefined ? 0 : 1), 0);
   // Each relay thread has an epoll, an eventfd and a few of Node's own.
-  const others = SPARE_FDS + listeners + config.global.statsSockets.length * 12 + threads * 16;
+  const others = SPARE_FDS + listeners + checks + config.global.statsSockets.length * 12 + threads * 16;
   const asked = commandLineMaxconn ?? config.global.maxconn;
+  const rows = Math.floor(SESSIONS_MAX / threads);
+  if (asked !== undefined && asked > rows) {
+    const fewer = Math.floor(SESSIONS_MAX / asked);
+    throw new AppError(
+      "maxconn-too-high",
+      `maxconn ${asked} is more than ${threads} relay threads can serve: ${rows} (each has a row for every session of the process).`,
+      `set maxconn to ${rows} or less${fewer > 0 ? `, or nbthread to ${fewer} or less` : ""}`,
+    );
+  }
   const needed = asked === undefined ? WANTED_FDS : asked * 2 + others;
   const fileLimit = raiseFileLimit(needed);
-  const possible = Math.min(SESSIONS_MAX / threads, Math.floor((fileLimit - others) / 2));
+  const possible = Math.min(rows, Math.floor((fileLimit - others) / 2));
   if (asked !== undefined && asked > possible) {
     throw new AppError(
       "maxconn-too-high",

@@ -4,6 +4,7 @@ import type { SharedMemory } from "../memory/shared-memory.ts";
 import type { Change, Receipt } from "./change.ts";
 import type { Evictions } from "./reconcile/eviction.ts";
 import type { Registry } from "./registry.ts";
+import type { ReloadReceipt } from "./reload/model.ts";
 import type { ResolversView } from "./resolve/names.ts";
 
 export interface Program {
@@ -32,6 +33,8 @@ export interface Program {
   nowMs(): number;
   /** Applies a change; resolves when every relay thread has acted on it. Changes are applied one after the other. */
   commit(change: Change): Promise<Receipt>;
+  /** Reads the configuration anew and puts it in force; `by`: who asked. Throws AppError "no-reload" where there is none. */
+  reload(by: string): Promise<ReloadReceipt>;
   /** Calls `look` in a turn in which no change is half carried out. */
   settled<T>(look: () => T): Promise<Awaited<T>>;
   /** Called after each commit and session end may matter to a waiter; returns its removal. */

@@ -3,18 +3,22 @@
 
 import type { BindConfig, Config, ProxyConfig, ServerConfig } from "../config/model.ts";
 import type { HealthEntry } from "./health/health-entry.ts";
+import type { Leaving } from "./reconcile/leaving-state.ts";
 import type { BackendPolicies } from "./reconcile/policy-state.ts";
 
 export interface ListenerEntry {
   /** Index, as in S_LISTENER. */
   readonly index: number;
   /** Number within its frontend, from 1, as shown where the bind line has no name. */
-  readonly id: number;
-  readonly bind: BindConfig;
-  readonly proxy: ProxyEntry;
+  id: number;
+  bind: BindConfig;
+  /** A reload may give a listening socket to another frontend. */
+  proxy: ProxyEntry;
   /** -1 once closed. */
   fd: number;
-  readonly backlog: number;
+  backlog: number;
+  /** Equal for equal addresses as asked for: a reload keeps the socket of an address that stays. */
+  readonly key: string;
   /** The protocol as shown in `show sess`. */
   readonly protocol: "tcpv4" | "tcpv6" | "unix_stream" | "abns_stream";
   /** The address as shown, e.g. "127.0.0.1:5000", with the port that the kernel chose where 0 was asked for. */
@@ -24,10 +28,12 @@ export interface ListenerEntry {
 export interface ServerEntry {
   /** Row in the server table. */
   readonly index: number;
-  readonly name: string;
-  readonly id: number;
+  /** As configured; `name@address` while it leaves and another server has its name. */
+  name: string;
+  id: number;
   readonly backend: ProxyEntry;
-  readonly config: ServerConfig;
+  /** Of the last reload that named it. */
+  config: ServerConfig;
   /** Shown address: IP without port, path of a unix socket, or "-" while there is none. */
   host: string;
   /** Shown port, 0 for a unix socket. */
@@ -48,20 +54,24 @@ export interface ServerEntry {
   readonly health: HealthEntry;
   /** It has left its backend; changes that waited for their turn are refused. */
   isDeleted: boolean;
+  /** A reload removed it, and sessions are left. */
+  leaving: Leaving | undefined;
 }
 
 export interface ProxyEntry {
   /** Row in the proxy table. */
   readonly index: number;
   /** iid */
-  readonly id: number;
-  readonly name: string;
-  readonly config: ProxyConfig;
+  id: number;
+  /** As configured; `name@kind` while it leaves and another proxy has its name. */
+  name: string;
+  /** Of the last reload that named it. */
+  config: ProxyConfig;
   readonly isFrontend: boolean;
   readonly isBackend: boolean;
-  readonly listeners: ListenerEntry[];
-  /** In order of declaration, added ones at the end. */
-  readonly servers: ServerEntry[];
+  listeners: ListenerEntry[];
+  /** In order of declaration, then those added at runtime, then those that leave. A reload puts another list in its place. */
+  servers: ServerEntry[];
   /** `shutdown frontend` or the soft stop closed its listeners for good. */
   stopped: boolean;
   /** `disable frontend`: the listeners' sockets are kept, but listen no more. */
@@ -74,13 +84,17 @@ export interface ProxyEntry {
   /** Times it lost its last usable server. */
   downTransitions: number;
   readonly policies: BackendPolicies;
+  /** Its row was given back; changes that waited for their turn are refused. */
+  isDeleted: boolean;
+  /** A reload removed it, and sessions are left. */
+  leaving: Leaving | undefined;
 }
 
 export interface Registry {
   readonly config: Config;
-  /** In order of declaration. */
+  /** In order of declaration, then those that leave. A reload puts another list in its place. */
   readonly proxies: readonly ProxyEntry[];
-  /** By row. A deleted server stays until its row is used again, so that records of its sessions still find its name. */
+  /** By row. What was deleted stays until its row is used again, so that records of its sessions still find its name. */
   readonly serversByIndex: readonly (ServerEntry | undefined)[];
   readonly proxiesByIndex: readonly (ProxyEntry | undefined)[];
   readonly listenersByIndex: readonly (ListenerEntry | undefined)[];

@@ -14,16 +14,22 @@ export async function removeServer(context: CommitContext, server: ServerEntry):
   const { memory, orders } = context;
   const refusal = removalObstacle(memory, server);
   if (refusal !== undefined) return refuse(refusal);
-  removeFromChain(memory, server);
-  unlink(server);
-  context.events.onServerDeleted(server);
   const { backend } = server;
-  backend.servers.splice(backend.servers.indexOf(server), 1);
-  backend.policies.attention.delete(server);
-  server.isDeleted = true;
+  unlinkServer(context, server);
   await orders.order({ kind: "server-changed", server: server.index, backend: backend.index });
   noteBackendTimes(memory, backend);
   return done();
+}
+
+/** Nothing leads to the server any more. The relays are told by the caller, before its row is used again. */
+export function unlinkServer(context: CommitContext, server: ServerEntry): void {
+  const { backend } = server;
+  removeFromChain(context.memory, server);
+  unlink(server);
+  context.events.onServerDeleted(server);
+  backend.servers.splice(backend.servers.indexOf(server), 1);
+  backend.policies.attention.delete(server);
+  server.isDeleted = true;
 }
 
 /** Why a server cannot be deleted now; undefined if it can. */
@@ -31,7 +37,8 @@ export function removalObstacle(memory: SharedMemory, server: ServerEntry): Refu
   if (server.health.trackers.length > 0) return "is-tracked";
   const table = memory.serversI32;
   const row = server.index * SERVER_WORDS;
-  if ((table[row + V_ADMIN] & ADMIN_MAINT) === 0) return "not-in-maintenance";
+  // One that leaves gets no new session anyway.
+  if (server.leaving === undefined && (table[row + V_ADMIN] & ADMIN_MAINT) === 0) return "not-in-maintenance";
   const held =
     Atomics.load(table, row + V_ATTACHED) +
     Atomics.load(table, row + V_SERVED) +

@@ -31,6 +31,8 @@ import {
 import type { ServerCondition } from "./log/server-messages.ts";
 import { endOnReturn } from "./reconcile/evict-server.ts";
 import { noteDown, noteNotDown } from "./reconcile/marked-down.ts";
+import { maintenanceDecides, noteAdmin } from "./reconcile/out-of-service.ts";
+import { noteUsable } from "./reconcile/rebalance.ts";
 import { reconcileServer } from "./reconcile/reconcile.ts";
 import { settleLoad, startsSlowly } from "./reconcile/server-load.ts";
 import type { ProxyEntry, ServerEntry } from "./registry.ts";
@@ -123,6 +125,7 @@ async function move(context: CommitContext, server: ServerEntry, next: ServerCon
   if (leavesMaintenance(before, after)) endOnReturn(context, server);
   const sessions = Atomics.load(table, row + V_SERVED);
   const requeued = Atomics.load(table, row + V_QUEUE_LENGTH);
+  const wasUsable = table[row + V_USABLE] === 1;
   writeServerState(memory, server.index, after.admin, after.oper);
   settleLoad(memory, server, context.nowMs());
   noteServerTimes(server, before.oper, after.oper);
@@ -134,8 +137,10 @@ async function move(context: CommitContext, server: ServerEntry, next: ServerCon
   context.events.onServerState(server, { before, after, note, sessions, requeued });
   if (lastOne) context.events.onBackendDown(server.backend);
   // By now no thread gives a server that went down sessions any more, so none is left after a cut, and none comes.
+  noteAdmin(context, server, before.admin, after.admin);
   if (after.oper !== OperState.STOPPED) noteNotDown(context, server);
-  else if (before.oper !== OperState.STOPPED) noteDown(context, server);
+  else if (goesDown(server, before, after)) noteDown(context, server);
+  if (isUsable && !wasUsable) noteUsable(context, server);
   if (after.oper === OperState.STARTING) server.backend.policies.attention.add(server);
   if (isUsable && comesUp(before, after) && server.config.policy.onMarkedUpShutdownBackupSessions) {
     if (!server.config.backup && table[row + V_WEIGHT] > 0) await cutBackups(context, server.backend);
@@ -145,6 +150,11 @@ async function move(context: CommitContext, server: ServerEntry, next: ServerCon
 
 const leavesMaintenance = (before: ServerCondition, after: ServerCondition): boolean =>
   (before.admin & ADMIN_MAINT) !== 0 && (after.admin & ADMIN_MAINT) === 0;
+
+/** From now on `on-marked-down` says who ends: it was not down before, or `on-maint` said so until now. */
+const goesDown = (server: ServerEntry, before: ServerCondition, after: ServerCondition): boolean =>
+  !maintenanceDecides(server, after.admin) &&
+  (before.oper !== OperState.STOPPED || maintenanceDecides(server, before.admin));
 
 const comesUp = (before: ServerCondition, after: ServerCondition): boolean =>
   (!isUp(before.oper as Oper) && isUp(after.oper as Oper)) || leavesMaintenance(before, after);

@@ -8,7 +8,6 @@ import { W_CONNECTIONS, W_MAXCONN } from "../memory/control-words.ts";
 import { CT_RECORDS_DROPPED } from "../memory/counters.ts";
 import { L_MAXCONN, LISTENER_WORDS } from "../memory/listener-row.ts";
 import { P_FRONT_SESSIONS, PROXY_WORDS } from "../memory/proxy-row.ts";
-import { drainRecords } from "../memory/record-ring.ts";
 import { allocateSharedMemory, type SharedMemory, threadCounters } from "../memory/shared-memory.ts";
 import { LinuxKernel } from "../sys/linux-kernel.ts";
 import { interruptNobody } from "../sys/scheduling.ts";
@@ -19,7 +18,10 @@ import { createCommit } from "./commit.ts";
 import type { CommitEvents, MutableRegistry } from "./commit-context.ts";
 import { HealthChecks } from "./health/health.ts";
 import { askKernel } from "./kernel-answer.ts";
+import type { ListenFrom } from "./listeners.ts";
 import { closeFrontendListeners, pauseFrontendListeners, resumeFrontendListeners } from "./listeners.ts";
+import { RecordDrain } from "./log/record-drain.ts";
+import { reloadMessages } from "./log/reload-messages.ts";
 import {
   addressMessage,
   fqdnText,
@@ -37,6 +39,9 @@ import { ErrorWatch } from "./reconcile/error-watch.ts";
 import { Evictions } from "./reconcile/eviction.ts";
 import { ReconcileTimers } from "./reconcile/reconcile-timers.ts";
 import type { ProxyEntry, ServerEntry } from "./registry.ts";
+import { fullName } from "./reload/apply-servers.ts";
+import type { ReloadReceipt } from "./reload/model.ts";
+import { Reloader, type ReloadHost, type ReloadSource } from "./reload/reloader.ts";
 import { Names, type ResolversView } from "./resolve/names.ts";
 import { ResourceWatch } from "./resource-watch.ts";
 import { readStartState, type StateAtStart, stateFileOf } from "./state/start-state.ts";
@@ -51,18 +56,17 @@ export interface StartOptions {
   readonly maxconn?: number;
   readonly version: string;
   readonly releaseDate: string;
+  /** Where a reload finds the configuration; absent: there is none to reload. */
+  readonly reload?: ReloadSource;
   /** Wall clock ms at which the process began. */
   readonly bootStartMs: number;
+  readonly listenFrom?: ListenFrom;
   /** Lines for the operator's terminal, without a line feed. */
   readonly say: (severity: "NOTICE" | "WARNING" | "ALERT", text: string) => void;
   /** The program cannot go on: a relay thread died. */
   readonly onFatal: (text: string) => void;
 }
 
-/** Records formatted before other work of the control thread gets its turn. */
-const RECORDS_BATCH = 2048;
-/** Least time between two drains of a busy ring, so that lines are written in batches. */
-const DRAIN_PAUSE_MS = 5;
 /** How often waiting commands and the soft stop look again, besides after each change. */
 const PROGRESS_MS = 20;
 const HOUSEKEEPING_MS = 1000;
@@ -84,6 +88,7 @@ export class RunningProgram implements Program {
   readonly evictions = new Evictions();
   stopping = false;
   readonly commit: Commit;
+  readonly reload = (by: string): Promise<ReloadReceipt> => this.reloader.reload(by);
   private readonly options: StartOptions;
   private readonly relays: RelayThreads;
   private readonly log: TrafficLog;
@@ -95,8 +100,10 @@ export class RunningProgram implements Program {
   private readonly stateFile: StateFile | undefined;
   private readonly clock = new LinuxKernel();
   private readonly progressListeners = new Set<() => void>();
-  private readonly draining: boolean[] = [];
-  private readonly ringsF64: Float64Array;
+  private readonly records: RecordDrain;
+  private readonly reloader: Reloader;
+  /** Servers whose names a reload under way changed. */
+  private readonly renamed = new Set<ServerEntry>();
   private progressTimer: NodeJS.Timeout | undefined;
   private housekeeping: NodeJS.Timeout | undefined;
 
@@ -111,7 +118,6 @@ export class RunningProgram implements Program {
   ) {
     this.options = options;
     this.memory = memory;
-    this.ringsF64 = new Float64Array(memory.recordRings);
     this.configFiles = options.files ?? [];
     this.resources = new ResourceWatch(memory);
     this.registry = registry;
@@ -123,10 +129,11 @@ export class RunningProgram implements Program {
     this.maxconn = size.maxconn;
     this.fileLimit = size.fileLimit;
     this.relays = new RelayThreads(memory, {
-      onRecords: (thread) => this.drain(thread),
+      onRecords: (thread) => this.records.drain(thread),
       onEmptied: (server) => this.timers.lookNow(registry.serversByIndex[server]?.backend),
       onFailure: (text) => options.onFatal(text),
     });
+    this.records = new RecordDrain(memory, log, (thread) => this.relays.wantRecords(thread));
     this.stateFile = stateFileOf(state, memory, registry, this.evictions, (severity, text) =>
       this.note(severity === "NOTICE" ? LogLevel.NOTICE : LogLevel.WARNING, text),
     );
@@ -147,6 +154,7 @@ export class RunningProgram implements Program {
     this.errors = new ErrorWatch(memory, this.commit);
     for (const server of registry.serversByIndex) if (server !== undefined) this.errors.add(server);
     this.names = new Names(resolvers, memory, this.commit);
+    this.reloader = new Reloader(this.reloadHost(), options.reload);
   }
 
   settled<T>(look: () => T): Promise<Awaited<T>> {
@@ -183,10 +191,7 @@ export class RunningProgram implements Program {
   async startRelays(): Promise<void> {
     await this.relays.start();
     interruptNobody();
-    for (let thread = 0; thread < this.threads; thread++) {
-      this.draining.push(false);
-      this.relays.wantRecords(thread);
-    }
+    for (let thread = 0; thread < this.threads; thread++) this.relays.wantRecords(thread);
     this.housekeeping = setInterval(() => this.keepHouse(), HOUSEKEEPING_MS);
   }
 
@@ -200,13 +205,9 @@ export class RunningProgram implements Program {
   async open(): Promise<void> {
     for (const listener of this.registry.listenersByIndex) {
       if (listener === undefined || listener.fd < 0) continue;
-      this.memory.listenersI32[listener.index * LISTENER_WORDS + L_MAXCONN] = listener.bind.maxconn;
-      await this.relays.order({
-        kind: "listen",
-        listener: listener.index,
-        fd: listener.fd,
-        frontend: listener.proxy.index,
-      });
+      const { index, fd, bind, proxy } = listener;
+      this.memory.listenersI32[index * LISTENER_WORDS + L_MAXCONN] = bind.maxconn;
+      await this.relays.order({ kind: "listen", listener: index, fd, frontend: proxy.index });
     }
     this.checks.start();
     this.names.start(this.registry);
@@ -255,9 +256,7 @@ export class RunningProgram implements Program {
     await Promise.race([this.relays.order({ kind: "cut-all" }), late]);
     clearTimeout(timer);
     const left = await this.relays.stop(STOP_DEADLINE_MS);
-    for (let thread = 0; thread < this.threads; thread++) {
-      while (this.readRecords(thread) > 0);
-    }
+    this.records.finish();
     for (const proxy of this.registry.proxies) closeFrontendListeners(proxy);
     clearInterval(this.progressTimer);
     await this.log.close();
@@ -296,28 +295,25 @@ export class RunningProgram implements Program {
     return this.memory.countersF64[threadCounters(this.memory, thread) + word];
   }
 
-  private drain(thread: number): void {
-    if (this.draining[thread]) return;
-    this.draining[thread] = true;
-    this.drainMore(thread);
-  }
-
-  private drainMore(thread: number): void {
-    if (this.readRecords(thread) > 0) {
-      setTimeout(() => this.drainMore(thread), DRAIN_PAUSE_MS);
-      return;
-    }
-    this.draining[thread] = false;
-    this.relays.wantRecords(thread);
-    // A record may have come between the last look and the wish for an announcement.
-    if (this.readRecords(thread) > 0) this.drain(thread);
-  }
-
-  private readRecords(thread: number): number {
-    const { ringsI32 } = this.memory;
-    return drainRecords(this.memory, thread, RECORDS_BATCH, (offset) =>
-      this.log.record(ringsI32, this.ringsF64, offset),
-    );
+  private reloadHost(): ReloadHost {
+    const { registry, memory, relays: orders, commit, log } = this;
+    return {
+      registry,
+      memory,
+      orders,
+      commit,
+      log,
+      useResolvers: (sections) => {
+        this.names.reload(sections, registry, this.renamed);
+        this.renamed.clear();
+        this.checks.spreadBy(registry.config.global.spreadChecksPercent ?? 0);
+      },
+      isStopping: () => this.stopping,
+      tell: (receipt) => {
+        for (const { level, text } of reloadMessages(receipt)) this.note(level, text);
+        this.progress();
+      },
+    };
   }
 
   private keepHouse(): void {
@@ -346,6 +342,12 @@ export class RunningProgram implements Program {
         this.errors.remove(server);
         this.names.forget(server);
       },
+      onServerReloaded: (server, { checks, name }) => {
+        if (checks) this.checks.renew(server);
+        this.errors.remove(server);
+        this.errors.add(server);
+        if (name) this.renamed.add(server);
+      },
       onPolicy: (backend, level, text) => this.note(level, text, backend),
       onReconcileAt: (backend, atMs) => this.timers.lookAt(backend, atMs),
       onAddressChange: (server, from, by) => {
@@ -372,8 +374,6 @@ export class RunningProgram implements Program {
   }
 }
 
-const fullName = ({ backend, name }: ServerEntry): string => `${backend.name}/${name}`;
-
 /** Boots a program: limits, memory, tables, logs, listeners, threads. Throws AppError; then nothing stays open but memory. */
 export async function startProgram(options: StartOptions): Promise<RunningProgram> {
   const { config } = options;
@@ -386,7 +386,7 @@ export async function startProgram(options: StartOptions): Promise<RunningProgra
   const warn = (text: string): void => options.say("WARNING", text);
   const registry = await buildRegistry(config, memory, size.maxconn, warn, state.servers);
   try {
-    await openListeners(registry, size.maxconn);
+    await openListeners(registry, size.maxconn, options.listenFrom);
     const log = new TrafficLog(registry, await LogTargets.open(config));
     const program = new RunningProgram(options, size, memory, registry, log, resolvers, state);
     await program.startRelays();

@@ -1,18 +1,24 @@
 // Carries out the control thread's orders, and acknowledges each when it is done: what an order ends has ended by then.
 
+import { SERVERS_MAX } from "../base/limits.ts";
 import { CutReason } from "../memory/cut-reason.ts";
 import type { Order } from "../memory/order.ts";
+import { P_FIRST_SERVER, P_QUEUE_LENGTH, PROXY_WORDS } from "../memory/proxy-row.ts";
 import { isSelected, type Selector } from "../memory/selector.ts";
-import { SERVER_WORDS, V_CUT_GENERATION, V_CUT_REASON } from "../memory/server-row.ts";
+import { firstOf, linkOf } from "../memory/server-chain.ts";
+import { SERVER_WORDS, V_CUT_GENERATION, V_CUT_REASON, V_QUEUE_LENGTH } from "../memory/server-row.ts";
 import { S_CUT_GENERATION, S_GENERATION, S_SERVER_NEXT, S_STATE, SessionState } from "../memory/session-row.ts";
 import { chooseSessions, isQuiet } from "./choose-sessions.ts";
 import { clearCounters } from "./clear-counters.ts";
 import { isCandidate, serveBackend, takeGrants, visitQueued } from "./queue.ts";
-import { candidatesOf, type Relay, type RelayListener, rowBase } from "./relay.ts";
-import { takeHandedOver } from "./session/accept.ts";
+import { candidatesOf, type Relay, rowBase } from "./relay.ts";
+import { acceptConnections, takeHandedOver } from "./session/accept.ts";
 import { resumeListeners, stopWatching } from "./session/admit.ts";
 import { cutSession } from "./session/close.ts";
 import { reconsiderQueued, takeGrant } from "./session/pick-server.ts";
+
+/** Nobody can come any more where a socket is drained, so it ends before; ACCEPT_BATCH connections each. */
+const DRAIN_ROUNDS_MAX = 4096;
 
 /** Carries out every order that waits, in the order they were given. */
 export function applyOrders(relay: Relay): void {
@@ -32,12 +38,12 @@ function carryOut(relay: Relay, order: Order): number {
     case "listen":
       listen(relay, order);
       return 0;
-    case "unlisten": {
-      const listener = relay.listeners[order.listener];
-      if (listener !== undefined) stopWatching(relay, listener);
-      relay.listeners[order.listener] = undefined;
+    case "unlisten":
+      unlisten(relay, order.listener, order.drain === true);
       return 0;
-    }
+    case "generation":
+      takeGeneration(relay, order);
+      return 0;
     case "server-changed":
       serverChanged(relay, order.backend, order.server);
       return 0;
@@ -54,7 +60,7 @@ function carryOut(relay: Relay, order: Order): number {
       return cutOne(relay, order.row, order.generation, CutReason.OPERATOR);
     case "cut-selected":
       takeHandedOver(relay);
-      return cutSelected(relay, order.selector);
+      return cutSelected(relay, order.selector, order.reason);
     case "cut-all":
       takeHandedOver(relay);
       return cutAll(relay);
@@ -68,10 +74,51 @@ function carryOut(relay: Relay, order: Order): number {
 }
 
 function listen(relay: Relay, order: Extract<Order, { kind: "listen" }>): void {
-  const { listener: index, fd, frontend } = order;
-  const listener: RelayListener = { index, fd, frontend, watched: false };
-  relay.listeners[index] = listener;
+  takeListener(relay, order.listener, order.fd, order.frontend);
   resumeListeners(relay);
+}
+
+/** A socket that is listened on already may belong to another frontend from now on. */
+function takeListener(relay: Relay, index: number, fd: number, frontend: number): void {
+  const known = relay.listeners[index];
+  if (known?.fd === fd) known.frontend = frontend;
+  else relay.listeners[index] = { index, fd, frontend, watched: false };
+}
+
+function unlisten(relay: Relay, index: number, drain: boolean): void {
+  const listener = relay.listeners[index];
+  if (listener === undefined) return;
+  for (let rounds = 0; drain && rounds < DRAIN_ROUNDS_MAX && acceptConnections(relay, listener); rounds++);
+  stopWatching(relay, listener);
+  relay.listeners[index] = undefined;
+}
+
+function takeGeneration(relay: Relay, order: Extract<Order, { kind: "generation" }>): void {
+  const { backends, listeners } = order;
+  for (let i = 0; i < listeners.length; i += 3) {
+    takeListener(relay, listeners[i], listeners[i + 1], listeners[i + 2]);
+  }
+  for (const backend of backends) reviewQueues(relay, backend);
+  takeGrants(relay, takeGrant);
+  // Limits may have grown.
+  resumeListeners(relay);
+}
+
+/** Lets everybody who waits in the backend look again; costs a look at each queue's length where nobody does. */
+function reviewQueues(relay: Relay, backend: number): void {
+  const head = Atomics.load(relay.proxies, backend * PROXY_WORDS + P_FIRST_SERVER);
+  const link = linkOf(head);
+  let waiting = Atomics.load(relay.proxies, backend * PROXY_WORDS + P_QUEUE_LENGTH);
+  for (let server = firstOf(head), steps = 0; server >= 0 && steps < SERVERS_MAX; steps++) {
+    const length = Atomics.load(relay.servers, server * SERVER_WORDS + V_QUEUE_LENGTH);
+    waiting += length;
+    if (length > 0 && !isCandidate(relay, backend, server)) visitQueued(relay, backend, server, reconsiderQueued);
+    server = relay.servers[server * SERVER_WORDS + link];
+  }
+  if (waiting === 0) return;
+  const { count, waits } = candidatesOf(relay, backend);
+  if (count > 0) serveBackend(relay, backend);
+  else if (!waits) visitQueued(relay, backend, -1, reconsiderQueued);
 }
 
 function serverChanged(relay: Relay, backend: number, server: number): void {
@@ -140,26 +187,26 @@ function cutListed(relay: Relay, order: Extract<Order, { kind: "cut-listed" }>):
 }
 
 /** Walks the named server's own list, else all rows of the thread. */
-function cutSelected(relay: Relay, selector: Selector): number {
+function cutSelected(relay: Relay, selector: Selector, reason: CutReason): number {
   let ended = 0;
   if (selector.server >= 0) {
     let row = relay.serverSessions[selector.server];
     while (row >= 0) {
       const next = relay.sessions[rowBase(row) + S_SERVER_NEXT];
-      ended += cutIfSelected(relay, row, selector);
+      ended += cutIfSelected(relay, row, selector, reason);
       row = next;
     }
   } else {
     const end = relay.firstRow + relay.rowsUsed;
-    for (let row = relay.firstRow; row < end; row++) ended += cutIfSelected(relay, row, selector);
+    for (let row = relay.firstRow; row < end; row++) ended += cutIfSelected(relay, row, selector, reason);
   }
   takeGrants(relay, takeGrant);
   return ended;
 }
 
-function cutIfSelected(relay: Relay, row: number, selector: Selector): number {
+function cutIfSelected(relay: Relay, row: number, selector: Selector, reason: CutReason): number {
   if (!isSelected(selector, relay.sessions, relay.sessionsF64, rowBase(row), relay.now)) return 0;
-  cutSession(relay, row, CutReason.OPERATOR);
+  cutSession(relay, row, reason);
   return 1;
 }
 

@@ -17,38 +17,43 @@ import { EAGAIN } from "../sys/constants.ts";
 import { type Relay, rowBase, rowBaseF64 } from "./relay.ts";
 import { unacknowledgedBytes } from "./session/timeouts.ts";
 
-/** At most `most` rows of the server's list. */
+/**
+ * At most `most` rows of the server's list. Whether a session is quiet costs questions to the kernel, so no more of them
+ * are asked than needed: thousands of idle sessions may end one by one beside traffic.
+ */
 export function chooseSessions(
   relay: Relay,
   { server, most, choice, idleMs }: CutManner & { readonly server: number; readonly most: number },
 ): number[] {
   const rows: number[] = [];
   for (let row = relay.serverSessions[server]; row >= 0; row = relay.sessions[rowBase(row) + S_SERVER_NEXT]) {
-    if (idleMs === 0 || isQuiet(relay, row, idleMs)) rows.push(row);
+    rows.push(row);
   }
-  if (rows.length <= most) return rows;
-  if (choice === CutChoice.RANDOM) return drawRows(relay, rows, most);
-  const { sessionsF64 } = relay;
+  if (idleMs === 0 && rows.length <= most) return rows;
+  if (choice !== CutChoice.RANDOM) sortBySince(relay, rows, choice);
+  const chosen: number[] = [];
+  for (let place = 0; place < rows.length && chosen.length < most; place++) {
+    if (choice === CutChoice.RANDOM) drawTo(relay, rows, place);
+    if (idleMs === 0 || isQuiet(relay, rows[place], idleMs)) chosen.push(rows[place]);
+  }
+  return chosen;
+}
+
+function sortBySince({ sessionsF64 }: Relay, rows: number[], choice: CutChoice): void {
   const since = (row: number): number =>
     choice === CutChoice.OLDEST
       ? sessionsF64[rowBaseF64(row) + S_ACCEPT_F64]
       : lastActiveMs(sessionsF64, rowBaseF64(row));
   rows.sort((a, b) => since(a) - since(b));
-  rows.length = most;
-  return rows;
 }
 
-/** Each with the same chance: the first `most` places of a shuffle. */
-function drawRows(relay: Relay, rows: number[], most: number): number[] {
-  for (let place = 0; place < most; place++) {
-    relay.balance.random = nextRandom(relay.balance.random);
-    const other = place + ((relay.balance.random >>> 0) % (rows.length - place));
-    const row = rows[other];
-    rows[other] = rows[place];
-    rows[place] = row;
-  }
-  rows.length = most;
-  return rows;
+/** One step of a shuffle: puts one of the rows from `place` on there, each with the same chance. */
+function drawTo(relay: Relay, rows: number[], place: number): void {
+  relay.balance.random = nextRandom(relay.balance.random);
+  const other = place + ((relay.balance.random >>> 0) % (rows.length - place));
+  const row = rows[other];
+  rows[other] = rows[place];
+  rows[place] = row;
 }
 
 /**

@@ -14,11 +14,11 @@ import {
   P_TICKET,
   PROXY_WORDS,
 } from "../memory/proxy-row.ts";
+import { firstOf, linkOf } from "../memory/server-chain.ts";
 import {
   SERVER_WORDS,
   V_BACKEND,
   V_IN_USE,
-  V_NEXT,
   V_QUEUE_HEAD,
   V_QUEUE_LENGTH,
   V_QUEUE_MAX,
@@ -187,10 +187,11 @@ export function serveQueues(relay: Relay, backend: number, server: number): void
 
 /** Serves the queues of all servers of a backend. */
 export function serveBackend(relay: Relay, backend: number): void {
-  const first = relay.proxies[backend * PROXY_WORDS + P_FIRST_SERVER];
-  for (let server = first, steps = 0; server >= 0 && steps < SERVERS_MAX; steps++) {
+  const head = Atomics.load(relay.proxies, backend * PROXY_WORDS + P_FIRST_SERVER);
+  const link = linkOf(head);
+  for (let server = firstOf(head), steps = 0; server >= 0 && steps < SERVERS_MAX; steps++) {
     if (relay.servers[server * SERVER_WORDS + V_IN_USE] === 1) serveQueues(relay, backend, server);
-    server = relay.servers[server * SERVER_WORDS + V_NEXT];
+    server = relay.servers[server * SERVER_WORDS + link];
   }
 }
 

@@ -19,7 +19,8 @@ import { ReadyList } from "./ready-list.ts";
 export interface RelayListener {
   readonly index: number;
   readonly fd: number;
-  readonly frontend: number;
+  /** A reload may give the socket to another one. */
+  frontend: number;
   /** False while the frontend or the process is full, or descriptors ran out. */
   watched: boolean;
 }
@@ -56,9 +57,9 @@ export interface Relay {
   /** Room for one sockaddr_in6, for servers whose port follows the client's. */
   readonly sockaddrScratch: Int32Array;
   readonly sockaddrScratchAddress: number;
-  /** The addresses of the session that ends, as the end of its record has them; first where the kernel writes each. */
-  readonly endAddresses: Int32Array;
-  readonly endAddressesAt: readonly [number, number, number];
+  /** The addresses of a session for its record (R_FRONT_ADDR), and where the kernel writes each of them. */
+  readonly notedAddresses: Int32Array;
+  readonly notedAddressesAt: readonly [number, number, number];
   /** First word of this thread's counters and of its control words. */
   readonly ownCounters: number;
   readonly ownWords: number;
@@ -119,8 +120,8 @@ export function createRelay(kernel: Kernel, memory: SharedMemory, ports: RelayPo
   kernel.readClock();
   const now = kernel.clock[0];
   const sockaddrScratch = new Int32Array(new SharedArrayBuffer(28));
-  const endAddresses = new Int32Array(new SharedArrayBuffer(3 * ADDRESS_WORDS * 4));
-  const endAddressesFrom = kernel.addressOf(endAddresses);
+  const notedAddresses = new Int32Array(new SharedArrayBuffer(3 * ADDRESS_WORDS * 4));
+  const notedAddressesFrom = kernel.addressOf(notedAddresses);
   const firstRow = thread * memory.rowsPerThread;
   const ownWords = threadWords(thread);
   const relay: Relay = {
@@ -141,8 +142,12 @@ export function createRelay(kernel: Kernel, memory: SharedMemory, ports: RelayPo
     serversAddress: kernel.addressOf(memory.serversI32),
     sockaddrScratch,
     sockaddrScratchAddress: kernel.addressOf(sockaddrScratch),
-    endAddresses,
-    endAddressesAt: [endAddressesFrom, endAddressesFrom + ADDRESS_WORDS * 4, endAddressesFrom + 2 * ADDRESS_WORDS * 4],
+    notedAddresses,
+    notedAddressesAt: [
+      notedAddressesFrom,
+      notedAddressesFrom + ADDRESS_WORDS * 4,
+      notedAddressesFrom + 2 * ADDRESS_WORDS * 4,
+    ],
     ownCounters: threadCounters(memory, thread),
     ownWords,
     orderWord: ownWords + WT_ORDERS,

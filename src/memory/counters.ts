@@ -3,7 +3,7 @@
 // each server. Averages, maxima and the time of the last session are no sums.
 
 /** Words of a proxy's block. Front side first, back side from CB_. */
-export const PROXY_COUNTERS = 32;
+export const PROXY_COUNTERS = 64;
 export const CF_CONNECTIONS = 0;
 export const CF_SESSIONS = 1;
 export const CF_BYTES_IN = 2;
@@ -30,14 +30,14 @@ export const CB_QUEUE_MS_MAX = 18;
 export const CB_CONNECT_MS_MAX = 19;
 export const CB_TOTAL_MS_MAX = 20;
 export const CB_TIMED = 21;
-/** Sessions ended by an order. */
-export const CB_CUT = 22;
-export const CF_CUT = 23;
 /** Established sessions whose server reset them. */
 export const CB_RESPONSE_ERRORS = 24;
+/** Sessions that did not end by themselves, of a frontend and of a backend: one word for each CutReason, whose number is added. */
+export const CF_CUTS = 32;
+export const CB_CUTS = 48;
 
 /** Words of a server's block: each means what the CB_ word of that name does. */
-export const SERVER_COUNTERS = 24;
+export const SERVER_COUNTERS = 40;
 export const CS_SESSIONS = 0;
 export const CS_BYTES_IN = 1;
 export const CS_BYTES_OUT = 2;
@@ -56,8 +56,11 @@ export const CS_QUEUE_MS_MAX = 14;
 export const CS_CONNECT_MS_MAX = 15;
 export const CS_TOTAL_MS_MAX = 16;
 export const CS_TIMED = 17;
+/** Sessions ended by an order or a policy. */
 export const CS_CUT = 18;
 export const CS_RESPONSE_ERRORS = 19;
+/** As CB_CUTS. */
+export const CS_CUTS = 24;
 
 /** Words of a thread's own part. */
 export const THREAD_COUNTERS = 32;

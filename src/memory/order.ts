@@ -33,7 +33,19 @@ export type OrderBody =
       readonly fd: number;
       readonly frontend: number;
     }
-  | { readonly kind: "unlisten"; readonly listener: number }
+  /** `drain`: connections that wait to be accepted are, before the socket is let go. */
+  | { readonly kind: "unlisten"; readonly listener: number; readonly drain?: boolean }
+  /**
+   * A reload has written a new configuration: sockets are listened on, perhaps for another frontend than before, and who waits in a
+   * changed backend is looked at again.
+   */
+  | {
+      readonly kind: "generation";
+      /** Rows. */
+      readonly backends: Int32Array;
+      /** Listener, descriptor and frontend of each. */
+      readonly listeners: Int32Array;
+    }
   /** A server's state, weight, limit or place in its backend changed: sessions that wait for it are looked at again. */
   | { readonly kind: "server-changed"; readonly server: number; readonly backend: number }
   /** Ends all sessions of the server that are older than its cut generation, for its cut reason. */
@@ -46,7 +58,7 @@ export type OrderBody =
   | ({ readonly kind: "cut-listed"; readonly sessions: readonly number[]; readonly most: number } & CutManner)
   | { readonly kind: "cut-session"; readonly row: number; readonly generation: number }
   /** Ends every session of the thread that is selected; one that was handed over to the thread by then is among them. */
-  | { readonly kind: "cut-selected"; readonly selector: Selector }
+  | { readonly kind: "cut-selected"; readonly selector: Selector; readonly reason: CutReason }
   /** Ends every session: the hard stop. */
   | { readonly kind: "cut-all" }
   /** A limit on new sessions changed: listeners that were given up because of it are looked at again. */

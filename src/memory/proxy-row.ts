@@ -36,7 +36,7 @@ export const P_DEFAULT_BACKEND = 19;
 /** Atomic masks of the threads that stopped accepting because the frontend is full. */
 export const P_WAITING_LOW = 20;
 export const P_WAITING_HIGH = 21;
-/** First server in order of declaration, -1 if none. */
+/** Head of the chain of servers in order of declaration, -1 if none (server-chain.ts). */
 export const P_FIRST_SERVER = 22;
 /** Queue ticket counter, under P_LOCK. */
 export const P_TICKET = 23;

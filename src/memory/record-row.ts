@@ -13,7 +13,7 @@ export const R_BACK_SESSIONS = SESSION_WORDS + 4;
 export const R_SERVER_SESSIONS = SESSION_WORDS + 5;
 export const R_THREAD = SESSION_WORDS + 6;
 /**
- * For frontends with PF_RECORD_ADDRESSES: the address that the client dialled, ours on the connection to the server, and the
+ * For frontends with PF_RECORD_ADDRESSES, and at accept as far as they exist by then: the address that the client dialled, ours on the connection to the server, and the
  * server's. Each a sockaddr of ADDRESS_WORDS words (of a unix socket the family alone counts); family 0: there is none.
  */
 export const R_FRONT_ADDR = SESSION_WORDS + 8;

@@ -7,7 +7,7 @@ export const SILENT: Answer = { text: "" };
 export const dump = (text: string | AsyncIterable<string>): Answer => ({ text });
 export const failure = (text: string): Answer => ({ text: `${text}\n`, severity: Severity.error });
 export const warning = (text: string): Answer => ({ text: `${text}\n`, severity: Severity.warning });
-export const notice = (text: string): Answer => ({ text: `${text}\n`, severity: Severity.notice });
+const notice = (text: string): Answer => ({ text: `${text}\n`, severity: Severity.notice });
 export const info = (text: string): Answer => ({ text: `${text}\n`, severity: Severity.info });
 
 export const PERMISSION_DENIED = failure("Permission denied");
@@ -48,6 +48,10 @@ const TEXTS: Readonly<Record<RefusalCode, string | ((change: Change, detail: str
     `${isAboutAgent(change) ? "Agent" : "Health check"} was not configured on this server, cannot enable.`,
   "check-not-enabled": (change) =>
     `${isAboutAgent(change) ? "agent" : "health"} checks are not enabled on this server.`,
+  "server-leaving": (_, detail) =>
+    `${detail} was removed by a reload: it gets no new session, and is gone when its last one ends.`,
+  "proxy-leaving": (_, detail) => `${detail} was removed by a reload, and is gone when its last session ends.`,
+  "no-room": (_, detail) => `The new configuration does not fit: ${detail}.`,
   "no-such-eviction": (_, detail) => `No such eviction: ${detail} (use 'show evictions').`,
   "eviction-over": (_, detail) => `Eviction ${detail} is over.`,
   "tracking-server": "cannot change health on a tracking server.",

@@ -84,7 +84,7 @@ export function parseEvictWords(args: readonly string[], usage = EVICT_USAGE): F
   }
   request.deleteServer = given.has("delete");
   request.destroyForeign = given.has("destroy-foreign");
-  const error = contradiction(request, given);
+  const error = contradiction(request);
   if (error !== undefined) return { error };
   return { found: { request, dryRun: given.has("dry-run"), json: given.has("json") } };
 }
@@ -131,13 +131,9 @@ const VALUES: Readonly<Record<string, Reader>> = {
   },
 };
 
-function contradiction(request: EvictionRequest, given: ReadonlySet<string>): string | undefined {
+function contradiction(request: EvictionRequest): string | undefined {
   const { overMs, ratePerSecond, drainMs, deadlineMs } = request;
   if (overMs > 0 && ratePerSecond > 0) return "'over' and 'rate' say the same thing in two ways: give one of them.";
-  if (given.has("order") && overMs === 0 && ratePerSecond === 0) return "'order' needs 'over' or 'rate'.";
   if (deadlineMs !== undefined && deadlineMs < drainMs) return "The deadline is before the end of the drain.";
-  if (given.has("dry-run") && (request.deleteServer || request.destroyForeign)) {
-    return "'dry-run' changes nothing: 'delete' and 'destroy-foreign' do not go with it.";
-  }
   return undefined;
 }

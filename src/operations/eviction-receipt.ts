@@ -13,6 +13,9 @@ import {
 } from "../control/reconcile/eviction.ts";
 import type { SharedMemory } from "../memory/shared-memory.ts";
 
+/** As it was asked for; without a deadline it is null. */
+export type AskedFor = Omit<EvictionRequest, "deadlineMs"> & { readonly deadlineMs: number | null };
+
 /** Keys as in JSON. Times are ms; counts are sessions where nothing else is said. */
 export interface EvictionReceipt {
   readonly id: number;
@@ -25,7 +28,7 @@ export interface EvictionReceipt {
   /** Done, no session is left, and the kernel knows of no connection but those that were ended on demand. */
   readonly verified: boolean;
   readonly started: string;
-  readonly asked: EvictionRequest;
+  readonly asked: AskedFor;
   readonly matched: number;
   readonly byState: Readonly<CountByState>;
   /** Those that only waited for the server, and went to others. */
@@ -61,7 +64,7 @@ export function receiptOf(memory: SharedMemory, eviction: Eviction): EvictionRec
     reason: eviction.reason,
     verified: eviction.outcome === "done" && survivors === 0 && isProven,
     started: new Date(eviction.startedWallMs).toISOString(),
-    asked: eviction.request,
+    asked: { ...eviction.request, deadlineMs: eviction.request.deadlineMs ?? null },
     matched: eviction.matched,
     byState: eviction.byState,
     requeued: sessionsRequeued(eviction),
@@ -79,14 +82,14 @@ export function receiptOf(memory: SharedMemory, eviction: Eviction): EvictionRec
 }
 
 /** What was asked for, in the command's words; "at once" without any. */
-export function askedText(asked: EvictionRequest): string {
+export function askedText(asked: EvictionRequest | AskedFor): string {
   const words = [
     asked.drainMs > 0 ? `drain ${formatTimeMs(asked.drainMs)}` : "",
     asked.idleMs > 0 ? `idle ${formatTimeMs(asked.idleMs)}` : "",
     asked.overMs > 0 ? `over ${formatTimeMs(asked.overMs)}` : "",
     asked.ratePerSecond > 0 ? `rate ${asked.ratePerSecond}` : "",
     asked.overMs + asked.ratePerSecond > 0 ? `order ${asked.order}` : "",
-    asked.deadlineMs === undefined ? "" : `deadline ${formatTimeMs(asked.deadlineMs)}`,
+    typeof asked.deadlineMs !== "number" ? "" : `deadline ${formatTimeMs(asked.deadlineMs)}`,
     asked.resetClients ? "client rst" : "",
     asked.deleteServer ? "delete" : "",
     asked.destroyForeign ? "destroy-foreign" : "",
@@ -139,8 +142,8 @@ function kernelText(kernel: KernelAnswer): string {
 }
 
 function foreignText({ local, remote, state, pid, process, destroyed }: KernelAnswer["foreign"][number]): string {
-  const holder = pid === undefined ? "holder unknown" : `pid ${pid} (${process})`;
-  const end = destroyed === undefined ? "" : destroyed === "" ? ", destroyed" : `, not destroyed: ${destroyed}`;
+  const holder = pid === null ? "holder unknown" : `pid ${pid} (${process})`;
+  const end = destroyed === null ? "" : destroyed === "" ? ", destroyed" : `, not destroyed: ${destroyed}`;
   return `${local} -> ${remote} ${state} ${holder}${end}`;
 }
 

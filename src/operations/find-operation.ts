@@ -31,7 +31,7 @@ export function candidates(table: readonly Operation[], words: readonly string[]
 }
 
 /** "  name args : summary", the colon in column 43 as in HAProxy. */
-export function usageLine(operation: Operation): string {
+function usageLine(operation: Operation): string {
   const usage = [...operation.words, operation.args].filter((word) => word !== "").join(" ");
   return `  ${usage.padEnd(40)}: ${operation.summary}\n`;
 }

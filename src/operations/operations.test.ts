@@ -2,16 +2,18 @@
 
 import { describe, expect, it } from "vitest";
 import { InMemoryProgram } from "../../test/unit/in-memory-program.ts";
-import { CB_QUEUE_MS_AVG, CB_TIMED, CF_SESSIONS } from "../memory/counters.ts";
+import { CB_CUTS, CB_QUEUE_MS_AVG, CB_TIMED, CF_CUTS, CF_SESSIONS, CS_CUTS } from "../memory/counters.ts";
+import { CUT_REASON_NAMES, CutReason } from "../memory/cut-reason.ts";
+import { OperState, SERVER_WORDS, V_LOAD_WEIGHT, V_OPER, V_WEIGHT } from "../memory/server-row.ts";
 import { SessionState } from "../memory/session-row.ts";
-import { proxyCounters } from "../memory/shared-memory.ts";
+import { proxyCounters, serverCounters } from "../memory/shared-memory.ts";
 import { findOperation, unknownCommandText } from "./find-operation.ts";
 import { uptimeText } from "./info-fields.ts";
 import type { Answer, Connection, OperationContext } from "./operation.ts";
 import { parseMaxconn } from "./server-maxconn.ts";
 import { parseWeight } from "./server-weight.ts";
 import { parseSessionId } from "./shutdown.ts";
-import { STAT_FIELDS } from "./stat-fields.ts";
+import { HAPROXY_COLUMNS, STAT_FIELDS } from "./stat-fields.ts";
 import { shortTime } from "./state-text.ts";
 import { OPERATIONS } from "./table.ts";
 
@@ -89,6 +91,21 @@ describe("numbers", () => {
 
   it("uptime", () => {
     expect(uptimeText(93_784)).toBe("1d 2h03m04s");
+  });
+});
+
+describe("show stat", () => {
+  it("has the throttle of a server that starts slowly in every format, and of no other", async () => {
+    const program = await InMemoryProgram.start();
+    const { index } = program.registry.serversByIndex.find((server) => server?.name === "s1")!;
+    const row = index * SERVER_WORDS;
+    program.memory.serversI32[row + V_OPER] = OperState.STARTING;
+    program.memory.serversI32[row + V_LOAD_WEIGHT] = program.memory.serversI32[row + V_WEIGHT] * 4;
+    const typed = (await run(program, "show stat typed")).split("\n").filter((line) => line.includes(".throttle."));
+    expect(typed).toEqual(["S.3.1.29.throttle.1:MaPV:u32:25"]);
+    const [header, ...lines] = (await run(program, "show stat")).split("\n").map((line) => line.split(","));
+    const column = header!.indexOf("throttle");
+    expect(lines.filter((line) => (line[column] ?? "") !== "").map((line) => line[1])).toEqual(["s1"]);
   });
 });
 
@@ -276,9 +293,39 @@ describe("show stat", () => {
       lastsess: 55,
       addr: 73,
       uweight: 99,
+      cache_hint_hits: 118,
     };
     for (const [name, position] of Object.entries(places)) expect(STAT_FIELDS[position]!.name).toBe(name);
-    expect(STAT_FIELDS).toHaveLength(119);
+    expect(HAPROXY_COLUMNS).toBe(119);
+  });
+
+  it("has a column for each reason of a cut behind HAProxy's, and their values by threads' sums", async () => {
+    const program = await InMemoryProgram.start();
+    const { countersF64 } = program.memory;
+    const s1 = program.registry.proxies.find(({ name }) => name === "be")!.servers[0]!.index;
+    for (const thread of [0, 1]) {
+      countersF64[proxyCounters(program.memory, thread, 0) + CF_CUTS + CutReason.OPERATOR] = 2;
+      countersF64[proxyCounters(program.memory, thread, 1) + CB_CUTS + CutReason.EVICTION] = 3;
+      countersF64[serverCounters(program.memory, thread, s1) + CS_CUTS + CutReason.TIMEOUT] = 4;
+    }
+    const [header, ...rows] = (await run(program, "show stat")).trim().split("\n");
+    const names = header!.replace(/^# /, "").split(",");
+    const own = names.slice(names.indexOf("-") + 1, -1);
+    expect(names.indexOf("-")).toBe(119);
+    expect(own).toHaveLength(CUT_REASON_NAMES.length - 1);
+    expect(own.every((name) => /^cut_[a-z_]+$/.test(name))).toBe(true);
+    const values = rows.flatMap((row) => {
+      const fields = row.split(",");
+      expect(fields).toHaveLength(names.length);
+      return own.flatMap((name) => {
+        const value = fields[names.indexOf(name)];
+        return value === "0" ? [] : [`${fields[1]} ${name} ${value}`];
+      });
+    });
+    expect(values).toContain("FRONTEND cut_operator 4");
+    expect(values).toContain("BACKEND cut_eviction 6");
+    expect(values.filter((value) => value.endsWith("cut_timeout 8"))).toHaveLength(1);
+    expect(await run(program, "show stat typed")).toMatch(/^S\.\d+\.\d+\.131\.cut_timeout\.1:MCPP:u64:8$/m);
   });
 
   it("adds up threads, and weighs their averages by what they timed", async () => {
@@ -299,7 +346,7 @@ describe("show stat", () => {
   it("every row has as many cells as the header", async () => {
     const program = await InMemoryProgram.start();
     const lines = (await run(program, "show stat")).trimEnd().split("\n");
-    expect(new Set(lines.map((line) => line.split(",").length))).toEqual(new Set([121]));
+    expect(new Set(lines.map((line) => line.split(",").length))).toEqual(new Set([134]));
     expect(lines.map((line) => line.split(",").slice(0, 2).join("/"))).toEqual([
       "# pxname/svname",
       "fe/FRONTEND",

@@ -1,6 +1,6 @@
 // `set server <b>/<s> addr <ip> [port <port>]`: new connections go to the new address at the answer, established ones stay.
 
-import { formatHost, ipSockaddr, isIpAddress } from "../base/address.ts";
+import { canonicalAddress, PORT_MAX } from "../base/address.ts";
 import type { Change } from "../control/change.ts";
 import type { ServerEntry } from "../control/registry.ts";
 import { NO_ADDRESS } from "../control/resolve/changes.ts";
@@ -8,16 +8,8 @@ import { failure, refusalText, warning } from "./answers.ts";
 import type { Answer, OperationContext } from "./operation.ts";
 import type { Found } from "./targets.ts";
 
-const PORT_MAX = 65_535;
-
-/** One spelling for each address, the kernel's: "::0001" is "::1". */
-function canonicalHost(host: string): string {
-  const bytes = ipSockaddr(host, 0);
-  return formatHost(new Int32Array(bytes.buffer, 0, bytes.length >> 2), 0) ?? host;
-}
-
 /** A port as a fixed number; HAProxy takes the number modulo 65536, which reaches a server nobody named. */
-export function parsePort(text: string): Found<number> {
+function parsePort(text: string): Found<number> {
   if (!/^[+-]?[0-9]+$/.test(text)) return { error: `problem converting port '${text}' to an int` };
   const port = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;
   if (!(port >= 1 && port <= PORT_MAX)) {
@@ -34,7 +26,8 @@ export async function setServerAddress(
 ): Promise<Answer> {
   const [written, keyword, portText] = args;
   if (written === undefined) return failure("set server <b>/<s> addr requires an address and optionally a port.");
-  if (!isIpAddress(written)) return failure(`Invalid addr '${written}'`);
+  const host = canonicalAddress(written);
+  if (host === undefined) return failure(`Invalid addr '${written}'`);
   if (server.config.endpoint.kind !== "inet") {
     return failure("Update for the current server address family is only supported through configuration file.");
   }
@@ -45,7 +38,6 @@ export async function setServerAddress(
     return failure("The server's port follows the client's and cannot be set.");
   const port = keyword === undefined ? { found: server.port } : parsePort(portText ?? "");
   if (port.error !== undefined) return failure(port.error);
-  const host = canonicalHost(written);
   const oldHost = server.host;
   const movesHost = host !== oldHost;
   const oldPort = server.port;

@@ -1,6 +1,6 @@
 // `enable|disable health|agent`, and what `set server` can say about a server's health, its checks and its agent.
 
-import { isIpAddress } from "../base/address.ts";
+import { isIpAddress, PORT_MAX } from "../base/address.ts";
 import type { Change } from "../control/change.ts";
 import type { CheckSource, Oper } from "../control/health/state-machine.ts";
 import type { ServerEntry } from "../control/registry.ts";
@@ -60,8 +60,6 @@ export async function setServerHealth(
   const change: Change = { kind: "set-health", server, source, oper };
   return answerOf(change, await program.commit(change));
 }
-
-const PORT_MAX = 65_535;
 
 /** `check-addr|agent-addr <ip> [port <port>]` and `check-port|agent-port <port>`. */
 export async function setCheckTarget(

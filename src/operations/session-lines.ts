@@ -2,6 +2,7 @@
 // exists inside HAProxy (addresses of its structures, analysers) is left out of the paragraph and constant in the line.
 
 import type { ControlConnection } from "../control/stats/control-connections.ts";
+import type { LocalAddresses } from "../control/stats/session-sockets.ts";
 import { type SessionView, SIDE_NAMES, SideState, type SideView } from "./session-view.ts";
 import { shortTime } from "./state-text.ts";
 
@@ -54,9 +55,10 @@ function sideParagraph(name: string, side: SideView): string {
 }
 
 /** The large format. */
-export function sessionParagraph(session: SessionView): string {
+export function sessionParagraph(session: SessionView, local: LocalAddresses): string {
   const { frontend, backend, server, listener } = session;
   const phase = phaseOf(session);
+  const dialled = local.client === "unix" ? `unix:${listener?.id ?? 0}` : (local.client ?? listener?.address ?? "");
   const serverAddress =
     server === undefined || session.serverSide.fd < 0
       ? ""
@@ -66,8 +68,9 @@ export function sessionParagraph(session: SessionView): string {
     `  flags=0x${phase === "established" ? "4a" : "8"}, conn_retries=${session.retries}, ` +
     `conn_exp=${orNever(session.connectExpiryMs)} epoch=0\n` +
     `  frontend=${frontend?.name ?? "?"} (id=${frontend?.id ?? 0} mode=tcp), ` +
-    `listener=${listener?.bind.name ?? "?"} (id=${listener?.id ?? 0}) addr=${listener?.address ?? ""}\n` +
-    `  backend=${backend === undefined ? "<NONE> (id=-1 mode=-)" : `${backend.name} (id=${backend.id} mode=tcp)`}\n` +
+    `listener=${listener?.bind.name ?? "?"} (id=${listener?.id ?? 0}) addr=${dialled}\n` +
+    `  backend=${backend === undefined ? "<NONE> (id=-1 mode=-)" : `${backend.name} (id=${backend.id} mode=tcp)`}` +
+    `${local.server === undefined ? "" : ` addr=${local.server}`}\n` +
     `  server=${serverWord(session)}${serverAddress}\n` +
     `  task: calls=${session.calls} exp=${orNever(session.expiryMs)} tid=${session.thread} age=${shortTime(session.ageMs)}\n` +
     sideParagraph("scf", session.client) +

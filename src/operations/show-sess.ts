@@ -3,13 +3,14 @@
 
 import type { Program } from "../control/program.ts";
 import { statsOf } from "../control/stats/program-stats.ts";
+import { localAddresses } from "../control/stats/session-sockets.ts";
 import type { Selector } from "../memory/selector.ts";
 import { dump, failure, info } from "./answers.ts";
 import type { Answer, Operation } from "./operation.ts";
 import { SELECTOR_USAGE, SelectorWords } from "./selector-words.ts";
 import { controlLine, controlParagraph, sessionLine, sessionParagraph } from "./session-lines.ts";
 import { visitSelected } from "./session-rows.ts";
-import { viewSession } from "./session-view.ts";
+import { type SessionView, viewSession } from "./session-view.ts";
 import { parseTop, TOP_USAGE, topSessions } from "./show-sess-top.ts";
 import { parseSessionId } from "./shutdown.ts";
 import type { Found } from "./targets.ts";
@@ -87,7 +88,8 @@ function parseFilter(program: Program, args: readonly string[]): Found<Filter> {
 }
 
 async function* sessionTexts(program: Program, filter: Filter): AsyncGenerator<string> {
-  const text = filter.large ? sessionParagraph : sessionLine;
+  const text = (session: SessionView): string =>
+    filter.large ? sessionParagraph(session, localAddresses(program.memory, session.id)) : sessionLine(session);
   let shown = false;
   let part = "";
   yield* visitSelected(

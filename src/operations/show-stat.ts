@@ -5,7 +5,7 @@ import type { ProxyEntry } from "../control/registry.ts";
 import { dump, failure } from "./answers.ts";
 import type { Operation } from "./operation.ts";
 import { resolversCsv } from "./show-resolvers.ts";
-import { STAT_FIELDS, STAT_HEADER } from "./stat-fields.ts";
+import { csvLine, STAT_FIELDS, STAT_HEADER } from "./stat-fields.ts";
 import { backendRow, frontendRow, type StatRow, serverRow } from "./stat-rows.ts";
 import { isDown, isInMaintenance } from "./state-text.ts";
 import type { Found } from "./targets.ts";
@@ -89,7 +89,7 @@ function valuesOf(row: StatRow): (string | number)[] {
   });
 }
 
-const csvRow = (row: StatRow): string => `${valuesOf(row).map(csvValue).join(",")},-,\n`;
+const csvRow = (row: StatRow): string => csvLine(valuesOf(row).map(csvValue));
 
 /** What a server answered to a check may hold anything: quoted where it has to be, and never of more than one line. */
 function csvValue(value: string | number): string | number {

@@ -1,6 +1,7 @@
 // The columns of `show stat`: names and positions as in HAProxy, and for each kind of row the tags and type of its value. A row's
 // letter that a column does not have means that the value is empty there.
 
+import { CUT_REASON_NAMES, CutReason } from "../memory/cut-reason.ts";
 import type { Field, ValueType } from "./typed-values.ts";
 
 /** F frontend, B backend, S server. */
@@ -12,7 +13,7 @@ export interface StatField {
   readonly kinds: Readonly<Partial<Record<RowKind, Field>>>;
 }
 
-/** One column a line: name, then `<rows>:<tags>:<type>` for the rows that have it, then what it says. */
+/** HAProxy's own. One column a line: name, then `<rows>:<tags>:<type>` for the rows that have it, then what it says. */
 const COLUMNS = `
 pxname FBS:KNSV:str proxy
 svname FBS:KNSV:str FRONTEND, BACKEND, or the server's or listener's name
@@ -43,7 +44,7 @@ qlimit - limit of the server's queue
 pid FBS:KGPV:u32 process number: always 1
 iid FBS:KGSV:u32 proxy's id
 sid FBS:KGSV:u32 server's or listener's id
-throttle - slow start, in percent
+throttle S:MaPV:u32 slow start, in percent
 lbtot BS:MCPP:u64 sessions assigned by load balancing
 tracked S:CNSV:str server whose state this one follows
 type FBS:CGSV:u32 0 frontend, 1 backend, 2 server, 3 listener
@@ -147,7 +148,30 @@ function readColumn(line: string): StatField {
   return { name, description, kinds };
 }
 
-export const STAT_FIELDS: readonly StatField[] = COLUMNS.trim().split("\n").map(readColumn);
+const HAPROXY_FIELDS: readonly StatField[] = COLUMNS.trim().split("\n").map(readColumn);
 
-/** The header line; the "-" ends HAProxy's own columns and starts those of its HTTP multiplexers, of which there are none. */
-export const STAT_HEADER = `# ${STAT_FIELDS.map((field) => field.name).join(",")},-,\n`;
+export interface CutColumn {
+  /** "cut_on_maint". */
+  readonly name: string;
+  readonly reason: CutReason;
+}
+
+/** A column for each reason why sessions ended before their time. */
+export const CUT_COLUMNS: readonly CutColumn[] = Object.values(CutReason)
+  .filter((reason) => reason !== CutReason.NONE)
+  .map((reason) => ({ name: `cut_${CUT_REASON_NAMES[reason]!.replaceAll("-", "_")}`, reason }));
+
+const CUT_FIELDS: readonly StatField[] = CUT_COLUMNS.map(({ name, reason }) =>
+  readColumn(`${name} FBS:MCPP:u64 sessions ended before their time: ${CUT_REASON_NAMES[reason]}`),
+);
+
+/** Of HAProxy's columns; Headgate's own are behind them. */
+export const HAPROXY_COLUMNS = HAPROXY_FIELDS.length;
+
+export const STAT_FIELDS: readonly StatField[] = [...HAPROXY_FIELDS, ...CUT_FIELDS];
+
+/** A line of CSV; the "-" ends HAProxy's own columns, and what a program adds stands behind it. */
+export const csvLine = (values: readonly (string | number)[]): string =>
+  `${[...values.slice(0, HAPROXY_COLUMNS), "-", ...values.slice(HAPROXY_COLUMNS)].join(",")},\n`;
+
+export const STAT_HEADER = `# ${csvLine(STAT_FIELDS.map((field) => field.name))}`;

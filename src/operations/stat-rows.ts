@@ -15,6 +15,7 @@ import {
   CB_CONNECT_FAILED,
   CB_CONNECT_MS_AVG,
   CB_CONNECT_MS_MAX,
+  CB_CUTS,
   CB_LAST_SESSION_WALL,
   CB_QUEUE_MS_AVG,
   CB_QUEUE_MS_MAX,
@@ -28,6 +29,7 @@ import {
   CF_BYTES_IN,
   CF_BYTES_OUT,
   CF_CONNECTIONS,
+  CF_CUTS,
   CF_SESSIONS,
   CS_ASSIGNED,
   CS_BYTES_IN,
@@ -37,6 +39,7 @@ import {
   CS_CONNECT_FAILED,
   CS_CONNECT_MS_AVG,
   CS_CONNECT_MS_MAX,
+  CS_CUTS,
   CS_LAST_SESSION_WALL,
   CS_QUEUE_MS_AVG,
   CS_QUEUE_MS_MAX,
@@ -73,7 +76,7 @@ import {
   V_WEIGHT,
 } from "../memory/server-row.ts";
 import { healthColumns } from "./check-fields.ts";
-import type { RowKind } from "./stat-fields.ts";
+import { CUT_COLUMNS, type RowKind } from "./stat-fields.ts";
 import { backendFullconn, isDown, isUsable, serverStatus, shownEndpoint } from "./state-text.ts";
 
 export interface StatRow {
@@ -101,6 +104,10 @@ const common = (proxy: ProxyEntry, kind: RowKind, name: string, sid: number) => 
 /** HAProxy counts bytes at both ends of each direction; here what came in is what went out. */
 const bytes = (bin: number, bout: number) => ({ bin, bout, reqbin: bin, reqbout: bin, resbin: bout, resbout: bout });
 
+/** Sessions that did not end by themselves, by column; `first` is the counter of CutReason 0. */
+const cuts = (blocks: CounterBlocks, first: number): Record<string, number> =>
+  Object.fromEntries(CUT_COLUMNS.map(({ name, reason }) => [name, blocks.sum(first + reason)]));
+
 /** The FRONTEND row of a proxy. */
 export function frontendRow(program: Program, proxy: ProxyEntry): StatRow {
   const { proxiesI32 } = program.memory;
@@ -121,6 +128,7 @@ export function frontendRow(program: Program, proxy: ProxyEntry): StatRow {
     conn_rate_max: connections.max,
     conn_tot: blocks.sum(CF_CONNECTIONS),
     sess_other: blocks.sum(CF_SESSIONS),
+    ...cuts(blocks, CF_CUTS),
   };
   return { kind: "F", iid: proxy.id, sid: 0, values };
 }
@@ -138,7 +146,8 @@ export function backendRow(program: Program, proxy: ProxyEntry, counted: boolean
     eligible.reduce((sum, { index }) => sum + serversI32[index * SERVER_WORDS + word], 0);
   const userWeight = sumOf(V_WEIGHT);
   const weight = shownWeight(sumOf(V_LOAD_WEIGHT));
-  const up = weight > 0 || proxy.servers.length === 0 ? "UP" : "DOWN";
+  const isUp = weight > 0 || proxy.servers.length === 0;
+  const up = proxy.leaving !== undefined ? "DOWN (leaving)" : isUp ? "UP" : "DOWN";
   const upServers = proxy.servers.filter((server) => !isDown(memory, server)).length;
   const downMs = proxy.downMs + (proxy.downSinceMs === undefined ? 0 : Date.now() - proxy.downSinceMs);
   const values = {
@@ -176,6 +185,7 @@ export function backendRow(program: Program, proxy: ProxyEntry, counted: boolean
     qtime_max: Math.round(blocks.max(CB_QUEUE_MS_MAX)),
     ctime_max: Math.round(blocks.max(CB_CONNECT_MS_MAX)),
     ttime_max: Math.round(blocks.max(CB_TOTAL_MS_MAX)),
+    ...cuts(blocks, CB_CUTS),
   };
   return { kind: "B", iid: proxy.id, sid: 0, values };
 }
@@ -229,6 +239,7 @@ export function serverRow(program: Program, server: ServerEntry): StatRow {
     qtime_max: Math.round(blocks.max(CS_QUEUE_MS_MAX)),
     ctime_max: Math.round(blocks.max(CS_CONNECT_MS_MAX)),
     ttime_max: Math.round(blocks.max(CS_TOTAL_MS_MAX)),
+    ...cuts(blocks, CS_CUTS),
   };
   return { kind: "S", iid: server.backend.id, sid: server.id, values };
 }

@@ -29,7 +29,7 @@ export const isDown = (memory: SharedMemory, server: ServerEntry): boolean =>
   memory.serversI32[server.index * SERVER_WORDS + V_OPER] === OperState.STOPPED;
 
 /** The server that this one tracks, as shown; undefined without `track`. */
-export function trackedName(server: ServerEntry): string | undefined {
+function trackedName(server: ServerEntry): string | undefined {
   const { tracked } = server.health;
   return tracked === undefined ? undefined : `${tracked.backend.name}/${tracked.name}`;
 }
@@ -37,6 +37,7 @@ export function trackedName(server: ServerEntry): string | undefined {
 /** `status` in `show stat`. */
 export function serverStatus(memory: SharedMemory, server: ServerEntry): string {
   const admin = adminOf(memory, server);
+  if (server.leaving !== undefined) return "MAINT (leaving)";
   if ((admin & AdminState.RESOLUTION_MAINT) !== 0) return "MAINT (resolution)";
   if ((admin & AdminState.INHERITED_MAINT) !== 0) return `MAINT (via ${trackedName(server)})`;
   if ((admin & ADMIN_MAINT) !== 0) return "MAINT";

@@ -11,6 +11,7 @@ import { setMaxconnFrontend, setMaxconnGlobal } from "./frontend-maxconn.ts";
 import { disableFrontend, enableFrontend, shutdownFrontend } from "./frontend-state.ts";
 import type { Answer, Operation } from "./operation.ts";
 import { plan } from "./plan.ts";
+import { reload } from "./reload.ts";
 import { disableAgent, disableHealth, enableAgent, enableHealth } from "./server-health.ts";
 import { setMaxconnServer } from "./server-maxconn.ts";
 import { disableServer, enableServer } from "./server-state.ts";
@@ -64,6 +65,7 @@ export const OPERATIONS: readonly Operation[] = [
   getWeight,
   lowerToOperator,
   plan,
+  reload,
   setMaxconnFrontend,
   setMaxconnGlobal,
   setMaxconnServer,

@@ -38,7 +38,9 @@ export const c = {
   ),
   pipe2: bindFunction<(ends: N, flags: N) => N>("int pipe2(intptr_t, int)"),
   read: bindFunction<(fd: N, address: N, length: N) => N>("long read(int, intptr_t, size_t)"),
+  recvmsg: bindFunction<(fd: N, message: N, flags: N) => N>("long recvmsg(int, intptr_t, int)"),
   recv: bindFunction<(fd: N, address: N, length: N, flags: N) => N>("long recv(int, intptr_t, size_t, int)"),
+  sendmsg: bindFunction<(fd: N, message: N, flags: N) => N>("long sendmsg(int, intptr_t, int)"),
   send: bindFunction<(fd: N, address: N, length: N, flags: N) => N>("long send(int, intptr_t, size_t, int)"),
   schedGetscheduler: bindFunction<(tid: N) => N>("int sched_getscheduler(int)"),
   /** sched_setattr, for which libc may have no function: its number, the thread (0: this one), the structure, flags. */

@@ -50,6 +50,15 @@ export function openListener(sockaddr: Uint8Array, options: ListenOptions): numb
   return fd;
 }
 
+/** Makes a listening socket that came from another process as `openListener` makes them: its descriptor, or -errno. */
+export function takeListener(fd: number, family: number, backlog: number): number {
+  if (family !== AF_UNIX) c.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, c.memmoveAddress(one, one, 0), 4);
+  if (c.listen(fd, backlog) === 0) return fd;
+  const failure = errno();
+  c.close(fd);
+  return -failure;
+}
+
 /** The port that a listening IP socket got, for one bound to port 0. */
 export function boundPort(fd: number): number {
   integer[0] = 28;

@@ -17,9 +17,3 @@ export function raiseFileLimit(wanted: number): number {
   const soft = new BigUint64Array([hard < target ? hard : target, hard]);
   return c.setrlimit(RLIMIT_NOFILE, soft) === 0 ? Number(soft[0]) : Number(limits[0]);
 }
-
-/** The soft limit in force. */
-export function fileLimit(): number {
-  const limits = new BigUint64Array(2);
-  return c.getrlimit(RLIMIT_NOFILE, limits) < 0 ? 1024 : Number(limits[0]);
-}

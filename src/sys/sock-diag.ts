@@ -96,6 +96,22 @@ export async function destroyConnection(connection: TcpConnection): Promise<numb
   return failure < 0 ? failure : result;
 }
 
+/** Handshakes under way on a local port: clients whose last ACK is awaited. 0 where the kernel cannot be asked. */
+export async function countHandshakes(port: number): Promise<number> {
+  let count = 0;
+  for (const family of [AF_INET, AF_INET6]) {
+    const request = new Uint8Array(HEADER_BYTES + REQUEST_BYTES);
+    writeRequest(request, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, family);
+    new DataView(request.buffer).setUint32(HEADER_BYTES + 4, 1 << TCP_STATES.indexOf("SYN_RECV"), true);
+    await converse(request, (type, payload) => {
+      const isMessage = type === SOCK_DIAG_BY_FAMILY && payload.byteLength >= MESSAGE_BYTES;
+      if (isMessage && payload.getUint16(MESSAGE_ID, false) === port) count++;
+      return type === NLMSG_ERROR || type === NLMSG_DONE;
+    });
+  }
+  return count;
+}
+
 async function listByNetlink(address: Uint8Array, port: number): Promise<TcpConnection[] | number> {
   const found: TcpConnection[] = [];
   const isV4 = new DataView(address.buffer).getUint16(0, true) === AF_INET;

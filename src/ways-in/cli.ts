@@ -4,8 +4,9 @@
 import { Command, CommanderError } from "commander";
 import { nearestWord } from "../config/nearest.ts";
 import { addEvict, EVICT_WRONG_USE } from "./evict-options.ts";
-import { readFlags } from "./haproxy-flags.ts";
+import { type Finish, readFlags } from "./haproxy-flags.ts";
 import { addPlan, type PlanCommand } from "./plan-options.ts";
+import { RELOAD_WRONG_USE } from "./reload-command.ts";
 import { FILE_OPTION, SOCKET_OPTION } from "./socket-options.ts";
 
 export type CommandLine =
@@ -21,6 +22,12 @@ export type CommandLine =
       readonly maxconn?: number;
       /** -C: to change to before anything is read. */
       readonly directory?: string;
+      /** -x: the stats socket of the process whose listening sockets are taken over. */
+      readonly takeFrom?: string;
+      /** -S: addresses of master sockets, with their words. */
+      readonly masters?: readonly string[];
+      /** -sf, -st: who is told to leave once this process serves. */
+      readonly finish?: Finish;
     }
   | {
       readonly kind: "check";
@@ -49,10 +56,16 @@ export type CommandLine =
       readonly files: readonly string[];
     }
   | PlanCommand
+  | {
+      readonly kind: "reload";
+      readonly json: boolean;
+      readonly socket?: string;
+      readonly files: readonly string[];
+    }
   | { readonly kind: "help"; readonly text: string; readonly exitCode: number }
   | { readonly kind: "error"; readonly text: string; readonly exitCode: number };
 
-const SUBCOMMANDS = ["demo", "check", "run", "plan", "evict", "help"];
+const SUBCOMMANDS = ["demo", "check", "run", "plan", "evict", "reload", "help"];
 
 const FLAGS_HELP = `
 Flags as in HAProxy:
@@ -61,6 +74,10 @@ Flags as in HAProxy:
   -c              check the configuration and end (-V says that it is valid)
   -n MAXCONN      most connections of the process, in place of global 'maxconn'
   -p PIDFILE      write the process number to this file
+  -x SOCKET       take the listening sockets over from the process that answers there
+  -sf PID...      once serving, tell these processes to finish (SIGUSR1); -st: to end (SIGTERM)
+  -S ADDRESS      answer there as HAProxy's master does; words of a socket follow with commas
+  -W, -Ws         nothing changes: one process is master and worker
   -C DIR          change to this directory first
   -d, -db         stay in the foreground (it always does); -d says more
   -q, -V          say nothing, or more, while starting
@@ -76,7 +93,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
 function fromFlags(argv: readonly string[]): CommandLine {
   const flags = readFlags(argv);
   if (!flags.ok) return usageError(flags.message);
-  const { files, switches, values } = flags;
+  const { files, switches, values, masters, finish } = flags;
   if (switches.has("help")) return { kind: "help", text: mainHelp(), exitCode: 0 };
   if (switches.has("versionVerbose") || switches.has("version")) {
     return { kind: "version", verbose: switches.has("versionVerbose") };
@@ -96,6 +113,10 @@ function fromFlags(argv: readonly string[]): CommandLine {
     kind: "run-proxy",
     ...common,
     debug: switches.has("debug"),
+    // HAProxy's word for "none".
+    ...(values.takeFrom === undefined || values.takeFrom === "/dev/null" ? {} : { takeFrom: values.takeFrom }),
+    ...(finish === undefined ? {} : { finish }),
+    ...(masters.length === 0 ? {} : { masters }),
     ...(values.pidFile === undefined ? {} : { pidFile: values.pidFile }),
     ...(values.maxconn === undefined ? {} : { maxconn: Number(values.maxconn) }),
   };
@@ -140,7 +161,7 @@ function mainHelp(): string {
 
 function usageError(message: string, subcommand = ""): CommandLine {
   const help = subcommand === "" ? "headgate help" : `headgate help ${subcommand}`;
-  const exitCode = subcommand === "evict" ? EVICT_WRONG_USE : 1;
+  const exitCode = subcommand === "evict" ? EVICT_WRONG_USE : subcommand === "reload" ? RELOAD_WRONG_USE : 1;
   return { kind: "error", text: `headgate: ${message}\nSee '${help}'.\n`, exitCode };
 }
 
@@ -181,5 +202,23 @@ function program(decide: (commandLine: CommandLine) => void): Command {
     );
   addPlan(root, decide);
   addEvict(root, decide);
+  root
+    .command("reload")
+    .description("put the configuration files in force as they are now, or say why not; sessions stay")
+    .option("--json", "the receipt as JSON")
+    .option(...SOCKET_OPTION)
+    .option(...FILE_OPTION)
+    .addHelpText(
+      "after",
+      "\nEnds with 0 if it is done, 1 if it was refused and nothing has changed, 2 if it was used wrongly, 3 if nobody answered.",
+    )
+    .action((options: { json?: boolean; socket?: string; f?: string[] }) =>
+      decide({
+        kind: "reload",
+        json: options.json === true,
+        files: options.f ?? [],
+        ...(options.socket === undefined ? {} : { socket: options.socket }),
+      }),
+    );
   return root;
 }

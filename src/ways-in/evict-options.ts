@@ -1,5 +1,5 @@
-// The words of `headgate evict`: commander's options to the words of the Runtime API's `evict server` and `evict sessions`. What they mean, and whether they
-// go together, is said there.
+// The words of `headgate evict`: commander's options to the words of the Runtime API's `evict server` and `evict
+// sessions`. What they mean, and whether they go together, is said there.
 
 import type { Command } from "commander";
 import type { CommandLine } from "./cli.ts";
@@ -47,9 +47,11 @@ export function addEvict(root: Command, decide: (commandLine: CommandLine) => vo
     .option(...FILE_OPTION)
     .addHelpText(
       "after",
-      "\nWithout a time or a rate everything is cut at once. Times need their unit: 200ms, 30s, 5m.\n" +
-        "Ctrl-C asks whether to leave the eviction alone or to abort it.\n" +
-        "Ends with 0 if the server is verified empty, or none of the sessions is left, 1 if sessions or foreign connections are left, 2 if it was used wrongly, 3 if nobody answered.",
+      "\nWithout a time or a rate everything is cut at once. Times need their unit:\n" +
+        "200ms, 30s, 5m. Ctrl-C asks whether to leave the eviction alone or to abort it.\n" +
+        "Ends with 0 if the server is verified empty, or none of the sessions is left;\n" +
+        "1 if sessions or foreign connections are left; 2 if it was used wrongly;\n" +
+        "3 if nobody answered.",
     )
     .action((target: string, filter: string[], options: EvictOptions) => {
       if (target !== "sessions" && filter.length > 0) command.error("error: filters go with 'sessions'");

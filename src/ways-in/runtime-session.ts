@@ -13,15 +13,20 @@ import type { ManagementPeer } from "../control/kernel-answer.ts";
 import type { Program } from "../control/program.ts";
 import { failure, PERMISSION_DENIED } from "../operations/answers.ts";
 import { findOperation } from "../operations/find-operation.ts";
-import { type Answer, type Connection, mayRun, type Severity } from "../operations/operation.ts";
+import { type Answer, type Connection, mayRun, type Operation, type Severity } from "../operations/operation.ts";
 import { OPERATIONS, unknownCommand } from "../operations/table.ts";
 import { payloadAnnouncement, splitLine } from "./command-line.ts";
+import type { Dialect } from "./dialect.ts";
+import { giveSockets } from "./give-sockets.ts";
 import { LineBuffer } from "./line-buffer.ts";
 
 const TOO_MANY_WORDS = failure(`Too many arguments. Commands must have at most ${COMMAND_WORDS_MAX} arguments.`);
 const LINE_TOO_LONG =
   "The command line is too big for the buffer size. Please change 'tune.bufsize' in the configuration to use a bigger command.\n";
 const PAYLOAD_TOO_LONG = `The payload is too big: at most ${COMMAND_PAYLOAD_BYTES_MAX} bytes are taken.\n`;
+
+/** Hidden, as in HAProxy: no command for people. */
+const GET_SOCKETS = "_getsocks";
 
 /** How often a client that closed its sending side is probed while a command runs for it. */
 const PROBE_MS = 200;
@@ -35,7 +40,14 @@ export interface RuntimeSessionOptions {
   readonly timeoutMs: number;
   /** Called for each command. */
   readonly onCommand: () => void;
+  /** The descriptors that `_getsocks` hands over; absent: it is refused. */
+  readonly listeningSockets?: () => readonly number[];
+  /** Absent: the Runtime API's. Else line after line is taken, and each command is answered with a prompt of its own. */
+  readonly dialect?: Dialect;
 }
+
+/** An answer; a bare one is written without the empty line behind it. */
+type Reply = Answer & { readonly isBare?: boolean };
 
 /** Undefined for a unix socket, and for one that is closed. */
 function peerOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): ManagementPeer | undefined {
@@ -49,6 +61,8 @@ export class RuntimeSession {
   readonly #program: Program;
   readonly #socket: Socket;
   readonly #onCommand: () => void;
+  readonly #listeningSockets: (() => readonly number[]) | undefined;
+  readonly #dialect: Dialect | undefined;
   readonly #input = new LineBuffer();
   readonly #gone = new AbortController();
   /** The client closed its sending side: nothing more will arrive. */
@@ -63,9 +77,11 @@ export class RuntimeSession {
     this.#program = program;
     this.#socket = socket;
     this.#onCommand = options.onCommand;
+    this.#listeningSockets = options.listeningSockets;
+    this.#dialect = options.dialect;
     this.connection = {
       level: options.level,
-      mode: "once",
+      mode: options.dialect === undefined ? "once" : "interactive",
       timedPrompt: false,
       severityOutput: "none",
       timeoutMs: options.timeoutMs,
@@ -98,9 +114,14 @@ export class RuntimeSession {
       this.#isBusy = true;
       await this.#runLine(announced?.command ?? line);
       this.#isBusy = false;
-      if (this.connection.closing || this.connection.mode === "once" || this.#isRetiring) break;
+      if (this.connection.closing || this.#isOnce || this.#isRetiring) break;
     }
     this.#finish();
+  }
+
+  /** One line was all. A connection to the master socket goes on until its client leaves. */
+  get #isOnce(): boolean {
+    return this.connection.mode === "once" && this.#dialect === undefined;
   }
 
   /** Ends the connection: at once, or after the answer to the line that is being run. */
@@ -146,17 +167,30 @@ export class RuntimeSession {
     for (const [i, words] of commands.entries()) {
       const answer = await this.#run(words);
       if (this.connection.closing) return;
-      await this.#writeAnswer(answer, i === commands.length - 1);
+      await this.#writeAnswer(answer, this.#dialect !== undefined || i === commands.length - 1);
       if (this.#gone.signal.aborted) return;
     }
   }
 
-  async #run(words: readonly string[] | undefined): Promise<Answer> {
+  async #run(words: readonly string[] | undefined): Promise<Reply> {
     if (words === undefined) return TOO_MANY_WORDS;
     if (words.length === 0) return { text: "" };
     this.#onCommand();
-    const operation = findOperation(OPERATIONS, words);
-    if (operation === undefined) return unknownCommand(words);
+    if (words[0] === GET_SOCKETS) return this.#giveSockets();
+    const aim = this.#dialect?.aim(words);
+    if (aim === undefined) return this.#runIn(OPERATIONS, words, unknownCommand);
+    if ("said" in aim) return { text: aim.said, isBare: true };
+    const answer = await this.#runIn(aim.table, aim.words, aim.unknown);
+    return aim.isSilent && answer.text === "" ? { ...answer, isBare: true } : answer;
+  }
+
+  async #runIn(
+    table: readonly Operation[],
+    words: readonly string[],
+    unknown: (words: readonly string[]) => Answer,
+  ): Promise<Answer> {
+    const operation = findOperation(table, words);
+    if (operation === undefined) return unknown(words);
     if (!mayRun(this.connection.level, operation)) return PERMISSION_DENIED;
     const { signal } = this.#gone;
     const probing = setInterval(() => this.#probe(), PROBE_MS);
@@ -172,6 +206,13 @@ export class RuntimeSession {
     }
   }
 
+  /** Hands the listening sockets over, and closes; as in HAProxy no word is said where that is not allowed. */
+  async #giveSockets(): Promise<Answer> {
+    if (this.#listeningSockets !== undefined) await giveSockets(this.#socket, this.#listeningSockets());
+    this.connection.closing = true;
+    return { text: "" };
+  }
+
   /**
    * After a FIN the kernel says nothing more about a unix socket's peer unless it is written to: an empty write changes nothing
    * for a client that still reads, and fails once it is gone.
@@ -180,7 +221,7 @@ export class RuntimeSession {
     if (this.#inputEnded && !this.#socket.destroyed) this.#socket.write(Buffer.alloc(0));
   }
 
-  async #writeAnswer(answer: Answer, isLast: boolean): Promise<void> {
+  async #writeAnswer(answer: Reply, isLast: boolean): Promise<void> {
     const { text } = answer;
     let held = "";
     if (typeof text === "string") held = this.#severityPrefix(answer) + text;
@@ -192,7 +233,7 @@ export class RuntimeSession {
         held = "";
       }
     }
-    await this.#write(held + this.#promptText(isLast));
+    await this.#write(held + (answer.isBare ? "" : "\n") + this.#promptText(isLast));
   }
 
   #severityPrefix({ text, severity }: Answer): string {
@@ -202,8 +243,9 @@ export class RuntimeSession {
   }
 
   #promptText(isLast: boolean): string {
-    if (this.connection.mode !== "prompt" || !isLast) return "\n";
-    return `\n${this.connection.timedPrompt ? `[${this.#uptime()}]` : ""}> `;
+    if (this.connection.mode !== "prompt" || !isLast) return "";
+    const name = this.#dialect?.promptName ?? "";
+    return `${this.connection.timedPrompt ? `[${this.#uptime()}]` : ""}${name}> `;
   }
 
   /** "d:hh:mm:ss" */

@@ -7,10 +7,15 @@ import { AppError } from "../base/errors.ts";
 import { CONTROL_BACKLOG_MAX } from "../base/limits.ts";
 import { formatEndpoint } from "../config/address.ts";
 import type { StatsSocket } from "../config/model.ts";
+import { resolveBindAddress } from "../control/addresses.ts";
+import { isAlone } from "../control/hand-over/handed-over.ts";
+import type { InheritedSockets } from "../control/hand-over/inherited-sockets.ts";
 import type { Program } from "../control/program.ts";
 import type { ControlConnections } from "../control/stats/control-connections.ts";
 import { statsOf } from "../control/stats/program-stats.ts";
+import type { Dialect } from "./dialect.ts";
 import { RuntimeSession } from "./runtime-session.ts";
+import { descriptorOf } from "./socket-descriptor.ts";
 
 export interface RuntimeSocketOptions {
   /** Idle time after which a connection is closed, in ms. */
@@ -19,11 +24,21 @@ export interface RuntimeSocketOptions {
   readonly maxConnections: number;
   /** Told of what went wrong with the socket, and of defects that a command met. */
   readonly log?: (text: string) => void;
+  /** Sockets of the process before, one of which may be this one's. */
+  readonly inherited?: InheritedSockets;
+  /** Called when somebody asks for the listening sockets, where the configuration allows it. */
+  readonly listeningSockets?: () => readonly number[];
+  /** Makes what a connection's words are for; absent: the Runtime API. */
+  readonly dialect?: () => Dialect;
 }
 
 export interface RuntimeSocket {
   /** As `show cli sockets` prints it: "unix@/run/headgate.sock", "ipv4@127.0.0.1:9999". */
   readonly address: string;
+  /** Of the listening socket. */
+  readonly descriptor: number;
+  /** A reload names it again: with another level for connections to come, or other rights, perhaps. */
+  update(socketConfig: StatsSocket, statsTimeoutMs: number): void;
   /** Stops listening, closes what is open, and removes the socket's path. Commands under way may end within `graceMs`. */
   close(graceMs?: number): Promise<void>;
 }
@@ -35,6 +50,7 @@ export async function startRuntimeSocket(
   options: RuntimeSocketOptions,
 ): Promise<RuntimeSocket> {
   const { controlConnections } = statsOf(program);
+  let now = { socketConfig, statsTimeoutMs: options.statsTimeoutMs };
   const number = controlConnections.sockets.length + 1;
   const open = new Map<Socket, RuntimeSession | undefined>();
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
@@ -43,21 +59,34 @@ export async function startRuntimeSocket(
     // An error is followed by "close", which the session acts on.
     socket.on("error", () => {});
     const serve = (): Promise<void> =>
-      serveConnection(program, controlConnections, socket, number, socketConfig, options, (session) =>
-        open.set(socket, session),
+      serveConnection(
+        program,
+        controlConnections,
+        socket,
+        number,
+        now.socketConfig,
+        { ...options, statsTimeoutMs: now.statsTimeoutMs },
+        (session) => open.set(socket, session),
       );
     controlConnections.admit(options.maxConnections, serve);
   });
   server.maxConnections = options.maxConnections + CONTROL_BACKLOG_MAX;
-  const removePath = await bind(server, program.pid, socketConfig);
+  const removePath = await bind(server, program.pid, socketConfig, options.inherited);
   server.on("error", (error) =>
     options.log?.(`stats socket ${formatEndpoint(socketConfig.endpoint)}: ${error.message}`),
   );
   const address = boundAddress(server, socketConfig);
-  const entry = { address, level: socketConfig.level };
+  const entry: { readonly address: string; level: StatsSocket["level"] } = { address, level: socketConfig.level };
   controlConnections.sockets.push(entry);
   return {
     address,
+    descriptor: descriptorOf(server),
+    update(socketConfig, statsTimeoutMs) {
+      const { endpoint } = socketConfig;
+      if (endpoint.kind === "unix" && statOf(endpoint.path)?.isSocket()) setRights(endpoint.path, socketConfig);
+      entry.level = socketConfig.level;
+      now = { socketConfig, statsTimeoutMs };
+    },
     async close(graceMs = 0) {
       removePath();
       controlConnections.sockets.splice(controlConnections.sockets.indexOf(entry), 1);
@@ -79,8 +108,8 @@ async function serveConnection(
   controlConnections: ControlConnections,
   socket: Socket,
   number: number,
-  { level, endpoint }: StatsSocket,
-  { statsTimeoutMs, log }: RuntimeSocketOptions,
+  { level, endpoint, exposesListeners }: StatsSocket,
+  { statsTimeoutMs, log, listeningSockets, dialect }: RuntimeSocketOptions,
   onSession: (session: RuntimeSession) => void,
 ): Promise<void> {
   if (socket.destroyed) return;
@@ -95,7 +124,13 @@ async function serveConnection(
   const onCommand = (): void => {
     entry.commands++;
   };
-  const session = new RuntimeSession(program, socket, { level, timeoutMs: statsTimeoutMs, onCommand });
+  const session = new RuntimeSession(program, socket, {
+    level,
+    timeoutMs: statsTimeoutMs,
+    onCommand,
+    ...(exposesListeners && listeningSockets !== undefined ? { listeningSockets } : {}),
+    ...(dialect === undefined ? {} : { dialect: dialect() }),
+  });
   onSession(session);
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
   // A defect in a report must not end the sessions of everybody: this connection closes, and the log says why.
@@ -107,17 +142,21 @@ async function serveConnection(
   controlConnections.remove(entry);
 }
 
-/** Node has no public name for it; it is only shown. */
-function descriptorOf(socket: Socket): number {
-  const { _handle } = socket as unknown as { readonly _handle?: { readonly fd?: number } };
-  return _handle?.fd ?? -1;
-}
-
 /** Binds and returns what removes the path again. */
-async function bind(server: Server, pid: number, socketConfig: StatsSocket): Promise<() => void> {
+async function bind(
+  server: Server,
+  pid: number,
+  socketConfig: StatsSocket,
+  inherited: InheritedSockets | undefined,
+): Promise<() => void> {
   const { endpoint } = socketConfig;
   try {
     if (endpoint.kind === "inet") {
+      const fd = inherited?.take((await resolveBindAddress(endpoint)).sockaddr, false);
+      if (fd !== undefined) {
+        await listen(server, { fd });
+        return () => {};
+      }
       await listen(server, { host: endpoint.host, port: endpoint.port });
       return () => {};
     }
@@ -128,36 +167,47 @@ async function bind(server: Server, pid: number, socketConfig: StatsSocket): Pro
     return await bindPath(server, pid, endpoint.path, socketConfig);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
+    if (error instanceof AppError) throw error;
     throw new AppError("cannot-bind", `cannot bind the stats socket ${formatEndpoint(endpoint)}: ${code ?? message}`);
   }
 }
 
 /** Bound under a name of its own and renamed when it is complete: the path always leads to a socket that answers. */
-async function bindPath(
-  server: Server,
-  pid: number,
-  path: string,
-  { mode, uid, gid }: StatsSocket,
-): Promise<() => void> {
-  if (statOf(path)?.isSocket() === false) throw new Error("the path exists and is not a socket");
+async function bindPath(server: Server, pid: number, path: string, socketConfig: StatsSocket): Promise<() => void> {
+  if (statOf(path)?.isSocket() === false) {
+    // socat, for one, makes a file where it finds no socket.
+    const hint = "remove it; a client that was started before the program may have made it";
+    throw new AppError(
+      "cannot-bind",
+      `cannot bind the stats socket ${path}: the path exists and is not a socket`,
+      hint,
+    );
+  }
   const temporary = `${path}.${pid}.tmp`;
   if (statOf(temporary) !== undefined) unlinkSync(temporary);
   await listen(server, { path: temporary });
-  if (mode !== undefined) chmodSync(temporary, mode);
-  if (uid !== undefined || gid !== undefined) chownSync(temporary, uid ?? process.getuid!(), gid ?? process.getgid!());
+  setRights(temporary, socketConfig);
   const inode = statOf(temporary)?.ino;
   renameSync(temporary, path);
   return () => {
     // A newer process may have put its own socket there.
-    if (statOf(path)?.ino === inode) unlinkSync(path);
+    if (isAlone() && statOf(path)?.ino === inode) unlinkSync(path);
   };
+}
+
+function setRights(path: string, { mode, uid, gid }: StatsSocket): void {
+  if (mode !== undefined) chmodSync(path, mode);
+  if (uid !== undefined || gid !== undefined) chownSync(path, uid ?? process.getuid!(), gid ?? process.getgid!());
 }
 
 function statOf(path: string): Stats | undefined {
   return lstatSync(path, { throwIfNoEntry: false });
 }
 
-function listen(server: Server, where: { readonly path: string } | { readonly host: string; readonly port: number }) {
+function listen(
+  server: Server,
+  where: { readonly path: string } | { readonly fd: number } | { readonly host: string; readonly port: number },
+) {
   return new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(where, () => {

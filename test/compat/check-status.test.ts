@@ -4,7 +4,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CheckConfig } from "../../src/config/health-model.ts";
 import { hasCode, statusWords } from "../../src/control/health/result.ts";
-import { runCheck } from "../../src/control/health/run-check.ts";
 import { loopbackAddress } from "../harness/ports.ts";
 import { Program } from "../harness/program.ts";
 import { BlackHole, refuser } from "../harness/upstream.ts";
@@ -17,6 +16,7 @@ import { TCP_CASES } from "./check-tcp-cases.ts";
 import { tlsCases } from "./check-tls-cases.ts";
 import { CheckUpstream } from "./check-upstreams.ts";
 import { whyNot } from "./haproxy-2.6.ts";
+import { runCheck } from "./run-check.ts";
 
 const certificates = whyNot === "" ? makeCertificates() : undefined;
 const PLAIN_CASES = [...TCP_CASES, ...HTTP_CASES, ...PROTOCOL_CASES];

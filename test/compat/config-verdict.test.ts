@@ -295,7 +295,7 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ...["proxy-cut-guard.cfg", "server-cut-guard.cfg", "proxy-option-fence.cfg", "server-on-marked-down.cfg"].map(
     (name) => [name, "ours"] as const,
   ),
-  ...["proxy-on-removed.cfg", "server-on-removed.cfg"].map((name) => [name, "ours"] as const),
+  ...["global-state-file.cfg", "proxy-on-removed.cfg", "server-on-removed.cfg"].map((name) => [name, "ours"] as const),
   ["server-init-state.cfg", "the word is newer than HAProxy 3.0"],
 ]);
 

@@ -47,6 +47,8 @@ const FORMATS: Readonly<Record<string, string>> = {
   tcplog: "%ci:%cp [%t] %ft %b/%s %Tw/%Tc/%Tt %B %ts %ac/%fc/%bc/%sc/%rc %sq/%bq",
 };
 const NAMES = Object.keys(FORMATS);
+/** Those with an address of their own, in the order of their ports. */
+const SECTIONS = [...NAMES, "refused", "none", "structured", "tagged", "accepted", "unusual", "usual"];
 
 interface World {
   readonly ports: readonly number[];
@@ -60,6 +62,7 @@ const config = ({ ports, unixPath, log, upstream, refusedPort }: World): string 
     maxconn 100
     nbthread 1
     log-tag of-the-process
+    log-send-hostname of.the.host
 defaults
     mode tcp
     timeout client 1h
@@ -97,6 +100,7 @@ listen structured
     log-tag of-the-section
     log ${log.endpoint} len 4096 format rfc5424 local0
     log ${log.endpoint} len 4096 format local local0
+    log ${log.endpoint} len 4096 local0
     log-format "<structured> %f %s"
     log-format-sd '%{+Q,+E}o [id@1234 server=%s bytes="%B" text=%[str(])]]'
     server s ${upstream.address}:${upstream.port}
@@ -104,6 +108,23 @@ listen tagged
     bind ${FRONTEND_ADDRESS}:${ports[NAMES.length + 3]}
     log ${log.endpoint} len 4096 format rfc5424 local0
     log-format "<tagged> %f %s"
+    server s ${upstream.address}:${upstream.port}
+listen accepted
+    bind *:${ports[NAMES.length + 4]}
+    log ${log.endpoint} len 4096 format raw local0
+    server s ${upstream.address}:${upstream.port}
+listen unusual
+    bind *:${ports[NAMES.length + 5]}
+    log ${log.endpoint} format priority local0
+    option log-separate-errors
+    option dontlog-normal
+    log-format "<unusual> %ts %rc"
+    server s ${UPSTREAM_ADDRESS}:${refusedPort}
+listen usual
+    bind *:${ports[NAMES.length + 6]}
+    log ${log.endpoint} format priority local0
+    option log-separate-errors
+    log-format "<usual> %ts %rc"
     server s ${upstream.address}:${upstream.port}
 `;
 
@@ -113,6 +134,8 @@ const maskDigits = (text: string, hex: boolean): string =>
 
 /** The line's items by name; a line without names as a whole. */
 function items(section: string, line: string): string[] {
+  if (section.endsWith("usual")) return [`${section}: ${line}`];
+  if (section === "accepted") return [`${section}: ${line.replace(/ from (\S+):\d+ /, " from $1:N ")}`];
   const text = line.slice(line.indexOf(`<${section}> `) + section.length + 3).replace(/\n$/, "");
   const header = maskDigits(line.slice(0, line.indexOf(`<${section}>`)).replace(/[A-Z][a-z]{2} [ \d]\d /, "D "), false);
   if (section === "clf" || section === "tcplog" || section === "structured" || section === "tagged") {
@@ -134,7 +157,8 @@ async function record(executable: string | undefined, place: Omit<World, "log">)
     config: config(world),
     ...(executable === undefined ? {} : { executable }),
   });
-  const lines = (section: string): string[] => log.messages.filter((message) => message.includes(`<${section}> `));
+  const lines = (section: string): string[] =>
+    log.messages.filter((message) => message.includes(`<${section}> `) || message.includes(`(${section}/TCP)`));
   const arrive = (section: string, count: number): Promise<unknown> =>
     waitFor(
       () => lines(section).length === count,
@@ -142,16 +166,16 @@ async function record(executable: string | undefined, place: Omit<World, "log">)
     );
   try {
     // One after the other, twice: lines count sessions and lines.
-    for (const [i, section] of [...NAMES, "refused", "none", "structured", "tagged"].entries()) {
+    for (const [i, section] of SECTIONS.entries()) {
       for (const round of [1, 2]) {
         const client = await Client.open({ host: FRONTEND_ADDRESS, port: ports[i]! });
         // Refused and turned away: the client waits for the end and says nothing.
-        if (section === "refused" || section === "none") client.resume();
+        if (section === "refused" || section === "none" || section === "unusual") client.resume();
         else {
           await client.roundTrip("hello");
           client.halfClose();
         }
-        await arrive(section, section === "structured" ? 2 * round : round);
+        await arrive(section, section === "structured" ? 3 * round : round);
         client.close();
       }
     }
@@ -163,9 +187,7 @@ async function record(executable: string | undefined, place: Omit<World, "log">)
         .resume();
     });
     await arrive("unix", 1);
-    return [...NAMES, "refused", "none", "structured", "tagged", "unix"].flatMap((section) =>
-      lines(section).flatMap((line) => items(section, line)),
-    );
+    return [...SECTIONS, "unix"].flatMap((section) => lines(section).flatMap((line) => items(section, line)));
   } finally {
     await program.stop();
     log.close();
@@ -179,7 +201,7 @@ describe.skipIf(whyNot !== "")(`log formats against HAProxy 2.6${whyNot}`, () =>
   beforeAll(async () => {
     const upstream = await Upstream.start(echo);
     const ports: number[] = [];
-    while (ports.length < NAMES.length + 4) ports.push(await freePort());
+    while (ports.length < SECTIONS.length) ports.push(await freePort());
     const refusedPort = (await refuser()).port;
     const directory = temporaryDirectory();
     const place = { ports, unixPath: join(directory.path, "in.sock"), upstream, refusedPort };
@@ -192,7 +214,7 @@ describe.skipIf(whyNot !== "")(`log formats against HAProxy 2.6${whyNot}`, () =>
     }
   }, 120_000);
 
-  it.each([...NAMES, "refused", "none", "structured", "tagged", "unix"])("%s", (section) => {
+  it.each([...SECTIONS, "unix"])("%s", (section) => {
     const of = (all: readonly string[]): string[] => all.filter((item) => item.startsWith(`${section}: `));
     expect(of(haproxy).length).toBeGreaterThan(0);
     expect(of(headgate)).toEqual(of(haproxy));

@@ -124,7 +124,7 @@ const NOT_OURS: readonly Mask[] = [
   mask("the inside of HAProxy", /^ {2,}(?:task|scf|scb|co0|co1|app1|flags|req|res|an_exp|buf|fd)\b.*\n/gm, ""),
   mask("flags of HAProxy's channels", /\b(r[qp])\[f=[0-9a-f]+h/g, "$1[f=F"),
   mask("the inside of HAProxy", /( fe=GLOBAL .* scf=\[8,)[0-9a-f]+h(.* exp=)T?/g, "$10h$2"),
-  mask("the address a connection to a server comes from", /^( {2}backend=.*) addr=\S+$/gm, "$1", "haproxy"),
+  mask("the port a connection to a server comes from", /^( {2}backend=.* addr=\S+:)\S+$/gm, "$1PORT"),
   mask("idle connections are HTTP's", columns("need_conn_est"), "$1=N"),
   mask(
     "idle connections are HTTP's",
@@ -144,6 +144,7 @@ const OURS: readonly Mask[] = [
     "Unknown command",
     "headgate",
   ),
+  mask("why sessions were cut", /^(?:@ )?\S+ (?:\d+ )?cut_\w+[= ].*\n/gm, "", "headgate"),
   mask("the thread that a session belongs to", / thread=\d+$/gm, "", "headgate"),
   mask("bytes are counted as they move, not at the end of the session", columns("b(?:in|out)"), "$1=N"),
 ];

@@ -25,8 +25,3 @@ export async function waitFor<T>(
     await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
 }
-
-/** One turn of the event loop, so that what the kernel already holds for this process's sockets is delivered. */
-export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}

@@ -46,6 +46,9 @@ listen l
       expect(session).toMatchObject({ fe: "l", be: "l", srv: "a" });
       expect(session.line).toMatch(/proto=unix_stream src=unix:\d+ /);
     }
+    const shown = await program.runtime(`show sess ${sessions[0]!.id}`);
+    expect(shown).toMatch(/^ {2}frontend=l .* addr=unix:1$/m);
+    expect(shown).toMatch(/^ {2}backend=l .* addr=unix\n {2}server=a \(id=1\) addr=unix$/m);
     expect(await program.runtime("shutdown sessions server l/a")).toBe("\n");
     for (const client of clients) await client.waitForEnd();
     await waitFor(() => upstream.connections.every((c) => c.received.ended), "the server to see the ends");
@@ -72,6 +75,8 @@ listen l
     await client.roundTrip("over IPv6");
     const [session] = await program.sessions();
     expect(session!.line).toMatch(`proto=tcpv6 src=::1:${client.local.port} `);
+    const shown = await program.runtime(`show sess ${session!.id}`);
+    expect(shown).toMatch(new RegExp(`^  backend=l .* addr=::1:${upstream.connections[0]!.socket.remotePort}$`, "m"));
     expect(await program.runtime("shutdown sessions server l/a")).toBe("\n");
     await client.waitForEnd();
     await waitFor(() => upstream.connections[0]!.received.wasReset, "the server's side to be reset");
@@ -106,5 +111,26 @@ backend be
     ];
     for (const target of targets) await opened(await Client.open(target)).roundTrip("hello");
     expect(await program.counter("fe", "FRONTEND", "scur")).toBe(4);
+  });
+
+  it("a wildcard: `show sess all` names the address that the client dialled", async () => {
+    const upstream = opened(await Upstream.start(echo));
+    const port = await freePort();
+    const program = opened(
+      await Program.start({
+        config: `global
+    nbthread ${threads}
+${DEFAULTS}
+listen l
+    bind *:${port}
+    server a ${upstream.endpoint}
+`,
+      }),
+    );
+    await opened(await Client.open({ host: FRONTEND_ADDRESS, port })).roundTrip("hello");
+    const shown = await program.runtime("show sess all frontend l");
+    const { remoteAddress, remotePort } = upstream.connections[0]!.socket;
+    expect(shown).toMatch(new RegExp(`^  frontend=l .* addr=${FRONTEND_ADDRESS}:${port}$`, "m"));
+    expect(shown).toMatch(new RegExp(`^  backend=l .* addr=${remoteAddress}:${remotePort}$`, "m"));
   });
 });

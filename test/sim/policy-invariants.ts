@@ -1,12 +1,16 @@
 // What the policies promise, judged by sockets and rows alone: a server whose sessions were ended has none, and under `option fence` at
 // most one server has any.
 
+import { maintenanceDecides } from "../../src/control/reconcile/out-of-service.ts";
 import type { ServerEntry } from "../../src/control/registry.ts";
 import { P_LEADER, PROXY_WORDS } from "../../src/memory/proxy-row.ts";
 import {
+  ADMIN_DRAIN,
+  ADMIN_MAINT,
   LOAD_WEIGHT_SCALE,
   OperState,
   SERVER_WORDS,
+  V_ADMIN,
   V_ATTACHED,
   V_LIMIT,
   V_LOAD_WEIGHT,
@@ -17,6 +21,8 @@ import {
 } from "../../src/memory/server-row.ts";
 import { must } from "./invariants.ts";
 import type { SimRig } from "./sim-rig.ts";
+
+const NEVER = Number.POSITIVE_INFINITY;
 
 /** Between any two turns. */
 export function checkPolicies(rig: SimRig): void {
@@ -50,7 +56,7 @@ function checkEnded(rig: SimRig, server: ServerEntry): void {
   const row = server.index * SERVER_WORDS;
   const { onMarkedDown } = server.config.policy;
   if (onMarkedDown === undefined || rig.memory.serversI32[row + V_OPER] !== OperState.STOPPED) return;
-  if (!rig.wasMarkedDown.has(server)) return;
+  if (!rig.wasMarkedDown.has(server) || maintenanceDecides(server, rig.memory.serversI32[row + V_ADMIN])) return;
   // While a server is evicted the operator says who ends; and who stayed when that was called off stays.
   if (rig.evictions.all.some((eviction) => eviction.server === server && eviction.outcome !== "done")) return;
   const { down } = server.health.policy;
@@ -61,6 +67,33 @@ function checkEnded(rig: SimRig, server: ServerEntry): void {
   }
   const immediately = onMarkedDown.afterMs + onMarkedDown.overMs + server.config.policy.cutGuardPercent === 0;
   must(!immediately, `${server.name} is down, and its sessions wait for nothing`);
+}
+
+/** After control did what was due: who is out of service by somebody's word has the sessions that its words leave it, and no longer. */
+export function checkOutOfService(rig: SimRig): void {
+  for (const server of rig.backend.servers) {
+    const row = server.index * SERVER_WORDS;
+    const admin = rig.memory.serversI32[row + V_ADMIN];
+    const held = rig.memory.serversI32[row + V_ATTACHED] + rig.memory.serversI32[row + V_SERVED];
+    const { onMaint, onDrain } = server.config.policy.sessions ?? {};
+    const { maintenance, draining } = server.health.policy;
+    const isIn = (admin & ADMIN_MAINT) !== 0;
+    const drains = !isIn && (admin & ADMIN_DRAIN) !== 0;
+    must(isIn || maintenance === undefined, `${server.name} is not in maintenance, but its sessions are to end by it`);
+    must(drains || draining === undefined, `${server.name} does not drain, but its sessions are to end by it`);
+    // Who stayed when an eviction was called off stays.
+    const wasEvicted = rig.evictions.all.some((eviction) => eviction.server === server && eviction.outcome !== "done");
+    if (isIn && onMaint !== undefined && onMaint !== "keep" && !wasEvicted) {
+      const endsMs = maintenance === undefined ? rig.world.now : maintenance.sinceMs + onMaint.afterMs;
+      must(
+        rig.world.now < endsMs || held === 0,
+        `${server.name} is in maintenance for too long to have ${held} sessions`,
+      );
+    }
+    if (!drains || onDrain === undefined || onDrain === "keep") continue;
+    must(draining !== undefined || held === 0, `${server.name} drains and is done with it, and has ${held} sessions`);
+    must(rig.world.now < (draining?.pace?.endsMs ?? NEVER), `${server.name} drains for too long to have sessions`);
+  }
 }
 
 /** `connecting`: the server that a thread is about to connect to, -1 if none. */

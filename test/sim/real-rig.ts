@@ -80,6 +80,7 @@ export class RealRig {
       onCheckLog() {},
       onServerAdded() {},
       onServerDeleted() {},
+      onServerReloaded() {},
       onPolicy() {},
       onReconcileAt() {},
       onAddressChange() {},

@@ -24,6 +24,7 @@ export type ProxyWishes = Partial<
     | "dontlognull"
     | "fence"
     | "allBackups"
+    | "rebalancePerSecond"
   >
 >;
 
@@ -90,6 +91,8 @@ export function proxyEntry(index: number, kind: ProxyConfig["kind"], wishes: Pro
     downSinceMs: undefined,
     downTransitions: 0,
     policies: createBackendPolicies(),
+    isDeleted: false,
+    leaving: undefined,
   };
 }
 
@@ -112,6 +115,7 @@ export function serverEntry(index: number, backend: ProxyEntry, config: ServerCo
     downSinceMs: undefined,
     health: createHealth(config, false),
     isDeleted: false,
+    leaving: undefined,
   };
 }
 
@@ -128,6 +132,7 @@ export function registryOf(proxies: readonly ProxyEntry[], servers: number): Mut
     proxies,
     serversByIndex,
     proxiesByIndex: [...proxies],
+    maxconn: 0,
     listenersByIndex: [],
   } as MutableRegistry;
 }

@@ -1,7 +1,7 @@
 // A run as data: a setup and a list of steps, small numbers all of them, so that a failing run can be shrunk and replayed.
 
 import fc from "fast-check";
-import type { HealthPolicy } from "../../src/config/health-model.ts";
+import type { HealthPolicy, SessionPolicy } from "../../src/config/health-model.ts";
 import type { BalanceAlgorithm } from "../../src/config/model.ts";
 import type { Oper } from "../../src/control/health/state-machine.ts";
 import type { Eviction } from "../../src/control/reconcile/eviction.ts";
@@ -10,8 +10,9 @@ import { AdminState, OperState } from "../../src/memory/server-row.ts";
 import * as S from "../../src/memory/session-row.ts";
 import type { Connection } from "./connection.ts";
 import { cancelEviction, checkEvictions, cutSelected, evict, evictSessions } from "./eviction-steps.ts";
-import { isLive } from "./invariants.ts";
+import { isLive, must } from "./invariants.ts";
 import { Judge, portOf } from "./judge.ts";
+import { checkOutOfService } from "./policy-invariants.ts";
 import { serverConfig } from "./registry.ts";
 import { createRig, type SimRig } from "./sim-rig.ts";
 import type { UpstreamAnswer } from "./sim-world.ts";
@@ -31,6 +32,7 @@ export interface Script {
   readonly timeouts: { client: number; server: number; connect: number; queue: number; fin: number };
   readonly fence: boolean;
   readonly allBackups: boolean;
+  readonly rebalance: number;
   readonly servers: readonly { maxconn: number; isBackup: boolean; isUnix: boolean; policy: HealthPolicy }[];
   readonly steps: readonly Step[];
 }
@@ -45,6 +47,10 @@ interface Scene {
   which: number;
   amount: number;
 }
+
+/** Longer than any deadline of a script. */
+const DEADLINE_ROUNDS = 8;
+const DEADLINE_STEP_MS = 45;
 
 const ANSWERS: readonly UpstreamAnswer[] = ["accept", "accept", "refuse", "silent", "unreachable"];
 
@@ -214,8 +220,23 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
 
 const short = fc.constantFrom(0, 0, 30, 200);
 
+const sessionPolicies: fc.Arbitrary<SessionPolicy> = fc.record(
+  {
+    maxAge: fc.record({ ms: fc.constantFrom(0, 40, 300), jitterPercent: fc.constantFrom(0, 0, 20, 100) }),
+    maxIdleMs: fc.constantFrom(0, 25, 200),
+    onMaint: fc.oneof(fc.constant("keep" as const), fc.record({ afterMs: short })),
+    onDrain: fc.oneof(
+      fc.constant("keep" as const),
+      fc.record({ idleMs: fc.constantFrom(20, 100) }),
+      fc.record({ overMs: fc.constantFrom(30, 200) }),
+    ),
+  },
+  { requiredKeys: [] },
+);
+
 const policies: fc.Arbitrary<HealthPolicy> = fc.record(
   {
+    sessions: sessionPolicies,
     onMarkedDown: fc.record({ afterMs: short, overMs: short }),
     onMarkedUpShutdownBackupSessions: fc.boolean(),
     cutGuardPercent: fc.constantFrom(0, 0, 0, 50, 100),
@@ -240,6 +261,7 @@ export const scripts: fc.Arbitrary<Script> = fc.record({
   timeouts: fc.record({ client: timeout, server: timeout, connect: timeout, queue: timeout, fin: timeout }),
   fence: fc.nat(2).map((n) => n === 0),
   allBackups: fc.boolean(),
+  rebalance: fc.constantFrom(0, 0, 20, 500),
   servers: fc.array(
     fc.record({
       maxconn: fc.nat(3),
@@ -274,6 +296,7 @@ export async function runScript(script: Script, threads: number): Promise<void> 
       splice: script.isSpliced,
       fence: script.fence,
       allBackups: script.allBackups,
+      rebalancePerSecond: script.rebalance,
       timeouts: {
         clientMs: timeouts.client,
         serverMs: timeouts.server,
@@ -300,8 +323,24 @@ export async function runScript(script: Script, threads: number): Promise<void> 
     judge.check();
     await rig.reconcileDue();
     checkEvictions(rig, seenEvictions);
+    checkOutOfService(rig);
     judge.check();
     for (let turns = rig.world.random.below(4); turns > 0 && rig.turnAny(); turns--) judge.check();
   }
+  await letTimePass(rig, judge, seenEvictions);
   await judge.end();
+}
+
+/** With nobody doing anything any more, every deadline passes, and what it promises holds by then. */
+async function letTimePass(rig: SimRig, judge: Judge, seen: Set<Eviction>): Promise<void> {
+  for (let round = 0; round < DEADLINE_ROUNDS; round++) {
+    rig.advance(DEADLINE_STEP_MS);
+    await rig.reconcileDue();
+    checkEvictions(rig, seen);
+    checkOutOfService(rig);
+    judge.check();
+  }
+  for (const { id, request, outcome } of rig.evictions.all) {
+    must(request.deadlineMs === undefined || outcome !== "running", `eviction ${id} outlives its deadline`);
+  }
 }

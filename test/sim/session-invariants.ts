@@ -1,5 +1,6 @@
 // What must hold of one live session: its descriptors, its bytes, its place in the timer wheel.
 
+import { shareOf } from "../../src/dataplane/session/limits.ts";
 import {
   P_TIMEOUT_CLIENT,
   P_TIMEOUT_CLIENT_FIN,
@@ -96,7 +97,7 @@ function hasUnacknowledged(rig: SimRig, row: number): boolean {
 /** A session that may time out is looked at in time. */
 export function checkTimer(rig: Rig, row: number): void {
   const { relay } = rig.relays[Math.floor(row / rig.memory.rowsPerThread)];
-  const deadline = deadlineOf(rig, row);
+  const deadline = Math.min(deadlineOf(rig, row), endOfLife(rig, row));
   if (deadline === NEVER) return;
   const look = relay.wheel.deadlineOf(row - relay.firstRow);
   const state = rig.memory.sessions[row * S.SESSION_WORDS + S.S_STATE];
@@ -104,6 +105,23 @@ export function checkTimer(rig: Rig, row: number): void {
   // The wheel rounds up to its tick, and nothing fires in the present one.
   const latest = Math.max(Math.ceil(deadline), Math.floor(relay.now) + 1);
   must(look <= latest, `row ${row} in state ${state} times out at ${deadline}, but is looked at only at ${look}`);
+}
+
+/** When `max-session-age` or `max-session-idle` of its server ends the session. */
+function endOfLife(rig: Rig, row: number): number {
+  const { sessions, sessionsF64 } = rig.memory;
+  const base = row * S.SESSION_WORDS;
+  const f64 = base / 2;
+  const server = rig.backend.servers.find(({ index }) => index === sessions[base + S.S_SERVER]);
+  const { maxAge, maxIdleMs } = server?.config.policy.sessions ?? {};
+  const share = shareOf(row, sessions[base + S.S_GENERATION]);
+  const ageMs = maxAge === undefined ? 0 : maxAge.ms * (1 - (maxAge.jitterPercent / 100) * share);
+  const active = Math.max(sessionsF64[f64 + S.S_CLIENT_ACTIVE_F64], sessionsF64[f64 + S.S_SERVER_ACTIVE_F64]);
+  const isConnected = sessions[base + S.S_STATE] === SessionState.ESTABLISHED;
+  return Math.min(
+    ageMs > 0 ? sessionsF64[f64 + S.S_ACCEPT_F64] + ageMs : NEVER,
+    isConnected && maxIdleMs ? active + maxIdleMs : NEVER,
+  );
 }
 
 /** When the session has to end or to move on by itself, by the rules of the configuration. */

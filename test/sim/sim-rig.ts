@@ -102,6 +102,7 @@ export class SimRig {
       onHealthChange() {},
       onServerAdded() {},
       onServerDeleted() {},
+      onServerReloaded() {},
       onPolicy: (_backend, _level, text) => void this.said.push(text),
       onReconcileAt: (_backend, atMs) => {
         this.reconcileAtMs = Math.min(this.reconcileAtMs, atMs);

@@ -2,6 +2,7 @@
 // test writes into the table as a relay would. For tests of operations and of the stats socket.
 
 import { ipSockaddr } from "../../src/base/address.ts";
+import { AppError } from "../../src/base/errors.ts";
 import { loadConfigText } from "../../src/config/load.ts";
 import { buildRegistry } from "../../src/control/build-registry.ts";
 import type { Change, Receipt } from "../../src/control/change.ts";
@@ -9,6 +10,7 @@ import { createCommit } from "../../src/control/commit.ts";
 import type { Program } from "../../src/control/program.ts";
 import { Evictions } from "../../src/control/reconcile/eviction.ts";
 import type { ListenerEntry } from "../../src/control/registry.ts";
+import type { ReloadReceipt } from "../../src/control/reload/model.ts";
 import { CT_ROWS_USED } from "../../src/memory/counters.ts";
 import {
   S_ACCEPT_F64,
@@ -85,6 +87,8 @@ export class InMemoryProgram implements Program {
   readonly progressListeners = new Set<() => void>();
   readonly commit: (change: Change) => Promise<Receipt>;
   readonly settled: Program["settled"];
+  /** What `reload` answers; undefined: there is nothing to reload. */
+  receipt: ReloadReceipt | undefined;
 
   private constructor(registry: Parameters<typeof createCommit>[0]["registry"], memory: Program["memory"]) {
     this.registry = registry;
@@ -105,6 +109,7 @@ export class InMemoryProgram implements Program {
         onHealthChange: () => {},
         onServerAdded: () => {},
         onServerDeleted: () => {},
+        onServerReloaded: () => {},
         onPolicy: () => {},
         onReconcileAt: () => {},
         onAddressChange: (server, from, by) => this.told.push(`${server.name} from ${from} to ${server.host} by ${by}`),
@@ -129,6 +134,11 @@ export class InMemoryProgram implements Program {
     };
   }
 
+  async reload(): Promise<ReloadReceipt> {
+    if (this.receipt === undefined) throw new AppError("no-reload", "there is nothing to reload");
+    return this.receipt;
+  }
+
   static async start(config = DEFAULT_CONFIG, rowsPerThread = 64): Promise<InMemoryProgram> {
     const loaded = loadConfigText(config, "test.cfg", {});
     if (loaded.config === undefined) throw new Error(JSON.stringify(loaded.diagnostics));
@@ -146,9 +156,10 @@ export class InMemoryProgram implements Program {
           backlog: 10,
           protocol: "tcpv4",
           address: "127.0.0.1:9",
+          key: `${index}`,
         };
         proxy.listeners.push(entry);
-        (registry.listenersByIndex as ListenerEntry[]).push(entry);
+        registry.listenersByIndex.push(entry);
       }
     }
     return new InMemoryProgram(registry, memory);

@@ -1,7 +1,7 @@
 // What the words of `server` and `default-server` say about health, before they meet the backend's check. Control thread.
 // Plain data: `resolve-health.ts` turns it into what the checks run.
 
-import type { CheckConfig, RemovalPolicy } from "../health-model.ts";
+import type { CheckConfig, RemovalPolicy, SessionPolicy } from "../health-model.ts";
 import type { SourcePlace } from "../model.ts";
 
 /** `[<backend>/]<server>` as written after `track`. */
@@ -50,6 +50,8 @@ export interface HealthWords {
   readonly onError?: "fastinter" | "fail-check" | "sudden-death" | "mark-down";
   /** Undefined: the backend's. */
   readonly onRemoved?: RemovalPolicy;
+  /** What was said of how long sessions may live; the backend's words stand in for the rest. */
+  readonly sessions?: SessionPolicy;
   readonly track?: TrackWord;
 }
 

@@ -8,6 +8,7 @@ import type {
   ConnectStep,
   HealthPolicy,
   RemovalPolicy,
+  SessionPolicy,
 } from "../health-model.ts";
 import type { HealthWords } from "./health-words.ts";
 import type { ProtocolTemplate } from "./protocol.ts";
@@ -24,6 +25,8 @@ export interface BackendChecks {
   readonly cutGuardPercent?: number;
   /** `on-removed` of the backend. */
   readonly onRemoved?: RemovalPolicy;
+  /** Of all servers that say nothing else. Absent: nothing was said. */
+  readonly sessions?: SessionPolicy;
 }
 
 /** A server's health, as the model has it. */
@@ -101,7 +104,7 @@ function connectOf(rule: ConnectRule, words: HealthWords): ConnectStep {
 }
 
 /** The agent's port: that of `agent-port`, else that of `port`. */
-export function agentPortOf(words: HealthWords): number | undefined {
+function agentPortOf(words: HealthWords): number | undefined {
   return words.agentPort ?? words.port;
 }
 
@@ -117,9 +120,13 @@ function agentOf(words: HealthWords): AgentConfig | undefined {
   };
 }
 
-function policyOf(words: HealthWords, { backend, cutGuardPercent, onRemoved }: BackendChecks): HealthPolicy {
+function policyOf(
+  words: HealthWords,
+  { backend, cutGuardPercent, onRemoved, sessions: ofAll }: BackendChecks,
+): HealthPolicy {
   const { track, markedDownShutdown, errorLimit = 10, onError = "fail-check" } = words;
   const removal = words.onRemoved ?? onRemoved;
+  const sessions = { ...ofAll, ...words.sessions };
   return {
     ...(markedDownShutdown === false ? {} : { onMarkedDown: markedDownShutdown }),
     onMarkedUpShutdownBackupSessions: words.markedUpShutdownBackups,
@@ -127,6 +134,7 @@ function policyOf(words: HealthWords, { backend, cutGuardPercent, onRemoved }: B
     slowStartMs: words.slowStartMs ?? 0,
     ...(words.observe ? { observe: { errorLimit, onError } } : {}),
     ...(removal === undefined || removal.kind === "keep" ? {} : { onRemoved: removal }),
+    ...(Object.keys(sessions).length === 0 ? {} : { sessions }),
     ...(track === undefined
       ? {}
       : { track: { backend: track.backend ?? backend, server: track.server, place: track.place } }),
@@ -141,7 +149,10 @@ export interface HealthProblem {
   readonly word: string;
 }
 
-/** What HAProxy refuses in the words of one server once its backend is known. `ownPort`: its address has a port of its own (or none is needed). */
+/**
+ * What HAProxy refuses in the words of one server once its backend is known. `ownPort`: its address has a port of its
+ * own (or none is needed).
+ */
 export function healthProblems(
   words: HealthWords,
   protocol: ProtocolTemplate,

@@ -1,4 +1,5 @@
-// The texts of check rules: bytes as written, hexadecimal bytes, and log-format texts as far as they are known beforehand. Pure; control thread.
+// The texts of check rules: bytes as written, hexadecimal bytes, and log-format texts as far as they are known
+// beforehand. Pure; control thread.
 
 import type { SourceLine } from "../diagnostics.ts";
 import type { Token } from "../tokenize.ts";

@@ -101,6 +101,21 @@ describe("diffConfigs", () => {
     expect(found.servers).toEqual({ b: ["cut-guard: 20 > 40"] });
   });
 
+  it("says of how long sessions may live where it is said", () => {
+    const found = inBackend(
+      `  on-maint drain 5s\n  rebalance 10\n${A}  server b 127.0.0.1:2 max-session-age 1h jitter 10\n`,
+      `  on-maint shutdown-sessions\n  on-drain idle 1s\n${A}  server b 127.0.0.1:2 max-session-age 1h max-session-idle 1m\n`,
+    );
+    expect(found.own.sort()).toEqual([
+      "on-drain: - > idle 1s",
+      "on-maint: drain 5s > shutdown-sessions",
+      "rebalance: 10 > -",
+    ]);
+    expect(found.servers).toEqual({
+      b: ["max-session-age: 1h jitter 10 > 1h", "max-session-idle: - > 1m"],
+    });
+  });
+
   it("says of `on-removed` where it is said", () => {
     const found = inBackend(
       `  on-removed keep\n${A}  server b 127.0.0.1:2 on-removed drain 5s\n`,

@@ -18,6 +18,7 @@ import type { HoldConfig, ResolversConfig } from "../resolvers-model.ts";
 import type { ResolveWords } from "../server-resolution.ts";
 import type { Effect, GlobalChange, SettingChange } from "./model.ts";
 import { sameValue } from "./same-value.ts";
+import { SESSIONS } from "./session-settings.ts";
 import { changeOf, compareSettings, flag, nested, type SettingTable, setting } from "./settings.ts";
 import { balanceText, logFormatText, logTargetText, protocolText, removalText, valueText } from "./value-text.ts";
 
@@ -41,6 +42,7 @@ const CHECKS: SettingTable<BackendChecks> = {
   cutGuardPercent: setting("cut-guard"),
   // The section's own.
   onRemoved: null,
+  sessions: nested(SESSIONS),
 };
 
 const PROXY: SettingTable<ProxyConfig> = {
@@ -59,6 +61,8 @@ const PROXY: SettingTable<ProxyConfig> = {
   clientTcpKeepalive: flag("option clitcpka"),
   tcplog: flag("option tcplog"),
   dontlognull: flag("option dontlognull"),
+  dontlogNormal: flag("option dontlog-normal"),
+  logSeparateErrors: flag("option log-separate-errors"),
   // `log global` is not its own: `compareProxies` looks at them.
   logs: null,
   logFormat: setting("log-format", logFormatText),
@@ -75,6 +79,7 @@ const PROXY: SettingTable<ProxyConfig> = {
   timeouts: nested(TIMEOUTS),
   fence: flag("option fence"),
   allBackups: flag("option allbackups"),
+  rebalancePerSecond: setting("rebalance"),
   // Read at the start only.
   serverState: setting("load-server-state-from-file", ({ from, file }) => `${from} (${file})`),
   logHealthChecks: flag("option log-health-checks"),
@@ -160,6 +165,7 @@ const STATS_SOCKET: SettingTable<StatsSocket> = {
   uid: setting("uid"),
   gid: setting("gid"),
   level: setting("level"),
+  exposesListeners: flag("expose-fd listeners"),
   place: null,
 };
 
@@ -213,6 +219,7 @@ const GLOBAL: SettingTable<GlobalConfig> = {
   hardStopAfterMs: setting("hard-stop-after", formatTimeMs),
   logs: null,
   logTag: setting("log-tag"),
+  logHostname: setting("log-send-hostname"),
   spreadChecksPercent: setting("spread-checks"),
   pidFile: setting("pidfile"),
   uid: setting("user"),

@@ -7,6 +7,7 @@ import type { Endpoint, ProxyConfig, ServerConfig } from "../model.ts";
 import type { ServerResolution } from "../resolvers-model.ts";
 import type { SettingChange } from "./model.ts";
 import { sameValue } from "./same-value.ts";
+import { SESSION_TEXTS, SESSIONS } from "./session-settings.ts";
 import { changeOf, compareSettings, flag, nested, type SettingTable, setting } from "./settings.ts";
 import { markedDownText, protocolText, removalText } from "./value-text.ts";
 
@@ -71,6 +72,7 @@ const POLICY: SettingTable<HealthPolicy> = {
   slowStartMs: setting("slowstart", formatTimeMs),
   observe: setting("observe", ({ errorLimit, onError }) => `layer4 error-limit ${errorLimit} on-error ${onError}`),
   onRemoved: setting("on-removed", removalText),
+  sessions: nested(SESSIONS),
   track: setting("track", ({ backend, server }) => `${backend}/${server}`),
 };
 
@@ -117,6 +119,12 @@ const SERVER: SettingTable<ServerConfig> = {
 const INHERITED: Readonly<Record<string, (proxy: ProxyConfig) => string | undefined>> = {
   "cut-guard": (proxy) => String(proxy.defaultServer.checks.cutGuardPercent ?? 0),
   "on-removed": (proxy) => removalText(proxy.onRemoved ?? { kind: "keep" }),
+  ...Object.fromEntries(
+    Object.entries(SESSION_TEXTS).map(([name, text]) => [
+      name,
+      (proxy: ProxyConfig) => text(proxy.defaultServer.checks.sessions ?? {}),
+    ]),
+  ),
 };
 
 type CompareServers = (old: ServerConfig, now: ServerConfig) => readonly SettingChange[];

@@ -2,7 +2,6 @@
 
 import type { BindDraft } from "../drafts.ts";
 import type { WordReader } from "../word-reader.ts";
-import { INERT_SOCKET_KEYWORDS } from "./inert.ts";
 import { indexKeywords, type Keyword } from "./keyword.ts";
 
 const MAX_COUNT = 2_147_483_647;
@@ -152,8 +151,18 @@ export const STATS_SOCKET_KEYWORDS: readonly Keyword<BindDraft>[] = [
       bind.level = words.choice(["user", "operator", "admin"] as const) ?? bind.level;
     },
   },
+  {
+    name: "expose-fd",
+    args: "listeners",
+    doc:
+      "Who connects may fetch the listening sockets (`_getsocks`), as HAProxy and Headgate do with `-x`: a new process takes over without a " +
+      "client being refused. See the guide to restarting.",
+    status: "supported",
+    read(words, bind) {
+      if (words.choice(["listeners"] as const) !== undefined) bind.exposesListeners = true;
+    },
+  },
   ...OWNER_KEYWORDS,
-  ...INERT_SOCKET_KEYWORDS,
 ];
 
 export const BIND_TABLE: ReadonlyMap<string, Keyword<BindDraft>> = indexKeywords(BIND_KEYWORDS);

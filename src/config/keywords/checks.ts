@@ -10,6 +10,7 @@ import type { Keyword } from "./keyword.ts";
 import { REMOVAL_SERVER_WORDS } from "./on-removed.ts";
 import { POLICY_SERVER_WORDS } from "./policies.ts";
 import { flag, type ReadWord, serverWord } from "./server-word.ts";
+import { SESSION_POLICY_SERVER_WORDS } from "./session-policies.ts";
 
 type TimeField = "interMs" | "fastInterMs" | "downInterMs" | "agentInterMs";
 
@@ -194,6 +195,7 @@ export const CHECK_SERVER_KEYWORDS: readonly Keyword<ServerDraft>[] = [
   ...CHECK_WORDS,
   ...POLICY_SERVER_WORDS,
   ...REMOVAL_SERVER_WORDS,
+  ...SESSION_POLICY_SERVER_WORDS,
   ...TLS_WORDS,
   ...AGENT_WORDS,
 ];

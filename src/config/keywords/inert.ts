@@ -1,15 +1,15 @@
 // Words that real configurations contain and that change nothing here: accepted, and named in a notice with the reason. Control
 // thread. Only words belong here whose absence nobody could notice in the traffic; what protects or alters it is refused instead.
 
-import type { BindDraft, GlobalDraft, ProxyDraft } from "../drafts.ts";
+import type { GlobalDraft, ProxyDraft } from "../drafts.ts";
 import type { WordReader } from "../word-reader.ts";
 import type { Keyword, ProxyKeyword, ProxySide } from "./keyword.ts";
 
 const FOREGROUND = "Headgate stays in the foreground; the service manager keeps it running";
+const ONE_PROCESS = "one process is master and worker, and reloads leave none behind";
 const NO_TLS = "Headgate neither takes nor opens TLS connections: it passes them through";
 const FILE_LIMIT = "the file limit is raised as far as needed by itself";
 const ACKNOWLEDGEMENTS = "when an acknowledgement is sent is left to the kernel";
-const ONE_PROCESS = "no second process takes the sockets over";
 
 /** Takes what follows the word, and remembers it. `atLeast`: words that must follow. */
 function ignoreLine(
@@ -30,11 +30,17 @@ const globalWord = (name: string, args: string, reason: string): Keyword<GlobalD
   args,
   doc: `Nothing changes: ${reason}.`,
   status: "inert",
-  read: (words, global) => ignoreLine(words, global.context.ignore, reason, args === "" ? 0 : 1),
+  read(words, global) {
+    const isOptional = args === "" || args.startsWith("[");
+    if (isOptional) words.takeIf(args.slice(1, -1));
+    ignoreLine(words, global.context.ignore, reason, isOptional ? 0 : 1);
+  },
 });
 
 export const INERT_GLOBAL_KEYWORDS: readonly Keyword<GlobalDraft>[] = [
   globalWord("daemon", "", FOREGROUND),
+  globalWord("master-worker", "[no-exit-on-failure]", ONE_PROCESS),
+  globalWord("mworker-max-reloads", "<number>", ONE_PROCESS),
   globalWord("ulimit-n", "<number>", FILE_LIMIT),
   globalWord("ca-base", "<directory>", NO_TLS),
   globalWord("crt-base", "<directory>", NO_TLS),
@@ -62,19 +68,4 @@ const option = (name: string, side: ProxySide, reason: string): ProxyKeyword<Pro
 export const INERT_PROXY_KEYWORDS: readonly ProxyKeyword<ProxyDraft>[] = [
   option("tcp-smart-accept", "frontend", ACKNOWLEDGEMENTS),
   option("tcp-smart-connect", "backend", ACKNOWLEDGEMENTS),
-];
-
-/** On `stats socket` lines. */
-export const INERT_SOCKET_KEYWORDS: readonly Keyword<BindDraft>[] = [
-  {
-    name: "expose-fd",
-    args: "listeners",
-    doc: `Nothing changes: ${ONE_PROCESS}.`,
-    status: "inert",
-    read(words, bind) {
-      const token = words.line.tokens[words.position - 1];
-      if (words.choice(["listeners"] as const) === undefined || token === undefined) return;
-      bind.context.ignore("expose-fd", words.spanOf(token), ONE_PROCESS);
-    },
-  },
 ];

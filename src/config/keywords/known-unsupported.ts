@@ -20,9 +20,9 @@ h1-accept-payload-with-any-method h1-case-adjust h1-case-adjust-file h1-do-not-c
 harden.reject-privileged-ports.quic harden.reject-privileged-ports.tcp http-err-codes http-fail-codes
 httpclient.resolvers.disabled httpclient.resolvers.id httpclient.resolvers.prefer httpclient.retries
 httpclient.timeout.connect insecure-fork-wanted insecure-setuid-wanted issuers-chain-path key-base limited-quic
-localpeer log-send-hostname lua-load lua-load-per-thread lua-prepend-path master-worker max-spread-checks
+localpeer lua-load lua-load-per-thread lua-prepend-path max-spread-checks
 max-threads-per-group maxcompcpuusage maxcomprate maxconnrate maxpipes maxsessrate maxsslconn maxsslrate maxzlibmem
-mworker-max-reloads nbproc no-memory-trimming node noepoll noevports nogetaddrinfo nokqueue noktls nopoll
+nbproc no-memory-trimming node noepoll noevports nogetaddrinfo nokqueue noktls nopoll
 noreuseport nosplice numa-cpu-mapping pp2-never-send-local prealloc-fd presetenv profiling.memory
 profiling.tasks quiet resetenv set-dumpable set-var set-var-fmt setcap setenv
 shm-stats-file shm-stats-file-max-objects ssl-default-bind-client-sigalgs ssl-default-bind-curves ssl-default-bind-sigalgs
@@ -78,11 +78,11 @@ unique-id-header use-fcgi-app use-server use_backend usesrc
 /** Proxy sections: what follows `option`. */
 const OPTION_WORDS: ReadonlySet<string> = wordSet(`
 abortonclose accept-invalid-http-request accept-invalid-http-response accept-unsafe-violations-in-http-request
-accept-unsafe-violations-in-http-response checkcache contstats disable-h2-upgrade dontlog-normal
+accept-unsafe-violations-in-http-response checkcache contstats disable-h2-upgrade
 forceclose forwarded forwardfor h1-case-adjust-bogus-client h1-case-adjust-bogus-server http-buffer-request
 http-drop-request-trailers http-drop-response-trailers http-ignore-probes http-keep-alive http-no-delay
 http-pretend-keepalive http-restrict-req-hdr-names http-server-close http-tunnel http-use-htx http-use-proxy-header
-http_proxy httpclose httplog httpslog idle-close-on-response independent-streams log-separate-errors logasap
+http_proxy httpclose httplog httpslog idle-close-on-response independent-streams logasap
 nolinger original-to persist prefer-last-server socket-stats spop-check
 transparent use-small-buffers
 `);
@@ -154,7 +154,7 @@ export const PROXY_HINTS: Hints = {
 };
 
 export const BIND_HINTS: Hints = {
-  "expose-fd": "a reload keeps the process and its sockets: remove the word",
+  "expose-fd": "it belongs on the 'stats socket' line, for all listening sockets: remove the word",
   process: "every relay thread serves every address: remove the word",
   ssl: "TLS passes through as it is: let the servers terminate it",
 };

@@ -9,6 +9,7 @@ import { JSONLOG_FORMAT, TCPLOG_CLF_FORMAT, TCPLOG_FORMAT } from "../log-format/
 import type { WordReader } from "../word-reader.ts";
 import type { Keyword, ProxyKeyword } from "./keyword.ts";
 
+const PRINTABLE = /^[\x21-\x7e]+$/;
 /** Longest APP-NAME of RFC 5424. */
 const TAG_LENGTH_MAX = 48;
 
@@ -28,7 +29,7 @@ const readyMade = (text: string): LogFormat => parseLogFormat(text, NOTHING_TO_R
 function readTag(words: WordReader): string | undefined {
   const token = words.word("<tag>");
   if (token === undefined || !words.end()) return undefined;
-  if (/^[\x21-\x7e]+$/.test(token.text) && token.text.length <= TAG_LENGTH_MAX) return token.text;
+  if (PRINTABLE.test(token.text) && token.text.length <= TAG_LENGTH_MAX) return token.text;
   const message = `'log-tag' expects at most ${TAG_LENGTH_MAX} printable characters without blanks`;
   words.error("bad-log-tag", message, token);
   return undefined;
@@ -44,6 +45,22 @@ export const LOG_GLOBAL_KEYWORDS: readonly Keyword<GlobalDraft>[] = [
     read(words, global) {
       const tag = readTag(words);
       if (tag !== undefined) global.logTag = tag;
+    },
+  },
+  {
+    name: "log-send-hostname",
+    args: "[<name>]",
+    doc: "The host in the headers of `rfc3164` and `rfc5424`; targets without `format` get `rfc3164` by it. The first one counts if it is given twice.",
+    byDefault: "the system's name in `rfc3164`, none in `rfc5424`; with the word alone the system's name",
+    status: "supported",
+    read(words, global) {
+      const token = words.take();
+      if (!words.end()) return;
+      if (token !== undefined && !PRINTABLE.test(token.text)) {
+        words.error("bad-log-tag", "'log-send-hostname' expects printable characters without blanks", token);
+      } else if (global.logHostname !== undefined) {
+        words.warning("given-twice", "'log-send-hostname' is already given: this line is ignored");
+      } else global.logHostname = token?.text ?? "";
     },
   },
 ];

@@ -2,7 +2,7 @@
 // Control thread. Rings, log backends, sampling and profiles are refused.
 
 import { parseAddress } from "../address.ts";
-import type { LoadContext } from "../drafts.ts";
+import type { LoadContext, LogTargetDraft } from "../drafts.ts";
 import type { LogTarget } from "../model.ts";
 import { didYouMean } from "../nearest.ts";
 import type { Token } from "../tokenize.ts";
@@ -20,14 +20,14 @@ const SYSLOG_PORT = 514;
 const DEFAULT_LENGTH = 1_024;
 
 /** Reads the words after `log`; `log global` is the caller's. */
-export function readLogTarget(words: WordReader, context: LoadContext): LogTarget | undefined {
+export function readLogTarget(words: WordReader, context: LoadContext): LogTargetDraft | undefined {
   const place = words.place();
   const written = words.word("<target> <facility>");
   if (written === undefined) return undefined;
   const target = readTarget(words, written, context);
   if (target === undefined) return undefined;
   let maxLength = DEFAULT_LENGTH;
-  let format: LogTarget["format"] = "local";
+  let format: LogTarget["format"] | undefined;
   if (words.takeIf("len")) {
     const length = words.integer("<length>", 80, 65_535);
     if (length === undefined) return undefined;

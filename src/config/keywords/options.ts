@@ -56,6 +56,24 @@ export const OPTION_KEYWORDS: readonly ProxyKeyword<ProxyDraft>[] = [
     { negatable: true, inStats: true },
   ),
   switchOption(
+    "dontlog-normal",
+    "frontend",
+    "Logs only sessions that did not end in good order, were tried more than once, or were given another server.",
+    (proxy, on) => {
+      proxy.dontlogNormal = on;
+    },
+    { negatable: true },
+  ),
+  switchOption(
+    "log-separate-errors",
+    "frontend",
+    "Logs those sessions with level `err` in place of `info`.",
+    (proxy, on) => {
+      proxy.logSeparateErrors = on;
+    },
+    { negatable: true },
+  ),
+  switchOption(
     "tcpka",
     "both",
     "TCP keep-alive on both sides: `clitcpka` and `srvtcpka` in one.",

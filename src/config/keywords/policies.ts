@@ -107,13 +107,6 @@ export const POLICY_SERVER_WORDS: readonly Keyword<ServerDraft>[] = [
   ),
 ];
 
-/** An option of the backend's without arguments. */
-const backendOption = (
-  name: string,
-  doc: string,
-  set: (proxy: ProxyDraft, on: boolean) => void,
-): ProxyKeyword<ProxyDraft> => switchOption(name, "backend", doc, set, { negatable: true });
-
 export const POLICY_PROXY_KEYWORDS: readonly ProxyKeyword<ProxyDraft>[] = [
   {
     name: "cut-guard",
@@ -128,19 +121,23 @@ export const POLICY_PROXY_KEYWORDS: readonly ProxyKeyword<ProxyDraft>[] = [
       if (percent !== undefined && words.end()) proxy.cutGuardPercent = percent;
     },
   },
-  backendOption(
+  switchOption(
     "fence",
+    "backend",
     "Sessions on one server at a time: when another one takes over, new sessions wait until the last one of the server before is closed. For " +
       "databases with one leader; with `on-marked-down shutdown-sessions` the wait is short.",
     (proxy, on) => {
       proxy.fence = on;
     },
+    { negatable: true },
   ),
-  backendOption(
+  switchOption(
     "allbackups",
+    "backend",
     "All usable backup servers take over when no other one is left, not only the first.",
     (proxy, on) => {
       proxy.allBackups = on;
     },
+    { negatable: true },
   ),
 ];

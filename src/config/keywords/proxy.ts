@@ -1,5 +1,5 @@
 // The words of defaults, frontend, backend and listen sections. Control thread.
-// Options are in options.ts, timeouts in timeouts.ts, health checks in check-rules.ts, what mode http keeps in stats-section.ts.
+// Options are in options.ts, timeouts in timeouts.ts, health checks in check-rules.ts, what mode http keeps in http-words.ts.
 
 import { readBindLine } from "../bind-line.ts";
 import type { ProxyDraft } from "../drafts.ts";
@@ -16,6 +16,7 @@ import { REMOVAL_PROXY_KEYWORDS } from "./on-removed.ts";
 import { OPTION_KEYWORDS } from "./options.ts";
 import { POLICY_PROXY_KEYWORDS } from "./policies.ts";
 import { RESTART_PROXY_KEYWORDS } from "./restart.ts";
+import { SESSION_POLICY_PROXY_KEYWORDS } from "./session-policies.ts";
 import { TIMEOUT_KEYWORDS } from "./timeouts.ts";
 
 const MAX_COUNT = 2_147_483_647;
@@ -299,6 +300,7 @@ export const PROXY_TABLE: ReadonlyMap<string, ProxyKeyword<ProxyDraft>> = indexK
   CHECK_PROXY_KEYWORDS,
   POLICY_PROXY_KEYWORDS,
   REMOVAL_PROXY_KEYWORDS,
+  SESSION_POLICY_PROXY_KEYWORDS,
   RESTART_PROXY_KEYWORDS,
   INERT_PROXY_KEYWORDS,
 );

@@ -4,7 +4,7 @@
 import { spawn } from "node:child_process";
 import type { CheckTarget } from "./connection.ts";
 import { type CheckResult, checkResult } from "./result.ts";
-import type { ScriptTimes } from "./run-script.ts";
+import { connectBoundMs, type ScriptTimes } from "./run-script.ts";
 import { socketErrorWords } from "./socket-errors.ts";
 
 const DEFAULT_PATH = "";
@@ -56,8 +56,6 @@ export function runExternalCheck(
     HAPROXY_SERVER_SSL: "0",
     HAPROXY_SERVER_PROTO: "tcp",
   };
-  const { interMs, timeoutMs, connectTimeoutMs } = times;
-  const boundMs = timeoutMs !== undefined ? Math.min(interMs, connectTimeoutMs ?? interMs) : interMs;
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const args = [proxyAddress, proxyPort, serverAddress, serverPort];
@@ -80,7 +78,7 @@ export function runExternalCheck(
     const timer = setTimeout(() => {
       terminate();
       end("PROCTOUT", 0);
-    }, boundMs);
+    }, connectBoundMs(times));
     signal.addEventListener("abort", abort, { once: true });
     child.once("error", (error) => {
       // As a shell would: a program that cannot be run ends with an error code of its own.

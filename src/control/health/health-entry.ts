@@ -10,7 +10,6 @@ import {
   AGENT_FALL,
   AGENT_RISE,
   type CheckCounter,
-  type CheckSource,
   DEFAULT_FALL,
   DEFAULT_RISE,
   initialCounter,
@@ -100,8 +99,6 @@ export function startHealth(health: HealthEntry, config: ServerConfig, admin: nu
   health.check.counter = initial.check;
   return initial.oper;
 }
-
-export const checkOf = (server: ServerEntry, source: CheckSource): CheckState => server.health[source];
 
 /** The server at the end of the chain that it tracks, or itself: the one that is checked. */
 export function checkedServer(server: ServerEntry): ServerEntry {

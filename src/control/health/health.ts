@@ -7,10 +7,11 @@ import type { SharedMemory } from "../../memory/shared-memory.ts";
 import type { Change, Receipt } from "../change.ts";
 import type { Registry, ServerEntry } from "../registry.ts";
 import { runAgentCheck } from "./agent-check.ts";
+import { checkTarget } from "./check-target.ts";
 import type { CheckTarget } from "./connection.ts";
 import type { CheckState } from "./health-entry.ts";
 import type { CheckResult } from "./result.ts";
-import { checkTarget, startCheck } from "./run-check.ts";
+import { startCheck } from "./run-check.ts";
 import { CheckScheduler, type ScheduledCheck } from "./scheduler.ts";
 import { type CheckSource, intervalMs, isRunning, type Oper } from "./state-machine.ts";
 
@@ -61,6 +62,17 @@ export class HealthChecks {
         this.scheduler.setInterval(check, this.intervalMs(server, each));
       }
     }
+  }
+
+  /** Its checks have new words: they begin anew, an interval from now; none where its section is disabled. */
+  renew(server: ServerEntry): void {
+    this.forget(server);
+    this.refresh(server, "both");
+  }
+
+  /** Another `spread-checks` for the checks to come. */
+  spreadBy(percent: number): void {
+    this.scheduler.spreadPercent = percent;
   }
 
   /** A deleted server is checked no more. */

@@ -3,12 +3,13 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { CheckUpstream, type CheckUpstreamScript } from "../../../test/compat/check-upstreams.ts";
+import { runCheck } from "../../../test/compat/run-check.ts";
 import { loopbackAddress } from "../../../test/harness/ports.ts";
 import { temporaryDirectory } from "../../../test/harness/temporary-directory.ts";
 import { BlackHole, refuser } from "../../../test/harness/upstream.ts";
 import { waitFor } from "../../../test/harness/wait-for.ts";
 import type { CheckConfig, CheckProtocol } from "../../config/health-model.ts";
-import { checkTarget, runCheck } from "./run-check.ts";
+import { checkTarget } from "./check-target.ts";
 import { startTcpConnectCheck } from "./tcp-connect-check.ts";
 
 const ADDRESS = loopbackAddress(41);

@@ -7,7 +7,7 @@ import { type ExternalCheckFacts, runExternalCheck } from "./external-check.ts";
 import { httpCheckScript } from "./http-check-script.ts";
 import { ldapScript, mysqlScript, pgsqlScript, redisScript, smtpScript, sslHelloScript } from "./protocol-scripts.ts";
 import type { CheckResult } from "./result.ts";
-import { type ScriptTimes, startScript, untilAborted } from "./run-script.ts";
+import { connectBoundMs, type ScriptTimes, startScript } from "./run-script.ts";
 import type { Script } from "./script.ts";
 import { type ConnectionDefaults, implicitConnect, tcpCheckScript } from "./tcp-check-script.ts";
 import { startTcpConnectCheck } from "./tcp-connect-check.ts";
@@ -52,37 +52,15 @@ function buildScript(protocol: CheckProtocol, defaults: ConnectionDefaults, mayB
   }
 }
 
-/** Where a check goes: its own address and port where it has them, the server's otherwise. */
-export function checkTarget(check: Pick<CheckConfig, "addr" | "port">, server: CheckTarget): CheckTarget {
-  const { addr, port } = check;
-  if (addr === undefined && port === undefined) return server;
-  if ("path" in server) return addr === undefined ? server : { host: addr, port: port ?? 0 };
-  return { host: addr ?? server.host, port: port ?? server.port };
-}
-
 /** Whether the plain, lean way will do. */
-export function isPlainTcp(check: CheckConfig): boolean {
+function isPlainTcp(check: CheckConfig): boolean {
   return check.protocol.kind === "tcp" && check.tls === undefined && !check.sendProxy;
 }
 
-/** What a connection may take at most. */
-export function connectBoundMs(check: Pick<CheckConfig, "interMs" | "timeoutMs" | "connectTimeoutMs">): number {
-  const { interMs, timeoutMs, connectTimeoutMs } = check;
-  return timeoutMs === undefined ? interMs : Math.min(interMs, connectTimeoutMs ?? interMs);
-}
-
-const NO_FACTS: ExternalCheckFacts = {
-  proxyName: "",
-  proxyId: 0,
-  serverName: "",
-  serverId: 0,
-  serverMaxconn: 0,
-  serverCurrentSessions: 0,
-};
-
 /**
  * Checks once. `target` is final (see `checkTarget`); `facts` are for external checks only. `onResult` is called once, later than
- * this returns, and not at all after what is returned was called: that cancels the check. `isUp`: the server is not down when the check begins.
+ * this returns, and not at all after what is returned was called: that cancels the check. `isUp`: the server is not
+ * down when the check begins.
  */
 export function startCheck(
   check: CheckConfig,
@@ -109,14 +87,4 @@ function startExternal(
     if (!controller.signal.aborted) throw error;
   });
   return () => controller.abort();
-}
-
-/** The same as a promise, which rejects with the signal's reason if that aborts it, and with nothing else. */
-export function runCheck(
-  check: CheckConfig,
-  target: CheckTarget,
-  signal: AbortSignal,
-  facts: ExternalCheckFacts = NO_FACTS,
-): Promise<CheckResult> {
-  return untilAborted(signal, (resolve) => startCheck(check, target, () => facts, resolve));
 }

@@ -4,6 +4,7 @@
 
 import type { CheckConfig } from "../../config/health-model.ts";
 import { checkPoll, type PollMember } from "./check-poll.ts";
+import { checkTarget } from "./check-target.ts";
 import { handshakeWords } from "./check-tls.ts";
 import type { CheckConnection, CheckTarget } from "./connection.ts";
 import { NodeConnection } from "./node-connection.ts";
@@ -20,6 +21,10 @@ import {
 import { isLocalShortage, socketErrorWords } from "./socket-errors.ts";
 
 export type ScriptTimes = Pick<CheckConfig, "interMs" | "timeoutMs" | "connectTimeoutMs">;
+
+/** What a connection, or an external check as a whole, may take at most. */
+export const connectBoundMs = ({ interMs, timeoutMs, connectTimeoutMs }: ScriptTimes): number =>
+  timeoutMs === undefined ? interMs : Math.min(interMs, connectTimeoutMs ?? interMs);
 
 /**
  * `onResult` is called once, later than this returns, and not at all after what is returned was called: that cancels the run. A
@@ -159,9 +164,8 @@ class ScriptRun implements PollMember {
     this.#hasBegun = true;
     this.#connection?.close();
     this.#answer = EMPTY;
-    const { interMs, timeoutMs, connectTimeoutMs } = this.#times;
-    this.#setDeadline(timeoutMs !== undefined ? Math.min(interMs, connectTimeoutMs ?? interMs) : interMs);
-    const target = targetOf(step, this.#target);
+    this.#setDeadline(connectBoundMs(this.#times));
+    const target = checkTarget(step, this.#target);
     const address = step.tls === undefined && !step.sendProxy ? sockaddrOf(target) : undefined;
     if (address !== undefined) {
       const hearsFirst = this.#steps[this.#at + 1]?.kind === "expect";
@@ -300,12 +304,6 @@ function headOf(steps: readonly ScriptStep[], from: number): number {
   let head = from;
   while (head > 0 && steps[head - 1]!.kind === "expect") head--;
   return head;
-}
-
-function targetOf(step: ConnectScriptStep, target: CheckTarget): CheckTarget {
-  if (step.addr === undefined && step.port === undefined) return target;
-  if ("path" in target) return step.addr === undefined ? target : { host: step.addr, port: step.port ?? 0 };
-  return { host: step.addr ?? target.host, port: step.port ?? target.port };
 }
 
 function emptyAnswer(step: ExpectScriptStep): Failure {

@@ -47,7 +47,7 @@ interface Job {
 /** Checks by a key of the caller's: one key, one check. Close it in the end. */
 export class CheckScheduler<Key> {
   readonly #nowMs: () => number;
-  readonly #spreadPercent: number;
+  #spreadPercent: number;
   readonly #maxSpreadMs: number;
   readonly #random: () => number;
   readonly #jobs = new Map<Key, Job>();
@@ -139,6 +139,11 @@ export class CheckScheduler<Key> {
     const now = this.#nowMs();
     this.#wheel.set(job.member, now + job.intervalMs - ((now - job.sinceMs) % job.intervalMs));
     this.#arm();
+  }
+
+  /** Another `spread-checks` for the runs to come. */
+  set spreadPercent(percent: number) {
+    this.#spreadPercent = percent;
   }
 
   isRunning(key: Key): boolean {

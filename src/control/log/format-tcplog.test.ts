@@ -4,6 +4,7 @@ import { ipSockaddr } from "../../base/address.ts";
 import { EndCause, EndPhase } from "../../memory/end-state.ts";
 import {
   R_BACK_SESSIONS,
+  R_FRONT_ADDR,
   R_FRONT_SESSIONS,
   R_PROCESS_CONNECTIONS,
   R_SERVER_SESSIONS,
@@ -152,6 +153,9 @@ test("the line at accept names both ends", () => {
   expect(line({})).toBe("Connect from 127.0.0.1:46426 to 127.0.0.1:27301 (fe/TCP)");
   expect(line({ client: "::1", listener: 1 })).toBe("Connect from ::1:46426 to ::1:5000 (fe/TCP)");
   expect(line({ client: "unix" })).toBe("Connect to unix:3 (fe/TCP)");
+  const { words } = record({});
+  new Uint8Array(words.buffer).set(ipSockaddr("10.0.0.254", 443), (OFFSET + R_FRONT_ADDR) * 4);
+  expect(formatSessionAccept(words, OFFSET, registry)).toBe("Connect from 127.0.0.1:46426 to 10.0.0.254:443 (fe/TCP)");
 });
 
 test("whatever a row contains, there is one printable line", () => {

@@ -1,9 +1,10 @@
 // A record of the event ring as one line of text in HAProxy's formats. Control thread, its hot path under many short
 // sessions: no regular expressions, no intermediate arrays; and it never throws, whatever a row contains.
 
-import { formatHost, sockaddrPort } from "../../base/address.ts";
+import { formatHost, formatSockaddr, sockaddrPort } from "../../base/address.ts";
 import {
   R_BACK_SESSIONS,
+  R_FRONT_ADDR,
   R_FRONT_SESSIONS,
   R_PROCESS_CONNECTIONS,
   R_SERVER_SESSIONS,
@@ -71,8 +72,9 @@ export function formatSessionAccept(record: Int32Array, offset: number, registry
   const listener = registry.listenersByIndex[record[offset + S_LISTENER]];
   const host = formatHost(record, offset + S_CLIENT_ADDR);
   if (host === undefined) return `Connect to unix:${listener?.id ?? 0} (${frontend}/TCP)`;
-  // The listener's own address: for a wildcard it is the wildcard, since a row does not hold the address that was dialled.
-  const to = (listener?.address ?? "unknown").replace("[", "").replace("]", "");
+  // If the kernel did not say what was dialled (the client is gone already), the listener's own address stands for it.
+  const dialled = formatSockaddr(record, offset + R_FRONT_ADDR);
+  const to = dialled ?? (listener?.address ?? "unknown").replace("[", "").replace("]", "");
   return `Connect from ${host}:${sockaddrPort(record, offset + S_CLIENT_ADDR)} to ${to} (${frontend}/TCP)`;
 }
 

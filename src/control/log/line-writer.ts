@@ -120,7 +120,7 @@ function textWriter(read: TextOf, item: ValueItem | ConstantItem, isText: boolea
   if (item.json) {
     return (v) => {
       const text = read(v);
-      return text === "" ? "null" : JSON.stringify(text);
+      return text === "" ? "null" : jsonText(text);
     };
   }
   const missing = isText ? missingText(item) : "";
@@ -137,6 +137,10 @@ function textWriter(read: TextOf, item: ValueItem | ConstantItem, isText: boolea
     return text === "" ? missing : before + text.replaceAll(/["\\\]]/g, "\\$&") + before;
   };
 }
+
+/** Printable ASCII that a JSON string takes as it is: nearly every text, and much faster told than escaped. */
+const PLAIN_TEXT = /^[ !#-[\]-~]*$/;
+const jsonText = (text: string): string => (PLAIN_TEXT.test(text) ? `"${text}"` : JSON.stringify(text));
 
 /** Where there is no value: HAProxy writes empty quotes, or a dash. */
 const missingText = ({ quote, dash }: ValueItem | ConstantItem): string => (quote ? '""' : dash ? "-" : "");

@@ -20,6 +20,8 @@ const zone = ((minutes: number): string => {
   return `${minutes < 0 ? "-" : "+"}${two(Math.floor(Math.abs(minutes) / 60))}:${two(Math.abs(minutes) % 60)}`;
 })(-new Date(WALL_MS).getTimezoneOffset());
 
+const identity = { pid: 7, hostname: "box" };
+
 test.each<[LogTarget["format"], string]>([
   ["local", "<158>Nov  2 15:45:46 headgate[7]: "],
   ["rfc3164", "<158>Nov  2 15:45:46 box headgate[7]: "],
@@ -30,8 +32,17 @@ test.each<[LogTarget["format"], string]>([
   ["iso", `2026-11-02T15:45:46.097000${zone} `],
   ["raw", ""],
 ])("format %s", (format, header) => {
-  const identity = { pid: 7, hostname: "box" };
   expect(frameHeader(target({ format }), 6, WALL_MS, new HeaderDates(), identity)).toBe(header);
+});
+
+test.each([
+  ["rfc3164", "edge", / edge tag\[/],
+  ["rfc3164", "", / box tag\[/],
+  ["rfc5424", "edge", / edge tag \d+ - \[a\] $/],
+  ["rfc5424", "", / box tag \d+ - \[a\] $/],
+  ["local", "edge", /^<\d+>\w{3} .\d \S+ tag\[/],
+] as const)("%s with the host '%s', a tag and structured data", (format, host, header) => {
+  expect(frameHeader(target({ format }), 6, WALL_MS, new HeaderDates(), identity, "tag", "[a] ", host)).toMatch(header);
 });
 
 test("the date follows the second", () => {

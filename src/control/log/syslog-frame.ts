@@ -18,7 +18,7 @@ export const LogLevel = {
 export type LogLevel = (typeof LogLevel)[keyof typeof LogLevel];
 
 /** The program's name in headers, where no `log-tag` says another. */
-export const LOG_TAG = "headgate";
+const LOG_TAG = "headgate";
 
 export interface LogIdentity {
   readonly pid: number;
@@ -32,9 +32,9 @@ export function levelFor(target: LogTarget, level: number): number {
 }
 
 /** RFC 5424's structured data of a message that has none, with the blank after it. */
-export const NO_STRUCTURED_DATA = "- ";
+const NO_STRUCTURED_DATA = "- ";
 
-/** What stands before the text. `level` is the one from `levelFor`; `structured` ends with a blank. */
+/** What stands before the text. `level` is the one from `levelFor`; `structured` ends with a blank; `host`: `log-send-hostname`, empty: the system's name. */
 export function frameHeader(
   target: LogTarget,
   level: number,
@@ -43,15 +43,16 @@ export function frameHeader(
   identity: LogIdentity,
   tag: string = LOG_TAG,
   structured: string = NO_STRUCTURED_DATA,
+  host?: string,
 ): string {
   const priority = target.facility * 8 + level;
   switch (target.format) {
     case "local":
       return `<${priority}>${dates.syslog(wallMs)} ${tag}[${identity.pid}]: `;
     case "rfc3164":
-      return `<${priority}>${dates.syslog(wallMs)} ${identity.hostname} ${tag}[${identity.pid}]: `;
+      return `<${priority}>${dates.syslog(wallMs)} ${host || identity.hostname} ${tag}[${identity.pid}]: `;
     case "rfc5424":
-      return `<${priority}>1 ${dates.iso(wallMs)} - ${tag} ${identity.pid} - ${structured}`;
+      return `<${priority}>1 ${dates.iso(wallMs)} ${host === "" ? identity.hostname : (host ?? "-")} ${tag} ${identity.pid} - ${structured}`;
     case "priority":
       return `<${priority}>`;
     case "short":

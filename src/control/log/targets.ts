@@ -40,6 +40,8 @@ export class LogTargets {
   private readonly report: (line: string) => void;
   private readonly nowWallMs: () => number;
   private readonly resolve: (host: string) => Promise<string>;
+  /** Messages that targets dropped which are gone. */
+  private droppedBefore = 0;
   private readonly stderr = new DescriptorSink("stderr", STDERR);
 
   constructor(options: LogTargetOptions = {}) {
@@ -72,16 +74,37 @@ export class LogTargets {
     }
   }
 
+  /** Forgets every target but these, and closes destinations that none of them names. */
+  async retain(logTargets: readonly LogTarget[]): Promise<void> {
+    const wanted = new Set(logTargets);
+    for (const target of [...this.opened.keys()]) if (!wanted.has(target)) this.opened.delete(target);
+    const used = new Set(this.opened.values());
+    for (const [name, open] of [...this.sinks]) {
+      if (used.has(open)) continue;
+      this.sinks.delete(name);
+      this.droppedBefore += open.drops.total;
+      if (open.sink !== this.stderr) await open.sink.close();
+      open.drops.close();
+    }
+  }
+
   /**
    * Sends a text (no line feed) to each target whose level filter takes it. Never throws, never waits. `tag`: the program's name
-   * if it is another; `structured`: RFC 5424's structured data with a blank behind it.
+   * if it is another; `structured`: RFC 5424's structured data with a blank behind it; `host`: `log-send-hostname`.
    */
-  send(logTargets: readonly LogTarget[], level: number, text: string, tag?: string, structured?: string): void {
+  send(
+    logTargets: readonly LogTarget[],
+    level: number,
+    text: string,
+    tag?: string,
+    structured?: string,
+    host?: string,
+  ): void {
     for (const target of logTargets) {
       const open = this.opened.get(target);
       const taken = levelFor(target, level);
       if (open === undefined || taken < 0) continue;
-      const header = frameHeader(target, taken, this.nowWallMs(), this.dates, this.identity, tag, structured);
+      const header = frameHeader(target, taken, this.nowWallMs(), this.dates, this.identity, tag, structured, host);
       const length = writeFrame(this.frame, header, text, target.maxLength);
       const refused = open.sink.send(this.frame, length);
       if (refused !== undefined) open.drops.add(1, refused);
@@ -90,7 +113,7 @@ export class LogTargets {
 
   /** Messages dropped so far, over all targets. */
   dropped(): number {
-    let total = 0;
+    let total = this.droppedBefore;
     for (const { drops } of this.sinks.values()) total += drops.total;
     return total;
   }

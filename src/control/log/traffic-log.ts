@@ -3,8 +3,9 @@
 
 import { hostname } from "node:os";
 import type { LogTarget, ProxyConfig } from "../../config/model.ts";
+import { EndCause } from "../../memory/end-state.ts";
 import { R_KIND, RecordKind } from "../../memory/record-row.ts";
-import { S_FRONTEND } from "../../memory/session-row.ts";
+import { S_END_CAUSE, S_FLAGS, S_FRONTEND, S_RETRIES, SF_REDISPATCHED } from "../../memory/session-row.ts";
 import type { ProxyEntry, Registry } from "../registry.ts";
 import { formatSessionAccept, formatSessionEnd } from "./format-tcplog.ts";
 import { hasLineAtEnd } from "./line-needs.ts";
@@ -39,13 +40,16 @@ export class TrafficLog {
     const isEnd = ring[offset + R_KIND] === RecordKind.ENDED;
     // A line at the end replaces the one at accept.
     if (isEnd !== hasLineAtEnd(config)) return;
+    const unusual = isEnd && isUnusual(ring, offset);
+    if (isEnd && !unusual && config.dontlogNormal === true) return;
     const { view } = this;
     view.move(ring, ringF64, offset);
     view.number = this.lines++;
     view.frontendNumber = this.linesOf[index] ?? 0;
     this.linesOf[index] = view.frontendNumber + 1;
     const structured = config.logFormatSd === undefined ? undefined : this.structured(config);
-    this.targets.send(config.logs, LogLevel.INFO, this.line(config, isEnd), this.tagOf(config), structured);
+    const level = unusual && config.logSeparateErrors === true ? LogLevel.ERR : LogLevel.INFO;
+    this.targets.send(config.logs, level, this.line(config, isEnd), this.tagOf(config), structured, this.host);
   }
 
   private line(config: ProxyConfig, isEnd: boolean): string {
@@ -71,6 +75,10 @@ export class TrafficLog {
     return text === undefined || text === "" ? undefined : `${text} `;
   }
 
+  private get host(): string | undefined {
+    return this.registry.config.global.logHostname;
+  }
+
   private tagOf(config: ProxyConfig | undefined): string | undefined {
     return config?.logTag ?? this.registry.config.global.logTag;
   }
@@ -78,7 +86,18 @@ export class TrafficLog {
   /** A message of the process: about a proxy to that proxy's targets, else to the global ones. */
   message(level: LogLevel, text: string, proxy?: ProxyEntry): void {
     const targets: readonly LogTarget[] = proxy?.config.logs ?? this.registry.config.global.logs;
-    this.targets.send(targets, level, text.replaceAll("\n", " "), this.tagOf(proxy?.config));
+    this.targets.send(targets, level, text.replaceAll("\n", " "), this.tagOf(proxy?.config), undefined, this.host);
+  }
+
+  /** Opens the targets of a new configuration beside those of the old one. Never fails: a host that is not found is reported later. */
+  open(logTargets: readonly LogTarget[]): Promise<void> {
+    return this.targets.add(logTargets);
+  }
+
+  /** Closes what no proxy and not the process itself names any more. */
+  retain(): Promise<void> {
+    const { proxies, config } = this.registry;
+    return this.targets.retain([config.global.logs, ...proxies.map((proxy) => proxy.config.logs)].flat());
   }
 
   /** Messages that no target took. Records that found a ring full are the relays' to count (CT_RECORDS_DROPPED). */
@@ -91,3 +110,9 @@ export class TrafficLog {
     return this.targets.close();
   }
 }
+
+/** HAProxy's rule: it did not end in good order, or took more than one attempt or server. */
+const isUnusual = (words: Int32Array, at: number): boolean =>
+  words[at + S_END_CAUSE] !== EndCause.NORMAL ||
+  words[at + S_RETRIES] > 0 ||
+  (words[at + S_FLAGS] & SF_REDISPATCHED) !== 0;

@@ -1,5 +1,5 @@
-// Cuts at a pace, over a time (`on-marked-down shutdown-sessions over`, `evict ... over`) or at a rate (`evict ... rate`): how many sessions
-// are due at a moment, and when the next ones are. Pure.
+// Cuts at a pace, over a time (`on-marked-down shutdown-sessions over`, `evict ... over`) or at a rate (`evict ...
+// rate`): how many sessions are due at a moment, and when the next ones are. Pure.
 
 /** Steps are no closer than this, and farther apart the more sessions a relay has to look through for each. */
 const STEP_LEAST_MS = 20;

@@ -1,6 +1,7 @@
 // All names of the program: which section resolves which server, from the start, after `set server ... fqdn`, until `del server`.
 // Control thread; puts the parts of this folder together.
 
+import { sameValue } from "../../config/diff/same-value.ts";
 import { isServiceName, type NameserverConfig, type ResolversConfig } from "../../config/resolvers-model.ts";
 import type { SharedMemory } from "../../memory/shared-memory.ts";
 import type { Change, Receipt } from "../change.ts";
@@ -29,7 +30,8 @@ const SYSTEM_CLOCK: Clock = {
 export class Names {
   private readonly memory: SharedMemory;
   private readonly apply: (change: Change) => void;
-  private readonly resolvers: ReadonlyMap<string, Resolver>;
+  private readonly resolvers = new Map<string, Resolver>();
+  private readonly makeResolver: (config: ResolversConfig) => Resolver;
   private readonly names = new Map<ServerEntry, { readonly name: ServerName; readonly resolver: Resolver }>();
   private readonly byBackend = new Map<ProxyEntry, Set<ServerName>>();
   private readonly services = new Map<ServerEntry, { readonly service: ServiceName; readonly resolver: Resolver }>();
@@ -44,14 +46,11 @@ export class Names {
   ) {
     this.memory = memory;
     this.apply = (change) => void commit(change);
-    this.resolvers = new Map(
-      sections.map((config) => [
-        config.name,
-        new Resolver(config, clock, (listen) =>
-          config.nameservers.map((nameserver: NameserverConfig) => open(nameserver, listen)),
-        ),
-      ]),
-    );
+    this.makeResolver = (config) =>
+      new Resolver(config, clock, (listen) =>
+        config.nameservers.map((nameserver: NameserverConfig) => open(nameserver, listen)),
+      );
+    for (const config of sections) this.resolvers.set(config.name, this.makeResolver(config));
   }
 
   get sections(): readonly ResolversView[] {
@@ -65,6 +64,35 @@ export class Names {
       this.startServices(backend);
       for (const server of backend.servers) if (server.service === undefined) this.follow(server, server.fqdn);
     }
+  }
+
+  /** A reload: sections that say the same go on; the servers of the others, and those in `changed`, are followed anew. */
+  reload(sections: readonly ResolversConfig[], registry: Registry, changed: ReadonlySet<ServerEntry>): void {
+    const fresh = new Set<string>();
+    const before = new Map(this.resolvers);
+    this.resolvers.clear();
+    for (const config of sections) {
+      const known = before.get(config.name);
+      const isSame = known !== undefined && sameValue(known.config, config);
+      if (!isSame) fresh.add(config.name);
+      this.resolvers.set(config.name, isSame ? known : this.makeResolver(config));
+      if (isSame) before.delete(config.name);
+    }
+    const isConcerned = (server: ServerEntry): boolean =>
+      changed.has(server) || fresh.has(server.config.resolution?.resolvers ?? "");
+    for (const server of changed) this.forget(server);
+    for (const backend of registry.proxies) {
+      if (!backend.isBackend || !backend.servers.some(isConcerned)) continue;
+      const ofService = backend.servers.filter((server) => server.service !== undefined);
+      for (const server of ofService) this.forget(server);
+      if (backend.config.disabled) continue;
+      this.startServices(backend);
+      for (const server of backend.servers) {
+        if (server.service !== undefined || !isConcerned(server)) continue;
+        this.follow(server, server.leaving === undefined ? server.fqdn : undefined);
+      }
+    }
+    for (const resolver of before.values()) resolver.stop();
   }
 
   /** The operator gave the server another name. */
@@ -87,7 +115,7 @@ export class Names {
   private startServices(backend: ProxyEntry): void {
     const groups = new Map<string, ServerEntry[]>();
     for (const server of backend.servers) {
-      if (server.service === undefined || !isServiceName(server.service)) continue;
+      if (server.leaving !== undefined || server.service === undefined || !isServiceName(server.service)) continue;
       const key = `${server.config.resolution?.resolvers} ${canonicalName(server.service)}`;
       groups.set(key, [...(groups.get(key) ?? []), server]);
     }

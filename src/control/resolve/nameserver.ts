@@ -43,7 +43,11 @@ class UdpNameserver implements Nameserver {
     this.config = config;
     this.onMessage = onMessage;
     this.address = canonicalAddress(config.host) ?? config.host;
-    this.tcp = new TcpLink(config, (message) => onMessage(message, this));
+    this.tcp = new TcpLink(
+      config,
+      (message) => onMessage(message, this),
+      () => this.counters.snd_error++,
+    );
   }
 
   send(query: Uint8Array): boolean {
@@ -128,7 +132,7 @@ class TcpLink {
   private socket: Socket | undefined;
   private pending: Buffer = Buffer.alloc(0);
 
-  constructor(config: NameserverConfig, onMessage: (message: Uint8Array) => void, onError: () => void = () => {}) {
+  constructor(config: NameserverConfig, onMessage: (message: Uint8Array) => void, onError: () => void) {
     this.config = config;
     this.onMessage = onMessage;
     this.onError = onError;

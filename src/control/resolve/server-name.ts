@@ -94,5 +94,5 @@ export class ServerName implements Requester {
 }
 
 /** True while the server waits for an address. */
-export const isUnresolved = (memory: SharedMemory, server: ServerEntry): boolean =>
+const isUnresolved = (memory: SharedMemory, server: ServerEntry): boolean =>
   (memory.serversI32[server.index * SERVER_WORDS + V_ADMIN] & AdminState.RESOLUTION_MAINT) !== 0;

@@ -7,7 +7,7 @@ import type { ServiceRecord } from "./message.ts";
 import { heldUntilMs, type Resolution } from "./resolution.ts";
 import type { Requester } from "./resolver.ts";
 import type { NameContext } from "./server-name.ts";
-import { assignSlots, emptySlots, removeSlot, type SlotTable, serverWeight } from "./srv-slots.ts";
+import { assignSlots, removeSlot, type SlotTable, serverWeight } from "./srv-slots.ts";
 
 const REMOVED = "entry removed from SRV record";
 
@@ -26,7 +26,12 @@ export class ServiceName implements Requester {
   constructor(servers: readonly ServerEntry[], context: ServiceContext) {
     this.context = context;
     for (const server of servers) this.servers.set(server.index, server);
-    this.slots = emptySlots(servers.map(({ index }) => index));
+    // Those that stand for a place already keep it, as long as it is there.
+    const held = new Map(
+      servers.flatMap(({ index, fqdn, port }) => (fqdn === undefined ? [] : [[index, `${fqdn}:${port}`]])),
+    );
+    const free = servers.filter(({ index }) => !held.has(index)).map(({ index }) => index);
+    this.slots = { held, free };
   }
 
   /** A server is deleted. True if none is left. */

@@ -89,7 +89,10 @@ interface FileMessages {
   readonly corrupted: (line: number) => string;
 }
 
-/** The fields of all lines; none, and a message, where anything is wrong with one of them. Lines count from 1 behind the version, as in HAProxy. */
+/**
+ * The fields of all lines; none, and a message, where anything is wrong with one of them. Lines count from 1 behind the
+ * version, as in HAProxy.
+ */
 function linesOf(file: string, say: Say, messages: FileMessages): readonly Fields[] {
   let text: string;
   try {

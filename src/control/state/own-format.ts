@@ -56,6 +56,8 @@ export function ownStateText(
   const more: string[] = [];
   for (const backend of registry.proxies) {
     for (const server of backend.servers) {
+      // What leaves does not come back.
+      if (server.leaving !== undefined) continue;
       lines.push(stateLine(memory, server));
       const words = serverWords(memory, server, isOperators(server));
       if (words !== "") more.push(`${MARK}server ${backend.name} ${server.name}${words}`);

@@ -1,6 +1,6 @@
 // One server as a line of `show servers state`, which is also the format of server state files: what is written. Control thread.
 
-import { SERVER_WORDS, V_ADMIN, V_INITIAL_WEIGHT, V_OPER, V_WEIGHT } from "../../memory/server-row.ts";
+import { AdminState, SERVER_WORDS, V_ADMIN, V_INITIAL_WEIGHT, V_OPER, V_WEIGHT } from "../../memory/server-row.ts";
 import type { SharedMemory } from "../../memory/shared-memory.ts";
 import type { CheckState } from "../health/health-entry.ts";
 import { CHECK_RESULT, CHECK_STATUS, resultKindOf } from "../health/result.ts";
@@ -31,7 +31,8 @@ export function stateLine(memory: SharedMemory, server: ServerEntry): string {
     server.name,
     shownHost(server),
     serversI32[row + V_OPER],
-    serversI32[row + V_ADMIN],
+    // What leaves is of no use for new sessions, for whoever reads no more than this.
+    serversI32[row + V_ADMIN] | (server.leaving === undefined ? 0 : AdminState.FORCED_MAINT),
     serversI32[row + V_WEIGHT],
     serversI32[row + V_INITIAL_WEIGHT],
     Math.max(0, Math.floor((Date.now() - server.lastChangeMs) / 1000)),

@@ -65,6 +65,7 @@ const INTENT: ReadonlySet<Change["kind"]> = new Set([
   "delete-server",
   "evict-server",
   "cancel-eviction",
+  "reload",
 ]);
 
 export class StateFile {

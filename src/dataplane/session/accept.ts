@@ -55,22 +55,22 @@ import { type Relay, type RelayListener, rowBase, rowBaseF64 } from "../relay.ts
 import { admit, leave, noteAdmitted, stopWatching } from "./admit.ts";
 import { closeSession } from "./close.ts";
 import { enterBackend } from "./pick-server.ts";
-import { writeRecord } from "./record.ts";
+import { noteAddresses, writeRecord } from "./record.ts";
 import { giveRow, takeRow } from "./rows.ts";
 
 /** Bytes of a row's place for the client's address (sockaddr_in6). */
 const ADDRESS_ROOM = 28;
 
-/** Takes at most ACCEPT_BATCH connections. */
-export function acceptConnections(relay: Relay, listener: RelayListener): void {
+/** Takes at most ACCEPT_BATCH connections. False when none waits any more, or none can be let in. */
+export function acceptConnections(relay: Relay, listener: RelayListener): boolean {
   for (let taken = 0; taken < ACCEPT_BATCH; taken++) {
-    if (!listener.watched || !admit(relay, listener)) return;
+    if (!listener.watched || !admit(relay, listener)) return false;
     const row = takeRow(relay);
     if (row < 0) {
       // Rows are as many as the process's maxconn; the next that is given back resumes the listeners.
       leave(relay, listener.frontend, listener.index);
       stopWatching(relay, listener);
-      return;
+      return false;
     }
     const address = relay.sessionsAddress + (rowBase(row) + S_CLIENT_ADDR) * 4;
     relay.sessions[rowBase(row) + S_CLIENT_ADDR_LEN] = ADDRESS_ROOM;
@@ -82,10 +82,10 @@ export function acceptConnections(relay: Relay, listener: RelayListener): void {
     if (fd < 0) {
       giveRow(relay, row);
       leave(relay, listener.frontend, listener.index);
-      if (fd === -EAGAIN) return;
+      if (fd === -EAGAIN) return false;
       if (isResourceError(-fd)) {
         pauseAccepting(relay, -fd);
-        return;
+        return false;
       }
       // The client went away while it waited (ECONNABORTED and kin): the next one, please.
       continue;
@@ -96,6 +96,7 @@ export function acceptConnections(relay: Relay, listener: RelayListener): void {
     Atomics.add(relay.words, relay.ownWords + WT_LOAD, 1);
     startSession(relay, listener.index, listener.frontend, row, fd);
   }
+  return true;
 }
 
 export const isResourceError = (errno: number): boolean =>
@@ -184,7 +185,10 @@ function startSession(relay: Relay, listener: number, frontend: number, row: num
   counters[own + CF_CONNECTIONS]++;
   counters[own + CF_SESSIONS]++;
   if ((flags & PF_CLIENT_KEEPALIVE) !== 0) kernel.setKeepalive(fd);
-  if ((flags & PF_RECORD_ACCEPT) !== 0) writeRecord(relay, row, RecordKind.ACCEPTED, -1);
+  if ((flags & PF_RECORD_ACCEPT) !== 0) {
+    noteAddresses(relay, row, -1);
+    writeRecord(relay, row, RecordKind.ACCEPTED, -1);
+  }
   const watched = kernel.watch(relay.poll, fd, row * 2, sessions[base + S_GENERATION]);
   if (watched < 0) {
     countResourceError(relay, -watched);

@@ -11,7 +11,7 @@ import {
   CB_CONNECT_FAILED,
   CB_CONNECT_MS_AVG,
   CB_CONNECT_MS_MAX,
-  CB_CUT,
+  CB_CUTS,
   CB_QUEUE_MS_AVG,
   CB_QUEUE_MS_MAX,
   CB_RESPONSE_ERRORS,
@@ -21,7 +21,7 @@ import {
   CB_TOTAL_MS_MAX,
   CF_BYTES_IN,
   CF_BYTES_OUT,
-  CF_CUT,
+  CF_CUTS,
   CS_BYTES_IN,
   CS_BYTES_OUT,
   CS_CLIENT_ABORTS,
@@ -29,6 +29,7 @@ import {
   CS_CONNECT_MS_AVG,
   CS_CONNECT_MS_MAX,
   CS_CUT,
+  CS_CUTS,
   CS_QUEUE_MS_AVG,
   CS_QUEUE_MS_MAX,
   CS_RESPONSE_ERRORS,
@@ -252,11 +253,12 @@ function settleCounters(relay: Relay, base: number, baseF64: number, cause: EndC
   const { counters, sessions, sessionsF64, memory, thread } = relay;
   const up = sessionsF64[baseF64 + S_BYTES_UP_F64];
   const down = sessionsF64[baseF64 + S_BYTES_DOWN_F64];
-  const killed = isCutCause(cause);
   const front = proxyCounters(memory, thread, sessions[base + S_FRONTEND]);
   counters[front + CF_BYTES_IN] += up;
   counters[front + CF_BYTES_OUT] += down;
-  if (killed) counters[front + CF_CUT]++;
+  // The word of CutReason.NONE counts too, and is not shown.
+  const reason = sessions[base + S_END_REASON];
+  counters[front + CF_CUTS + reason]++;
   const backend = sessions[base + S_BACKEND];
   if (backend < 0) return;
   const back = proxyCounters(memory, thread, backend);
@@ -288,9 +290,10 @@ function settleCounters(relay: Relay, base: number, baseF64: number, cause: EndC
       counters[own + CS_RESPONSE_ERRORS] += failed;
     }
   }
-  if (killed) {
-    counters[back + CB_CUT]++;
-    if (own >= 0) counters[own + CS_CUT]++;
+  counters[back + CB_CUTS + reason]++;
+  if (own >= 0) {
+    counters[own + CS_CUTS + reason]++;
+    if (isCutCause(cause)) counters[own + CS_CUT]++;
   }
   if (connectMs < 0) return;
   const totalMs = relay.now - sessionsF64[baseF64 + S_ACCEPT_F64];

@@ -66,9 +66,9 @@ export function writeRecord(relay: Relay, row: number, kind: number, server: num
   const served = (flags & SF_SERVED) === 0 ? 0 : 1;
   ring[at + R_BACK_SESSIONS] = backend < 0 ? 0 : proxies[backend * PROXY_WORDS + P_BACK_SESSIONS] - inBackend;
   ring[at + R_SERVER_SESSIONS] = server < 0 ? 0 : relay.servers[server * SERVER_WORDS + V_SERVED] - served;
-  const hasAddresses = (proxies[sessions[base + S_FRONTEND] * PROXY_WORDS + P_FLAGS] & PF_RECORD_ADDRESSES) !== 0;
-  if (hasAddresses && kind === RecordKind.ENDED) {
-    for (let i = 0; i < 3 * ADDRESS_WORDS; i++) ring[at + R_FRONT_ADDR + i] = relay.endAddresses[i];
+  const wanted = proxies[sessions[base + S_FRONTEND] * PROXY_WORDS + P_FLAGS] & PF_RECORD_ADDRESSES;
+  if (wanted !== 0 || kind === RecordKind.ACCEPTED) {
+    for (let i = 0; i < 3 * ADDRESS_WORDS; i++) ring[at + R_FRONT_ADDR + i] = relay.notedAddresses[i];
   } else {
     // No reader takes the addresses of an older record for those of this one.
     ring[at + R_FRONT_ADDR] = 0;
@@ -76,31 +76,31 @@ export function writeRecord(relay: Relay, row: number, kind: number, server: num
     ring[at + R_SERVER_ADDR] = 0;
   }
   publishRecord(memory, relay.thread);
-  const wanted = relay.ownWords + WT_RECORDS_WANTED;
-  if (Atomics.load(relay.words, wanted) === 1 && Atomics.exchange(relay.words, wanted, 0) === 1) {
+  const announce = relay.ownWords + WT_RECORDS_WANTED;
+  if (Atomics.load(relay.words, announce) === 1 && Atomics.exchange(relay.words, announce, 0) === 1) {
     relay.ports.announceRecords();
   }
 }
 
 /**
- * Notes the addresses of a session that ends, for its record; called while its descriptors are open. Two or three calls to the
- * kernel, so only for frontends whose log names them.
+ * Notes the addresses of a session for the record that is written next; called while its descriptors are open. Up to three calls
+ * to the kernel, so only for frontends whose log names them.
  * @param server the server that it chose, -1 for none
  */
 export function noteAddresses(relay: Relay, row: number, server: number): void {
-  const { kernel, sessions, servers, endAddresses, endAddressesAt } = relay;
+  const { kernel, sessions, servers, notedAddresses, notedAddressesAt } = relay;
   const base = rowBase(row);
   const clientFd = sessions[base + S_CLIENT_FD];
   const serverFd = sessions[base + S_SERVER_FD];
-  endAddresses.fill(0);
-  if (clientFd >= 0) kernel.localAddress(clientFd, endAddressesAt[0]);
+  notedAddresses.fill(0);
+  if (clientFd >= 0) kernel.localAddress(clientFd, notedAddressesAt[0]);
   if (serverFd >= 0) {
-    kernel.localAddress(serverFd, endAddressesAt[1]);
-    if (kernel.peerAddress(serverFd, endAddressesAt[2]) === 0) return;
+    kernel.localAddress(serverFd, notedAddressesAt[1]);
+    if (kernel.peerAddress(serverFd, notedAddressesAt[2]) === 0) return;
   }
   if (server < 0) return;
   // Not connected, or no more: the address in force is the one it was on its way to, unless that was changed just now.
   const serverBase = server * SERVER_WORDS;
   const place = serverBase + (Atomics.load(servers, serverBase + V_ADDR) & 0xffff);
-  for (let i = 0; i < ADDRESS_WORDS; i++) endAddresses[2 * ADDRESS_WORDS + i] = servers[place + i];
+  for (let i = 0; i < ADDRESS_WORDS; i++) notedAddresses[2 * ADDRESS_WORDS + i] = servers[place + i];
 }

@@ -94,7 +94,7 @@ export function unblock(relay: Relay, d: number): void {
 }
 
 /** Queues the direction for another turn without an event. */
-export function makeReady(relay: Relay, d: number): void {
+function makeReady(relay: Relay, d: number): void {
   if ((relay.sessions[d + D_FLAGS] & DF_READY) !== 0) return;
   relay.sessions[d + D_FLAGS] |= DF_READY;
   relay.ready.push(d);

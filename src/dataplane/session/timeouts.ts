@@ -1,4 +1,4 @@
-// All timeouts of a session. A session has one place in the timer wheel; when it comes due the true deadline is worked out
+// All timeouts of a session, and the end of its life (limits.ts). A session has one place in the timer wheel; when it comes due the true deadline is worked out
 // from the row, so activity costs one store and no timer work.
 
 import { EndCause, EndPhase } from "../../memory/end-state.ts";
@@ -39,14 +39,19 @@ import {
 } from "../../memory/session-row.ts";
 import { AF_UNIX, ETIMEDOUT } from "../../sys/constants.ts";
 import { lookAt, type Relay, rowBase, rowBaseF64 } from "../relay.ts";
-import { closeSession } from "./close.ts";
+import { closeSession, cutSession } from "./close.ts";
 import { connectFailed, startConnect, turnAroundMs } from "./connect.ts";
+import { limitDeadline, limitReason } from "./limits.ts";
 
 /** The session's place in the wheel came due. */
 export function onTimer(relay: Relay, row: number): void {
   const state = relay.sessions[rowBase(row) + S_STATE];
   if (state === SessionState.ESTABLISHED) {
     watchIdle(relay, row);
+    return;
+  }
+  if (relay.now >= limitDeadline(relay, row)) {
+    cutSession(relay, row, limitReason(relay, row));
     return;
   }
   const phase = phaseDeadline(relay, row, state);
@@ -67,7 +72,11 @@ export function onTimer(relay: Relay, row: number): void {
 /** Makes sure that a session without a connected server is looked at when its wait is over. */
 export function watchWait(relay: Relay, row: number): void {
   const state = relay.sessions[rowBase(row) + S_STATE];
-  const deadline = Math.min(phaseDeadline(relay, row, state), silentClientDeadline(relay, row, state));
+  const deadline = Math.min(
+    phaseDeadline(relay, row, state),
+    silentClientDeadline(relay, row, state),
+    limitDeadline(relay, row),
+  );
   if (deadline !== Number.POSITIVE_INFINITY) lookAt(relay, row, deadline);
 }
 
@@ -123,14 +132,19 @@ function isClosing(relay: Relay, base: number): boolean {
   return (relay.sessions[base + S_UP + D_FLAGS] & relay.sessions[base + S_DOWN + D_FLAGS] & DF_SHUT) !== 0;
 }
 
-/** Ends the session if one of its sides is overdue; else makes sure that it is looked at when one might be. */
+/** Ends the session if its life is over, or one of its sides is overdue; else makes sure that it is looked at when one might be. */
 export function watchIdle(relay: Relay, row: number): void {
   const client = deadlineOf(relay, row, true);
   const server = deadlineOf(relay, row, false);
-  const deadline = Math.min(client, server);
+  const limit = limitDeadline(relay, row);
+  const deadline = Math.min(client, server, limit);
   if (deadline === Number.POSITIVE_INFINITY) return;
   if (relay.now < deadline) {
     lookAt(relay, row, deadline);
+    return;
+  }
+  if (limit === deadline) {
+    cutSession(relay, row, limitReason(relay, row));
     return;
   }
   const base = rowBase(row);

@@ -1,0 +1,71 @@
+// Who is who: the proxies and servers of a new configuration, and those that run. Pure; reads the registry only. Control thread.
+
+import { sameValue } from "../../config/diff/same-value.ts";
+import { sameEndpoint } from "../../config/diff/server-settings.ts";
+import type { Config, ProxyConfig, ServerConfig } from "../../config/model.ts";
+import type { ProxyEntry, Registry, ServerEntry } from "../registry.ts";
+
+export interface MatchedServer {
+  readonly config: ServerConfig;
+  /** The one that runs, which may be leaving, or was added at runtime; undefined: it is new. */
+  readonly entry: ServerEntry | undefined;
+  /** An operator deleted it, and its line says what it said before: it is not to come back. */
+  readonly staysDeleted: boolean;
+}
+
+export interface MatchedProxy {
+  readonly config: ProxyConfig;
+  readonly entry: ProxyEntry | undefined;
+  readonly servers: readonly MatchedServer[];
+  /** Servers of the entry that the configuration does not name, in their order. */
+  readonly others: readonly ServerEntry[];
+}
+
+export interface Match {
+  /** In the order of the configuration. */
+  readonly proxies: readonly MatchedProxy[];
+  /** Proxies that the configuration does not name, leaving ones among them. */
+  readonly others: readonly ProxyEntry[];
+}
+
+const keyOf = ({ kind, name }: ProxyConfig): string => `${kind} ${name}`;
+
+/** A proxy is the same by kind and name, a server of it by name and configured endpoint. */
+export function matchConfig(registry: Registry, config: Config): Match {
+  const left = new Map(registry.proxies.map((proxy) => [keyOf(proxy.config), proxy]));
+  const proxies = config.proxies.map((proxy): MatchedProxy => {
+    const entry = left.get(keyOf(proxy));
+    left.delete(keyOf(proxy));
+    return matchServers(proxy, entry);
+  });
+  return { proxies, others: [...left.values()] };
+}
+
+function matchServers(config: ProxyConfig, entry: ProxyEntry | undefined): MatchedProxy {
+  if (entry === undefined) {
+    const servers = config.servers.map((server) => ({ config: server, entry: undefined, staysDeleted: false }));
+    return { config, entry, servers, others: [] };
+  }
+  const byName = new Map<string, ServerEntry[]>();
+  for (const server of entry.servers) {
+    const namesakes = byName.get(server.config.name);
+    if (namesakes === undefined) byName.set(server.config.name, [server]);
+    else namesakes.push(server);
+  }
+  const before = new Map(entry.config.servers.map((server) => [server.name, server]));
+  const matched = new Set<ServerEntry>();
+  const servers = config.servers.map((server): MatchedServer => {
+    const same = (byName.get(server.name) ?? []).filter((other) => sameEndpoint(other.config, server));
+    const found = same.find((other) => other.leaving === undefined) ?? same[0];
+    if (found !== undefined) matched.add(found);
+    const old = before.get(server.name);
+    const staysDeleted =
+      found === undefined && entry.leaving === undefined && old !== undefined && sayTheSame(old, server);
+    return { config: server, entry: found, staysDeleted };
+  });
+  return { config, entry, servers, others: entry.servers.filter((server) => !matched.has(server)) };
+}
+
+/** Apart from numbers that are given out by position. */
+const sayTheSame = (old: ServerConfig, now: ServerConfig): boolean =>
+  sameValue(old, now.idForced || old.idForced ? now : { ...now, id: old.id });

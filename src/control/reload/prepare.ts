@@ -1,0 +1,103 @@
+// All of a reload that can fail, before anything changes: names to addresses, files that have to be there, sockets to be bound. What was
+// opened is closed again if it comes to nothing. Control thread.
+
+import { accessSync, constants } from "node:fs";
+import { AppError } from "../../base/errors.ts";
+import { diffConfigs } from "../../config/diff/diff.ts";
+import type { Config, ProxyConfig, ServerConfig } from "../../config/model.ts";
+import type { SharedMemory } from "../../memory/shared-memory.ts";
+import { initialServerAddress, NameLookup, resolveNameservers } from "../addresses.ts";
+import type { ResolvedAddress } from "../change.ts";
+import type { MutableRegistry } from "../commit-context.ts";
+import { matchConfig } from "./match.ts";
+import type { PreparedReload } from "./model.ts";
+import type { ListenerPlanning } from "./plan-listeners.ts";
+
+/** Servers looked at before other events of the control thread have their turn. */
+const SLICE = 512;
+
+/** Throws AppError; what `planning` has opened is the caller's to undo. `warn`: something that does not stop it. */
+export async function prepareReload(
+  registry: MutableRegistry,
+  memory: SharedMemory,
+  config: Config,
+  planning: ListenerPlanning,
+  warn: (text: string) => void,
+): Promise<PreparedReload> {
+  const maxconn = limitOf(registry, memory, config);
+  checkThreads(memory, config);
+  const diff = diffConfigs(registry.config, config);
+  await nextTurn();
+  checkFiles(config);
+  const resolvers = await resolveNameservers(config.resolvers);
+  const addresses = await lookUpAddresses(registry, config, warn);
+  // Last, because clients may come as soon as a socket listens.
+  const listeners = await planning.plan(registry, config, maxconn);
+  return { config, diff, maxconn, addresses, resolvers, listeners };
+}
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** The process's limit of sessions; where the configuration names none, it stays what it is. */
+function limitOf(registry: MutableRegistry, memory: SharedMemory, { global }: Config): number {
+  const maxconn = global.maxconn ?? registry.maxconn;
+  if (maxconn <= memory.rowsPerThread) return maxconn;
+  throw new AppError(
+    "maxconn-too-high",
+    `maxconn ${maxconn} needs a restart: this process was started with room for ${memory.rowsPerThread} sessions.`,
+  );
+}
+
+function checkThreads(memory: SharedMemory, { global }: Config): void {
+  const { nbthread } = global;
+  if (nbthread === undefined || nbthread === memory.threads) return;
+  throw new AppError(
+    "nbthread-changed",
+    `nbthread ${nbthread} needs a restart: this process was started with ${memory.threads} threads.`,
+  );
+}
+
+/** Files that checks read: one that vanished would take servers down. */
+function checkFiles(config: Config): void {
+  const seen = new Set<string>();
+  for (const { health, place } of config.proxies.flatMap(({ servers }) => servers)) {
+    for (const file of [health?.tls?.caFile, health?.tls?.crtFile]) {
+      if (file === undefined || seen.has(file)) continue;
+      seen.add(file);
+      try {
+        accessSync(file, constants.R_OK);
+      } catch (error) {
+        const reason = (error as Error).message.replace(/, access .*/, "");
+        throw new AppError("unreadable", `cannot read '${file}': ${reason}`, undefined, place);
+      }
+    }
+  }
+}
+
+/** First addresses of the servers that are not there yet. */
+async function lookUpAddresses(
+  registry: MutableRegistry,
+  config: Config,
+  warn: (text: string) => void,
+): Promise<ReadonlyMap<ServerConfig, ResolvedAddress | undefined>> {
+  const names = new NameLookup();
+  const found = new Map<ServerConfig, ResolvedAddress | undefined>();
+  const missing: { readonly proxy: ProxyConfig; readonly server: ServerConfig }[] = [];
+  for (const { config: proxy, servers } of matchConfig(registry, config).proxies) {
+    for (const { entry, staysDeleted, config: server } of servers) {
+      if (entry === undefined && !staysDeleted) missing.push({ proxy, server });
+    }
+  }
+  for (const [i, { proxy, server }] of missing.entries()) {
+    if (i % SLICE === SLICE - 1) await nextTurn();
+    const { file, line } = server.place;
+    const where = `[${file}:${line}] : 'server ${proxy.name}/${server.name}' :`;
+    const address = await initialServerAddress(server, names, (host) =>
+      warn(`${where} could not resolve address '${host}', disabling server.`),
+    ).catch((error: Error) => {
+      throw new AppError("cannot-resolve", `${where} ${error.message}`, undefined, server.place);
+    });
+    found.set(server, address);
+  }
+  return found;
+}

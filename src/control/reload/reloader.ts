@@ -1,0 +1,163 @@
+// Reloads, one after the other: reads the configuration, prepares, commits, closes what is not used any more, and answers with a receipt.
+// Whatever goes wrong before the commit leaves everything as it was. Control thread.
+
+import { AppError } from "../../base/errors.ts";
+import type { Config, Diagnostic, LoadResult, LogTarget } from "../../config/model.ts";
+import type { ResolversConfig } from "../../config/resolvers-model.ts";
+import type { SharedMemory } from "../../memory/shared-memory.ts";
+import type { Change, Receipt } from "../change.ts";
+import type { MutableRegistry } from "../commit-context.ts";
+import type { OrderSink } from "../workers.ts";
+import { closeListeners } from "./close-listeners.ts";
+import type { ReloadMessage, ReloadReceipt, ReloadReport } from "./model.ts";
+import { ListenerPlanning } from "./plan-listeners.ts";
+import { prepareReload } from "./prepare.ts";
+
+/** What ways in open for a configuration: the stats sockets. */
+export interface PreparedDoors {
+  /** The configuration is in force: what it does not name is closed, but for who waits for an answer. */
+  accept(): void;
+  /** It comes to nothing. */
+  undo(): Promise<void>;
+}
+
+/** Where configurations come from, and what belongs to them outside the control thread's parts. Given by the program's entry. */
+export interface ReloadSource {
+  readonly files: readonly string[];
+  load(): LoadResult;
+  /** Hears of each reload once it is over, well or not. */
+  onOver?(receipt: ReloadReceipt): void;
+  /** Opens what is new. Throws AppError. */
+  openDoors(config: Config): Promise<PreparedDoors>;
+}
+
+/** What the running program lends to a reload. */
+export interface ReloadHost {
+  readonly registry: MutableRegistry;
+  readonly memory: SharedMemory;
+  readonly orders: OrderSink;
+  readonly commit: (change: Change) => Promise<Receipt>;
+  readonly log: { open(targets: readonly LogTarget[]): Promise<void>; retain(): Promise<void> };
+  /** Names are resolved by these sections from now on. */
+  readonly useResolvers: (sections: readonly ResolversConfig[]) => void;
+  readonly isStopping: () => boolean;
+  /** For the log and the terminal. */
+  readonly tell: (receipt: ReloadReceipt) => void;
+}
+
+export class Reloader {
+  readonly #host: ReloadHost;
+  readonly #source: ReloadSource | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting: Promise<ReloadReceipt> | undefined;
+  #count = 0;
+
+  /** `source`: undefined where there is nothing to reload. */
+  constructor(host: ReloadHost, source: ReloadSource | undefined) {
+    this.#host = host;
+    this.#source = source;
+  }
+
+  /**
+   * Reloads when the reload before is over. Who asks while another one waits shares its receipt: it has not read the configuration yet.
+   * `by`: who asked, for the receipt.
+   */
+  async reload(by: string): Promise<ReloadReceipt> {
+    const source = this.#source;
+    if (source === undefined) throw new AppError("no-reload", "this program has no configuration file to reload");
+    if (this.#waiting !== undefined) return this.#waiting;
+    const next = this.#last.then(() => {
+      this.#waiting = undefined;
+      return this.#run(source, by);
+    });
+    this.#waiting = next;
+    this.#last = next.catch(() => undefined);
+    return next;
+  }
+
+  async #run(source: ReloadSource, by: string): Promise<ReloadReceipt> {
+    const beginMs = performance.now();
+    const { files } = source;
+    const head = { id: ++this.#count, by, started: new Date().toISOString(), files };
+    const messages: ReloadMessage[] = [];
+    const done = await this.#attempt(source, messages);
+    const receipt: ReloadReceipt = {
+      ...head,
+      outcome: done === undefined ? "refused" : "done",
+      tookMs: round(performance.now() - beginMs),
+      commitMs: round(done?.commitMs ?? 0),
+      messages,
+      report: done?.report,
+    };
+    this.#host.tell(receipt);
+    this.#source?.onOver?.(receipt);
+    return receipt;
+  }
+
+  /** Undefined if nothing has changed; then `messages` say why. */
+  async #attempt(
+    source: ReloadSource,
+    messages: ReloadMessage[],
+  ): Promise<{ readonly report: ReloadReport; readonly commitMs: number } | undefined> {
+    const host = this.#host;
+    const refuse = (text: string): undefined => void messages.push({ severity: "error", text });
+    if (host.isStopping()) return refuse("the program is stopping: it takes no new configuration");
+    const { config, diagnostics } = source.load();
+    messages.push(...diagnostics.map(messageOf));
+    if (config === undefined) return undefined;
+    const planning = new ListenerPlanning();
+    let doors: PreparedDoors | undefined;
+    try {
+      doors = await source.openDoors(config);
+      await host.log.open([config.global.logs, ...config.proxies.map((proxy) => proxy.logs)].flat());
+      const warn = (text: string): void => void messages.push({ severity: "warning", text });
+      const prepared = await prepareReload(host.registry, host.memory, config, planning, warn);
+      const beginMs = performance.now();
+      const change: Change = { kind: "reload", prepared };
+      const receipt = await host.commit(change);
+      const commitMs = performance.now() - beginMs;
+      if (!receipt.done) throw new AppError(receipt.code, receipt.detail);
+      host.useResolvers(prepared.resolvers);
+      doors.accept();
+      await this.#close(receipt);
+      planning.forbidOverlap();
+      return { report: receipt.reload!, commitMs };
+    } catch (error) {
+      if (!isExpected(error)) throw error;
+      planning.undo();
+      await doors?.undo();
+      const { message, hint, place } = error as AppError;
+      messages.push({
+        severity: "error",
+        text: message,
+        ...(hint === undefined ? {} : { hint }),
+        ...(place === undefined ? {} : { place }),
+      });
+      return undefined;
+    } finally {
+      await host.log.retain();
+    }
+  }
+
+  /** Sockets that nobody wants any more; frontends that only had those are gone with them. */
+  async #close({ done, ...receipt }: Receipt & { readonly done: true }): Promise<void> {
+    const closing = receipt.closing ?? [];
+    await closeListeners(closing, this.#host.orders);
+    for (const backend of new Set(closing.map(({ proxy }) => proxy))) {
+      if (backend.leaving !== undefined && !backend.isDeleted) await this.#host.commit({ kind: "reconcile", backend });
+    }
+  }
+}
+
+/** An operating error, not a defect. */
+const isExpected = (error: unknown): boolean =>
+  error instanceof AppError || (error as NodeJS.ErrnoException).code !== undefined;
+
+const round = (ms: number): number => Math.round(ms * 10) / 10;
+
+const messageOf = ({ severity, message, code, hint, place, lineText }: Diagnostic): ReloadMessage => ({
+  severity,
+  text: `${message} [${code}]`,
+  ...(hint === undefined ? {} : { hint }),
+  ...(lineText === "" ? { place: { ...place, line: Math.max(1, place.line) } } : { place }),
+});

@@ -1,0 +1,47 @@
+// One reload while it is carried out: what its steps share. Control thread, only within `commit`.
+
+import type { ProxyConfig } from "../../config/model.ts";
+import type { CommitContext } from "../commit-context.ts";
+import type { ProxyEntry, ServerEntry } from "../registry.ts";
+import type { Overruled, PreparedReload, ReloadReport } from "./model.ts";
+
+/** Work done in one go before other events of the control thread have their turn. */
+const SLICE_MS = 4;
+
+export class ReloadRun {
+  readonly context: CommitContext;
+  readonly prepared: PreparedReload;
+  readonly report: ReloadReport;
+  /** Backends whose relays have to look at their servers and queues anew. */
+  readonly touched = new Set<ProxyEntry>();
+  /** What each proxy's section said before. */
+  readonly former = new Map<ProxyEntry, ProxyConfig>();
+  /** Servers and proxies that begin to leave with this reload. */
+  readonly departing: { readonly servers: ServerEntry[]; readonly proxies: ProxyEntry[] } = {
+    servers: [],
+    proxies: [],
+  };
+  /** What follows once the relays know: changes of single servers, which are orders of their own. */
+  readonly afterwards: (() => Promise<unknown>)[] = [];
+  #sliceEndMs = performance.now() + SLICE_MS;
+
+  constructor(context: CommitContext, prepared: PreparedReload, report: ReloadReport) {
+    this.context = context;
+    this.prepared = prepared;
+    this.report = report;
+  }
+
+  /** True when others should have a turn: then `await nextTurn()`. */
+  get isLong(): boolean {
+    return performance.now() >= this.#sliceEndMs;
+  }
+
+  async nextTurn(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#sliceEndMs = performance.now() + SLICE_MS;
+  }
+
+  overrule(overruled: Overruled): void {
+    this.report.overruled.push(overruled);
+  }
+}
