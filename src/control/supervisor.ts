@@ -10,6 +10,7 @@ import { L_MAXCONN, LISTENER_WORDS } from "../memory/listener-row.ts";
 import { P_FRONT_SESSIONS, PROXY_WORDS } from "../memory/proxy-row.ts";
 import { allocateSharedMemory, type SharedMemory } from "../memory/shared-memory.ts";
 import { LinuxKernel } from "../sys/linux-kernel.ts";
+import { interruptNobody } from "../sys/scheduling.ts";
 import { resolveNameservers } from "./addresses.ts";
 import { buildRegistry, openListeners } from "./build-registry.ts";
 import type { Commit } from "./change.ts";
@@ -187,6 +188,7 @@ export class RunningProgram implements Program {
   /** Starts the relay threads; nothing is accepted before `open`. */
   async startRelays(): Promise<void> {
     await this.relays.start();
+    interruptNobody();
     for (let thread = 0; thread < this.threads; thread++) this.relays.wantRecords(thread);
     this.housekeeping = setInterval(() => this.keepHouse(), HOUSEKEEPING_MS);
   }

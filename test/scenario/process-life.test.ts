@@ -1,7 +1,8 @@
 // The process's life as an operator sees it: start, soft stop, signals, exit codes, pid file, a config that cannot be served.
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { release } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Client, openClients } from "../harness/client.ts";
@@ -147,7 +148,28 @@ describe.each([1, 2])("soft stop, %i thread(s)", (threads) => {
   });
 });
 
+/** Each thread's policy (0: SCHED_OTHER, 3: SCHED_BATCH), and its turn in ns as asked for, where the kernel tells. */
+function threadsOf(pid: number): { readonly tid: number; readonly policy: number; readonly turnNs: number }[] {
+  return readdirSync(`/proc/${pid}/task`).map((tid) => {
+    const stat = readFileSync(`/proc/${pid}/task/${tid}/stat`, "latin1")
+      .replace(/^.*\) /s, "")
+      .split(" ");
+    const sched = `/proc/${pid}/task/${tid}/sched`;
+    const turn = /^se\.slice\s*:\s*(\d+)/m.exec(existsSync(sched) ? readFileSync(sched, "latin1") : "")?.[1];
+    return { tid: Number(tid), policy: Number(stat[38]), turnNs: Number(turn ?? 0) };
+  });
+}
+
 describe("start", () => {
+  it("relay threads take short turns; the control thread interrupts nobody", async () => {
+    const { program } = await start(2);
+    const threads = threadsOf(program.pid);
+    expect(threads.filter(({ policy }) => policy !== 0).map(({ tid }) => tid)).toEqual([program.pid]);
+    const [major, minor] = release().split(".").map(Number) as [number, number];
+    const isHeard = (major > 6 || (major === 6 && minor >= 12)) && threads.some(({ turnNs }) => turnNs > 0);
+    expect(threads.filter(({ turnNs }) => turnNs === 100_000)).toHaveLength(isHeard ? 2 : 0);
+  });
+
   it("-p writes the process's id", async () => {
     const directory = opened(temporaryDirectory());
     const pidFile = join(directory.path, "headgate.pid");

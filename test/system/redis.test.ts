@@ -44,6 +44,9 @@ describe.skipIf(whyNot !== "")(`fail-overs of Redis, found by role${whyNot}`, ()
       "no",
       "--dir",
       folder,
+      // A replica connects from another address than it is reached at.
+      "--replica-announce-ip",
+      address,
     ];
     daemons.start(folder, "redis-server", [...words, "--protected-mode", "no", "--repl-diskless-sync-delay", "0"]);
   }
@@ -51,11 +54,38 @@ describe.skipIf(whyNot !== "")(`fail-overs of Redis, found by role${whyNot}`, ()
   async function makeServer(name: string, address: string, checkAddress: string): Promise<Redis> {
     const server = { name, address, checkAddress, port: await freePort(address), folder: daemons.folder(name) };
     start(server);
-    await waitFor(
-      () => order(server, "PING").then((answer) => answer === "+PONG"),
-      () => `${name}: ${daemons.log(server.folder)}`,
-    );
+    await answers(server);
     return server;
+  }
+
+  async function answers(server: Redis): Promise<void> {
+    await waitFor(
+      async () => (await order(server, "PING")) === "+PONG",
+      () => `${server.name}: ${daemons.log(server.folder)}`,
+    );
+  }
+
+  /** Redis's own watchman, alone: it needs nobody's consent. Resolves when it knows the master and its replica. */
+  async function startSentinel(master: Redis): Promise<void> {
+    const [name, address] = ["sentinel", loopbackAddress(17)];
+    const sentinel = { name, address, port: await freePort(address), folder: daemons.folder(name) };
+    const config = daemons.write(
+      sentinel.folder,
+      "sentinel.conf",
+      `bind ${address}
+port ${sentinel.port}
+protected-mode no
+dir ${sentinel.folder}
+sentinel monitor data ${master.address} ${master.port} 1
+sentinel down-after-milliseconds data 500
+sentinel failover-timeout data 5000
+`,
+    );
+    daemons.start(sentinel.folder, "redis-server", [config, "--sentinel"]);
+    await waitFor(
+      async () => /status=ok.*slaves=1/.test(await order(sentinel, "INFO", "sentinel")),
+      () => `the sentinel to know both: ${daemons.log(sentinel.folder)}`,
+    );
   }
 
   /** One command at a server itself; "" if it is not there. */
@@ -131,5 +161,15 @@ describe.skipIf(whyNot !== "")(`fail-overs of Redis, found by role${whyNot}`, ()
       await promote(first, second);
     };
     await annotate(await failOver(plan(second, first, kill)));
+  });
+
+  it("kill -9 of the master, and the real Sentinel makes its replica the next one", async ({ annotate }) => {
+    start(second);
+    await answers(second);
+    await order(second, "REPLICAOF", first.address, String(first.port));
+    await follows(second);
+    await startSentinel(first);
+    await allWriteAt(first, writers, Date.now());
+    await annotate(await failOver(plan(first, second, () => daemons.kill(first.folder))));
   });
 });
