@@ -4,7 +4,7 @@ import type { Config } from "../config/model.ts";
 import type { SharedMemory } from "../memory/shared-memory.ts";
 import type { Receipt, RefusalCode } from "./change.ts";
 import type { CheckSource } from "./health/state-machine.ts";
-import type { KernelAnswer } from "./kernel-answer.ts";
+import type { KernelAnswer, UNKNOWN } from "./kernel-answer.ts";
 import type { ServerCondition } from "./log/server-messages.ts";
 import type { LogLevel } from "./log/syslog-frame.ts";
 import type { Evictions } from "./reconcile/eviction.ts";
@@ -79,7 +79,10 @@ export interface CommitContext {
   readonly random: () => number;
   readonly evictions: Evictions;
   /** What the kernel holds towards the server's address; foreign connections are ended if that is asked for. */
-  readonly askKernel: (server: ServerEntry, destroyForeign: boolean) => Promise<KernelAnswer | undefined>;
+  readonly askKernel: (
+    server: ServerEntry,
+    destroyForeign: boolean,
+  ) => Promise<KernelAnswer | typeof UNKNOWN | undefined>;
   readonly listeners: ListenerActions;
 }
 

@@ -4,7 +4,7 @@ import { CT_ROWS_USED } from "../memory/counters.ts";
 import { CutReason } from "../memory/cut-reason.ts";
 import { CutChoice, type CutManner } from "../memory/order.ts";
 import { bytesHeld, lastActiveMs, type Selector } from "../memory/selector.ts";
-import { SERVER_WORDS, V_CUT_GENERATION, V_CUT_REASON } from "../memory/server-row.ts";
+import { SERVER_WORDS, V_ATTACHED, V_CUT_GENERATION, V_CUT_REASON } from "../memory/server-row.ts";
 import {
   S_ACCEPT_F64,
   S_CUT_GENERATION,
@@ -76,15 +76,19 @@ export async function cutSome(
   manner: CutManner,
 ): Promise<Omit<Acknowledgement, "matched">> {
   const { memory, orders } = context;
-  const sinces = Array.from({ length: memory.threads }, (_, thread) => candidatesOf(context, server, thread, manner));
+  const threads = Array.from({ length: memory.threads }, (_, thread) => thread);
+  const isCandidate = mayEnd(context, server, manner.idleMs);
   const shares =
     manner.choice === CutChoice.RANDOM
       ? shareOut(
-          sinces.map((since) => since.length),
+          threads.map((thread) => countSessions(memory, thread, isCandidate)),
           most,
           () => context.random(),
         )
-      : shareFirst(sinces, most);
+      : shareFirst(
+          threads.map((thread) => candidatesOf(context, thread, manner.choice, isCandidate)),
+          most,
+        );
   const answers = await Promise.all(
     shares.map((share, thread) =>
       share === 0
@@ -98,21 +102,30 @@ export async function cutSome(
   };
 }
 
+/** Tells by the first word of its row whether a session of the server may end now. */
+function mayEnd({ memory, nowMs }: CommitContext, server: ServerEntry, idleMs: number): (base: number) => boolean {
+  const { sessions, sessionsF64 } = memory;
+  const quietSinceMs = nowMs() - idleMs;
+  return (base) =>
+    sessions[base + S_SERVER] === server.index &&
+    (idleMs === 0 || (lastActiveMs(sessionsF64, base / 2) <= quietSinceMs && bytesHeld(sessions, base) === 0));
+}
+
 /** Of a thread's sessions that may end now, when they were accepted, or for CutChoice.LONGEST_IDLE, when they were last active. */
 function candidatesOf(
-  context: CommitContext,
-  server: ServerEntry,
+  { memory }: CommitContext,
   thread: number,
-  { choice, idleMs }: CutManner,
+  choice: CutChoice,
+  isCandidate: (base: number) => boolean,
 ): number[] {
-  const { sessions, sessionsF64 } = context.memory;
-  const nowMs = context.nowMs();
+  const { sessionsF64 } = memory;
   const since: number[] = [];
-  forSessions(context.memory, thread, (base) => {
-    if (sessions[base + S_SERVER] !== server.index) return;
-    const activeMs = lastActiveMs(sessionsF64, base / 2);
-    if (idleMs > 0 && (nowMs - activeMs < idleMs || bytesHeld(sessions, base) > 0)) return;
-    since.push(choice === CutChoice.LONGEST_IDLE ? activeMs : sessionsF64[base / 2 + S_ACCEPT_F64]);
+  forSessions(memory, thread, (base) => {
+    if (!isCandidate(base)) return;
+    const base64 = base / 2;
+    since.push(
+      choice === CutChoice.LONGEST_IDLE ? lastActiveMs(sessionsF64, base64) : sessionsF64[base64 + S_ACCEPT_F64],
+    );
   });
   return since;
 }
@@ -157,8 +170,12 @@ export function shareOut(counts: readonly number[], most: number, random: () => 
   return shares;
 }
 
-/** Sessions in the table that chose the server before its last cut: must be none. */
+/**
+ * Sessions in the table that chose the server before its last cut: must be none. With none attached the table is not read, which
+ * takes long where there are many sessions: the simulated runs prove that word equal to the table after every step.
+ */
 function countSurvivors(memory: SharedMemory, server: number): number {
+  if (Atomics.load(memory.serversI32, server * SERVER_WORDS + V_ATTACHED) === 0) return 0;
   const generation = Atomics.load(memory.serversI32, server * SERVER_WORDS + V_CUT_GENERATION);
   const { sessions } = memory;
   let count = 0;

@@ -31,6 +31,9 @@ export interface KernelAnswer {
   readonly foreign: readonly ForeignConnection[];
 }
 
+/** The kernel could not be asked: nothing is proven. */
+export const UNKNOWN = "unknown";
+
 const shownEnd = (host: string, port: number): string => (host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`);
 
 /** Sockets that are looked at before the control thread does something else. */
@@ -44,14 +47,15 @@ export async function askKernel(
   memory: SharedMemory,
   server: ServerEntry,
   destroyForeign: boolean,
-): Promise<KernelAnswer | undefined> {
+): Promise<KernelAnswer | typeof UNKNOWN | undefined> {
   if (!isIpAddress(server.host) || server.port === 0) return undefined;
   // Bytes that a closed socket still delivers have no holder; without bytes it is only a memory of the kernel's.
-  const list = async (): Promise<TcpConnection[]> =>
-    (await listConnections(server.host, server.port)).filter(
+  const list = async (): Promise<TcpConnection[] | undefined> =>
+    (await listConnections(server.host, server.port))?.filter(
       ({ inode, unsentBytes }) => inode !== 0 || unsentBytes > 0,
     );
   const live = await list();
+  if (live === undefined) return UNKNOWN;
   const orphans = live.filter(({ inode }) => inode === 0).length;
   const hasCookies = live.every(({ cookie }) => cookie !== undefined);
   const keyOf = ({ cookie, inode }: TcpConnection): number => (hasCookies ? cookie : undefined) ?? inode;
@@ -70,7 +74,9 @@ export async function askKernel(
     if (!known.has(fd) && held.delete(keyOfOwn(fd))) own++;
   });
   // A session of another server that ended since the list was made left a connection that nobody has.
-  const still = new Set(held.size === 0 ? [] : (await list()).map(keyOf));
+  const again = held.size === 0 ? [] : await list();
+  if (again === undefined) return UNKNOWN;
+  const still = new Set(again.map(keyOf));
   const foreign = [...held.values()].filter((connection) => still.has(keyOf(connection)));
   return { own, ofOtherServers, orphans, foreign: await describe(foreign, destroyForeign) };
 }
@@ -134,7 +140,7 @@ export async function carrierOf(
 ): Promise<number | undefined> {
   const { host, port, local } = peer;
   if (!registry.serversByIndex.some((server) => server?.port === local.port || server?.mapsPort)) return undefined;
-  const carrier = (await listConnections(unmapped(local.host), local.port)).find(
+  const carrier = (await listConnections(unmapped(local.host), local.port))?.find(
     ({ localHost, localPort }) => localPort === port && localHost === unmapped(host),
   );
   if (carrier === undefined || carrier.inode === 0) return undefined;

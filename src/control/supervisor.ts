@@ -317,8 +317,11 @@ export class RunningProgram implements Program {
   }
 
   private keepHouse(): void {
-    const said = this.resources.look(() => `file limit ${this.fileLimit}, ${this.connections} sessions`);
-    if (said !== undefined) this.note(said.level, said.text);
+    for (const { level, text } of this.resources.look(
+      () => `file limit ${this.fileLimit}, ${this.connections} sessions`,
+    )) {
+      this.note(level, text);
+    }
   }
 
   private commitEvents(): CommitEvents {

@@ -1,5 +1,5 @@
 // Buffers for bytes that were read and are not taken by the other side yet. Memory is mapped a block at a time when first
-// needed and kept for reuse; when the limit is reached or the system has no more, directions wait for a free buffer.
+// needed and kept for reuse; when the limit is reached or the system has no more, relay.ts does without.
 
 import { READ_BYTES, RELAY_BUFFERS_MAX } from "../base/limits.ts";
 import type { Kernel } from "../sys/kernel.ts";
@@ -52,7 +52,7 @@ export class BufferPool {
     try {
       block = new Uint8Array(new SharedArrayBuffer(BLOCK_BUFFERS * READ_BYTES));
     } catch {
-      // RangeError: the system has no memory to give. Directions wait until a buffer comes back.
+      // RangeError: the system has no memory to give. Directions do without.
       return false;
     }
     this.blocks.push(block);

@@ -1,5 +1,5 @@
-// Directions that can go on without a new event from the kernel: those that used up their turn, and those that waited for a
-// buffer. First in, first out; DF_READY in the direction's flags keeps each at most once.
+// Directions that can go on without a new event from the kernel, because they used up their turn. First in, first out; DF_READY in
+// the direction's flags keeps each at most once.
 
 export class ReadyList {
   private ring = new Int32Array(256);

@@ -3,6 +3,7 @@
 
 import { type Candidates, collectCandidates, noCandidates } from "../balance/candidates.ts";
 import type { BalanceState } from "../balance/pick.ts";
+import { READ_BYTES } from "../base/limits.ts";
 import { TimerWheel } from "../base/timer-wheel.ts";
 import { W_CONNECTIONS, WT_ORDERS } from "../memory/control-words.ts";
 import type { Order } from "../memory/order.ts";
@@ -81,8 +82,9 @@ export interface Relay {
   readBuffer: number;
   /** Its address; undefined at first, so that V8 keeps the number's box and no read allocates one (see linux-kernel.ts). */
   readAddress: number | undefined;
-  /** Directions (first words) that wait for a free buffer. */
-  readonly starved: ReadyList;
+  /** Room for one read whose bytes are kept nowhere: they are discarded, or stay in the kernel. The address as readAddress. */
+  readonly scratch: Uint8Array;
+  scratchAddress: number | undefined;
   readonly candidates: (Candidates | undefined)[];
   readonly balance: BalanceState;
   readonly listeners: (RelayListener | undefined)[];
@@ -122,6 +124,7 @@ export function createRelay(kernel: Kernel, memory: SharedMemory, ports: RelayPo
   const sockaddrScratch = new Int32Array(new SharedArrayBuffer(28));
   const notedAddresses = new Int32Array(new SharedArrayBuffer(3 * ADDRESS_WORDS * 4));
   const notedAddressesFrom = kernel.addressOf(notedAddresses);
+  const scratch = new Uint8Array(new SharedArrayBuffer(READ_BYTES));
   const firstRow = thread * memory.rowsPerThread;
   const ownWords = threadWords(thread);
   const relay: Relay = {
@@ -164,7 +167,8 @@ export function createRelay(kernel: Kernel, memory: SharedMemory, ports: RelayPo
     pipes: new PipePool(kernel),
     readBuffer: -1,
     readAddress: undefined,
-    starved: new ReadyList(),
+    scratch,
+    scratchAddress: undefined,
     candidates: [],
     balance: { turn: thread, random: options.seed | 1 },
     listeners: [],
@@ -178,6 +182,7 @@ export function createRelay(kernel: Kernel, memory: SharedMemory, ports: RelayPo
     acceptPausedUntil: 0,
     onTimer: (member) => options.onTimer(relay, firstRow + member),
   };
+  relay.scratchAddress = kernel.addressOf(scratch);
   kernel.watchReadable(poll, wakeFd, WAKE_TAG, 0, false);
   return relay;
 }

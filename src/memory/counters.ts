@@ -79,7 +79,7 @@ export const CT_RECORDS_DROPPED = 7;
 export const CT_STALE_EVENTS = 10;
 /** Times a full frontend or process made the thread stop accepting. */
 export const CT_MAXCONN_REACHED = 11;
-/** Times no buffer was free. */
+/** Reads that found no buffer free: peers that do not read hold them all. */
 export const CT_BUFFERS_EXHAUSTED = 12;
 /** ms spent waiting for events and handling them, for Idle_pct. */
 export const CT_IDLE_MS = 13;

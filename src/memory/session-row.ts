@@ -124,14 +124,12 @@ export const DF_EOF = 1;
 export const DF_SHUT = 2;
 /** Reads fill the buffer: a stream, worth a splice. */
 export const DF_STREAM = 4;
-/** The destination does not take more; waits for it to be writable. */
+/** The destination does not take more; waits for it to be writable. What waits is in a buffer, a pipe or still in the source. */
 export const DF_BLOCKED = 8;
 /** The source may have bytes that were not read yet. */
 export const DF_READABLE = 16;
 /** On the thread's ready list. */
 export const DF_READY = 32;
-/** Waits for a free buffer. */
-export const DF_STARVED = 64;
 /** This direction may splice. */
 export const DF_MAY_SPLICE = 128;
 /** The kernel announced the source's FIN: reading goes on until it is read. */

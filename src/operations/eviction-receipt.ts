@@ -1,7 +1,7 @@
 // The receipt of an eviction as an object with stable keys, and as text. The command line, which only has the JSON, shares the text.
 
 import { formatTimeMs } from "../base/units.ts";
-import type { KernelAnswer } from "../control/kernel-answer.ts";
+import { type KernelAnswer, UNKNOWN } from "../control/kernel-answer.ts";
 import {
   type CountByState,
   type Eviction,
@@ -41,7 +41,7 @@ export interface EvictionReceipt {
   readonly lastCloseMs: number | null;
   readonly endedMs: number | null;
   readonly survivors: number;
-  /** Null while it runs, for sessions, and for a server without an IP address and port of its own. */
+  /** Null while it runs, for sessions, for a server without an IP address and port of its own, and where the kernel could not be asked. */
   readonly kernel: KernelAnswer | null;
   /** Null where it was not asked for. */
   readonly deleted: boolean | null;
@@ -54,7 +54,8 @@ export function receiptOf(memory: SharedMemory, eviction: Eviction): EvictionRec
   const { server, kernel } = eviction;
   const survivors = sessionsLeft(memory, eviction);
   const isProven =
-    kernel === undefined || (kernel.own === 0 && kernel.foreign.every(({ destroyed }) => destroyed === ""));
+    kernel === undefined ||
+    (kernel !== UNKNOWN && kernel.own === 0 && kernel.foreign.every(({ destroyed }) => destroyed === ""));
   return {
     id: eviction.id,
     server: server === undefined ? null : `${server.backend.name}/${server.name}`,
@@ -76,7 +77,7 @@ export function receiptOf(memory: SharedMemory, eviction: Eviction): EvictionRec
     lastCloseMs: rounded(eviction.lastCloseMs),
     endedMs: rounded(eviction.endedMs),
     survivors,
-    kernel: kernel ?? null,
+    kernel: kernel === undefined || kernel === UNKNOWN ? null : kernel,
     deleted: eviction.deleted ?? null,
   };
 }
@@ -96,6 +97,10 @@ export function askedText(asked: EvictionRequest | AskedFor): string {
   ].filter((word) => word !== "");
   return words.length === 0 ? "at once" : words.join(", ");
 }
+
+/** Nobody was given time: whoever was there was cut by the order. */
+const isAtOnce = ({ drainMs, idleMs, overMs, ratePerSecond, deadlineMs }: EvictionRequest | AskedFor): boolean =>
+  drainMs + idleMs + overMs + ratePerSecond === 0 && typeof deadlineMs !== "number";
 
 const counted = (count: number, what: string): string => `${count} ${what}`;
 
@@ -124,7 +129,7 @@ export function receiptText(receipt: EvictionReceipt): string {
       `${receipt.endedThemselves} ended by themselves, ` +
         (receipt.filter === null ? `${receipt.requeued} sent to other servers, ` : "") +
         `${receipt.cutIdle} cut when idle, ` +
-        `${receipt.cutPaced} cut at pace, ${receipt.cutAtDeadline} cut at the deadline`,
+        `${receipt.cutPaced} cut at pace, ${receipt.cutAtDeadline} cut ${isAtOnce(asked) ? "at once" : "at the deadline"}`,
     ),
     line("discarded", `${receipt.bytesDiscarded} bytes`),
     line("last close", receipt.lastCloseMs === null ? "not yet" : `${receipt.lastCloseMs} ms after the order`),

@@ -25,6 +25,10 @@ export interface Kernel {
   receive(fd: number, address: number, length: number): number;
   /** 1 if a byte waits, 0 at the end of the stream; takes nothing. */
   peek(fd: number): number;
+  /** As `receive`, but what was read stays where it is. */
+  copyWaiting(fd: number, address: number, length: number): number;
+  /** Takes up to `length` bytes off the socket for nobody. The memory at `address` may be written over. */
+  discard(fd: number, address: number, length: number): number;
   send(fd: number, address: number, length: number): number;
   /** Moves bytes from a socket into a pipe, and from a pipe into a socket. */
   spliceIn(fd: number, pipe: number, length: number): number;

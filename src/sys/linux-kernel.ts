@@ -15,6 +15,7 @@ import {
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
   MSG_PEEK,
+  MSG_TRUNC,
   O_CLOEXEC,
   O_NONBLOCK,
   SHUT_WR,
@@ -132,6 +133,17 @@ export class LinuxKernel implements Kernel {
 
   peek(fd: number): number {
     const n = c.recv(fd, this.readAddress as number, 1, MSG_DONTWAIT | MSG_PEEK);
+    return n < 0 ? -errno() : n;
+  }
+
+  copyWaiting(fd: number, address: number, length: number): number {
+    const n = c.recv(fd, address, length, MSG_DONTWAIT | MSG_PEEK);
+    return n < 0 ? -errno() : n;
+  }
+
+  /** Without a copy for TCP (MSG_TRUNC); a unix socket copies all the same. */
+  discard(fd: number, address: number, length: number): number {
+    const n = c.recv(fd, address, length, MSG_DONTWAIT | MSG_TRUNC);
     return n < 0 ? -errno() : n;
   }
 

@@ -31,17 +31,23 @@ export function bytesToHost(bytes: Uint8Array): string {
   return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
 }
 
-/** The table's rows that have `port` at either end. A file that cannot be read counts as empty. */
-export const procConnections = (port: number): TcpConnection[] =>
-  ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((path) => rowsOf(path, port));
+/** The tables' rows that have `port` at either end; undefined if one cannot be read, so that nothing is known. */
+export function procConnections(port: number, directory = "/proc/net"): TcpConnection[] | undefined {
+  const v4 = textOf(`${directory}/tcp`);
+  // Without IPv6 in the kernel there is no such table.
+  const v6 = textOf(`${directory}/tcp6`, "");
+  return v4 === undefined || v6 === undefined ? undefined : [...rowsOf(v4, port), ...rowsOf(v6, port)];
+}
 
-function rowsOf(path: string, port: number): TcpConnection[] {
-  let text: string;
+function textOf(path: string, ifMissing?: string): string | undefined {
   try {
-    text = readFileSync(path, "latin1");
-  } catch {
-    return [];
+    return readFileSync(path, "latin1");
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ENOENT" ? ifMissing : undefined;
   }
+}
+
+function rowsOf(text: string, port: number): TcpConnection[] {
   const wanted = `:${port.toString(16).toUpperCase().padStart(4, "0")} `;
   const found: TcpConnection[] = [];
   for (const line of text.split("\n").slice(1)) {

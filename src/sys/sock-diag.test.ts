@@ -1,8 +1,12 @@
 import { execFileSync, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { waitFor } from "../../test/harness/wait-for.ts";
 import { EIO, ENOENT } from "./constants.ts";
+import { procConnections } from "./proc-net-tcp.ts";
 import { destroyConnection, listConnections, socketCookie } from "./sock-diag.ts";
 import { ownDescriptors, ownersOf, socketInode } from "./socket-owners.ts";
 
@@ -37,6 +41,20 @@ async function start(host: string, clientHost: string, count: number) {
   return { port, clients, accepted };
 }
 
+/** The kernel can be asked here. */
+const listed = async (host: string, port: number, viaProc?: boolean) => (await listConnections(host, port, viaProc))!;
+
+it("a table that cannot be read is not an empty one", () => {
+  const directory = mkdtempSync(join(tmpdir(), "proc-net-"));
+  closers.push(() => rmSync(directory, { recursive: true }));
+  expect(procConnections(80, directory)).toBeUndefined();
+  writeFileSync(join(directory, "tcp"), "header\n");
+  // A kernel without IPv6 has no table for it.
+  expect(procConnections(80, directory)).toEqual([]);
+  mkdirSync(join(directory, "tcp6"));
+  expect(procConnections(80, directory)).toBeUndefined();
+});
+
 describe.each([
   ["netlink", false],
   ["/proc", true],
@@ -55,7 +73,7 @@ describe.each([
     peerOf(reader!).write(FLOOD);
     writer!.write(FLOOD);
     closer!.end();
-    const list = () => listConnections(host, port, viaProc);
+    const list = () => listed(host, port, viaProc);
     const of = async (client: Socket) => (await list()).find((c) => c.localPort === client.localPort)!;
     // Node takes in some before it stops reading.
     await waitFor(async () => (await of(reader!)).unreadBytes > 65_536, "unread bytes");
@@ -76,15 +94,15 @@ describe.each([
   it("what has ended is gone, also while the other end waits", async () => {
     const { port, clients } = await start("127.0.0.1", "127.0.0.1", 2);
     for (const client of clients) client.resetAndDestroy();
-    await waitFor(async () => (await listConnections("127.0.0.1", port, viaProc)).length === 0, "the list to be empty");
-    expect(await listConnections("127.0.0.2", port, viaProc)).toEqual([]);
+    await waitFor(async () => (await listed("127.0.0.1", port, viaProc)).length === 0, "the list to be empty");
+    expect(await listed("127.0.0.2", port, viaProc)).toEqual([]);
   });
 });
 
 describe("the end of a connection by the kernel", () => {
   it("the one that is named ends with a reset, the others stay", async () => {
     const { port, clients } = await start("127.0.0.1", "127.0.0.1", 3);
-    const [first] = await listConnections("127.0.0.1", port);
+    const [first] = await listed("127.0.0.1", port);
     const errors: string[] = [];
     for (const client of clients) {
       client.resume();
@@ -96,12 +114,12 @@ describe("the end of a connection by the kernel", () => {
     // Without CAP_NET_ADMIN the kernel says so, and nothing ends.
     if (process.getuid!() !== 0) {
       expect(result).toBeLessThan(0);
-      expect(await listConnections("127.0.0.1", port)).toHaveLength(3);
+      expect(await listed("127.0.0.1", port)).toHaveLength(3);
       return;
     }
     expect(result).toBe(0);
-    expect((await listConnections("127.0.0.1", port)).map((c) => c.localPort)).not.toContain(local);
-    expect(await listConnections("127.0.0.1", port)).toHaveLength(2);
+    expect((await listed("127.0.0.1", port)).map((c) => c.localPort)).not.toContain(local);
+    expect(await listed("127.0.0.1", port)).toHaveLength(2);
     await waitFor(() => errors.length > 0, "its holder to hear of it");
     expect(errors).toEqual([`${local} ECONNABORTED`]);
     expect(await destroyConnection(first!)).toBe(-ENOENT);
@@ -109,7 +127,7 @@ describe("the end of a connection by the kernel", () => {
 
   it("is refused for a connection that /proc has told of", async () => {
     const { port } = await start("127.0.0.1", "127.0.0.1", 1);
-    const [first] = await listConnections("127.0.0.1", port, true);
+    const [first] = await listed("127.0.0.1", port, true);
     expect(await destroyConnection(first!)).toBe(-EIO);
   });
 });
@@ -126,7 +144,7 @@ describe("holders", () => {
       "sleep",
     );
     await waitFor(async () => {
-      const inodes = new Set((await listConnections("127.0.0.1", port)).map((c) => c.inode));
+      const inodes = new Set((await listed("127.0.0.1", port)).map((c) => c.inode));
       const [owner] = (await ownersOf(inodes)).values();
       return owner?.pid === child.pid && owner?.process === "sleep";
     }, "the child to be the only holder");

@@ -88,13 +88,20 @@ export function socketCookie(fd: number): number {
   return cookieAt(answerOption, 0);
 }
 
-/** Connections of this host's network namespace to `host`:`port`, whoever holds them. `viaProc` asks /proc in any case. */
-export async function listConnections(host: string, port: number, viaProc = false): Promise<TcpConnection[]> {
+/**
+ * Connections of this host's network namespace to `host`:`port`, whoever holds them; undefined if the kernel cannot be asked.
+ * `viaProc` asks /proc in any case.
+ */
+export async function listConnections(
+  host: string,
+  port: number,
+  viaProc = false,
+): Promise<TcpConnection[] | undefined> {
   const address = ipSockaddr(host, port);
   const listed = viaProc ? -EIO : await listByNetlink(address, port);
   if (typeof listed !== "number") return listed;
   const shown = bytesToHost(addressBytes(address));
-  return procConnections(port).filter(
+  return procConnections(port)?.filter(
     ({ remoteHost, remotePort, state }) => remotePort === port && remoteHost === shown && isWanted(state),
   );
 }

@@ -108,11 +108,15 @@ export class Connection implements Pollable {
   }
 
   receive(memory: Uint8Array, at: number, length: number): number {
+    const n = this.copyWaiting(memory, at, length);
+    if (n > 0) this.read += n;
+    return n;
+  }
+
+  /** As `receive`; the bytes stay. */
+  copyWaiting(memory: Uint8Array, at: number, length: number): number {
     const n = Math.min(this.readable(), length);
-    if (n > 0) {
-      writeStream(memory, at, n, this.id, this.read);
-      this.read += n;
-    }
+    if (n > 0) writeStream(memory, at, n, this.id, this.read);
     return n;
   }
 

@@ -95,38 +95,84 @@ it("drops and counts records that find the event ring full", async () => {
   expect(counter(rig, CT_RECORDS_DROPPED)).toBe(3);
 });
 
-it("goes on with one buffer for all: who finds none waits and gets its turn", async () => {
+/** One buffer for all, in the hands of a session whose server does not read. */
+async function exhausted(sessions: number) {
   const { rig, judge } = await scene({ buffersMax: 1, maxconn: 12 });
-  const clients = Array.from({ length: 6 }, () => rig.world.connectClient(rig.listenerFds[0]));
+  const clients = Array.from({ length: sessions }, () => rig.world.connectClient(rig.listenerFds[0]));
+  rig.settle();
+  const [slow] = rig.world.servers;
+  slow.peerReads = false;
+  clients[0].peerSend(1_000_000);
+  rig.settle();
+  expect(rig.relays[0].relay.buffers.hasFree()).toBe(false);
+  const readAgain = (): void => {
+    slow.peerReads = true;
+    slow.peerRead = slow.delivered;
+    rig.settle();
+  };
+  return { rig, judge, clients, readAgain };
+}
+
+const delivered = (rig: SimRig): number[] => rig.world.servers.map((server) => server.delivered);
+
+it("goes on without buffers: who does not read stops nobody else, in either direction", async () => {
+  const { rig, judge, clients, readAgain } = await exhausted(4);
+  for (const client of clients.slice(1)) client.peerSend(500_000);
+  for (const server of rig.world.servers.slice(1)) server.peerSend(400_000);
+  rig.settle();
+  expect(counter(rig, CT_BUFFERS_EXHAUSTED)).toBeGreaterThan(0);
+  expect(delivered(rig).slice(1)).toEqual([500_000, 500_000, 500_000]);
+  expect(clients.slice(1).map((client) => client.delivered)).toEqual([400_000, 400_000, 400_000]);
+  for (const client of clients.slice(1)) client.peerShutdown();
+  for (const server of rig.world.servers.slice(1)) server.peerShutdown();
+  rig.settle();
+  expect(counter(rig, CT_SESSIONS)).toBe(1);
+  readAgain();
+  expect(delivered(rig)).toEqual([1_000_000, 500_000, 500_000, 500_000]);
+  await judge.end();
+});
+
+it("holds nothing of a blocked session without a buffer: its bytes stay in the source and come once the peer reads", async () => {
+  const { rig, judge, clients } = await exhausted(6);
+  for (const server of rig.world.servers) server.peerReads = false;
+  for (const client of clients.slice(1)) client.peerSend(2_000_000);
+  rig.settle();
+  expect(clients.map((client, i) => client.read === rig.world.servers[i].sent)).toEqual([
+    false,
+    ...Array(5).fill(true),
+  ]);
+  judge.checkIdle();
+  for (const server of rig.world.servers) {
+    server.peerReads = true;
+    server.peerRead = server.delivered;
+  }
+  rig.settle();
+  expect(delivered(rig)).toEqual([1_000_000, ...Array(5).fill(2_000_000)]);
+  await judge.end();
+});
+
+it("cuts sessions that are blocked without a buffer: clients end in good order, servers get nothing more", async () => {
+  const { rig, judge, clients } = await exhausted(3);
+  for (const server of rig.world.servers) server.peerReads = false;
+  for (const client of clients.slice(1)) client.peerSend(700_000);
+  rig.settle();
+  await judge.cut(rig.backend.servers[0], false);
+  expect(counter(rig, CT_SESSIONS)).toBe(0);
+  expect(clients.slice(1).map(({ closed }) => closed)).toEqual(["orderly", "orderly"]);
+  expect(rig.world.servers.map(({ closed }) => closed)).toEqual(["abortive", "abortive", "abortive"]);
+  await judge.end();
+});
+
+it("ends a session that is blocked without a buffer at its timeout", async () => {
+  const { rig, judge } = await scene({ buffersMax: 1, proxy: { timeouts: { serverMs: 500 } } });
+  const clients = [0, 1].map(() => rig.world.connectClient(rig.listenerFds[0]));
   rig.settle();
   for (const server of rig.world.servers) server.peerReads = false;
   for (const client of clients) client.peerSend(1_000_000);
   rig.settle();
-  expect(counter(rig, CT_BUFFERS_EXHAUSTED)).toBeGreaterThan(0);
-  for (const server of rig.world.servers) server.peerReads = true;
-  for (const server of rig.world.servers) server.peerRead = server.delivered;
-  rig.settle();
-  expect(rig.world.servers.map((server) => server.delivered)).toEqual(clients.map(() => 1_000_000));
-  await judge.end();
-});
-
-it("wakes all that wait for a buffer, also if the first of them needs none for long", async () => {
-  const { rig, judge } = await scene({ buffersMax: 1, maxconn: 12 });
-  const clients = Array.from({ length: 4 }, () => rig.world.connectClient(rig.listenerFds[0]));
-  rig.settle();
-  const [{ relay }] = rig.relays;
-  const slow = rig.world.servers[0];
-  slow.peerReads = false;
-  clients[0].peerSend(1_000_000);
-  rig.settle();
-  expect(relay.buffers.used).toBe(1);
-  for (const client of clients.slice(1)) client.peerSend(10);
-  rig.settle();
-  expect(rig.world.servers.slice(1).map((server) => server.delivered)).toEqual([0, 0, 0]);
-  slow.peerReads = true;
-  slow.peerRead = slow.delivered;
-  rig.settle();
-  expect(rig.world.servers.map((server) => server.delivered)).toEqual([1_000_000, 10, 10, 10]);
+  expect(counter(rig, CT_SESSIONS)).toBe(2);
+  rig.advance(600);
+  expect(counter(rig, CT_SESSIONS)).toBe(0);
   await judge.end();
 });
 

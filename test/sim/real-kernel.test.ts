@@ -93,6 +93,7 @@ const scripts = fc.record({
   balance: fc.constantFrom<BalanceAlgorithm[]>("roundrobin", "leastconn", "source", "first", "random"),
   retries: fc.nat(1),
   isSpliced: fc.boolean(),
+  buffersMax: fc.constantFrom(64, 64, 1, 2),
   servers: fc.array(fc.record({ maxconn: fc.nat(3), isThere: fc.nat(4).map((n) => n > 0) }), {
     minLength: 1,
     maxLength: 3,
@@ -124,13 +125,14 @@ function checkComplete(rig: RealRig): void {
 type Script = typeof scripts extends fc.Arbitrary<infer T> ? T : never;
 
 async function run(script: Script): Promise<void> {
-  const rig = new RealRig(script.threads, script.seed, {
+  const proxy = {
     balance: { algorithm: script.balance, draws: 2, explicit: true },
     retries: script.retries,
     redispatchInterval: -1,
     splice: script.isSpliced,
     timeouts: { connectMs: 20 },
-  });
+  };
+  const rig = new RealRig(script.threads, script.seed, proxy, script.buffersMax);
   try {
     for (const { maxconn, isThere } of script.servers) await rig.addServer(maxconn, isThere);
     for (const [kind, which, amount] of script.steps) {

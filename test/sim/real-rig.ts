@@ -58,7 +58,7 @@ export class RealRig {
   private ended = 0;
   private serverPeers = 0;
 
-  constructor(threads: number, seed: number, proxy: ProxyWishes) {
+  constructor(threads: number, seed: number, proxy: ProxyWishes, buffersMax: number) {
     const maxconn = 12;
     this.memory = allocateSharedMemory({
       threads,
@@ -103,11 +103,11 @@ export class RealRig {
       evictions: new Evictions(),
       askKernel: async () => undefined,
     });
-    for (let thread = 0; thread < threads; thread++) this.startRelay(thread, seed);
+    for (let thread = 0; thread < threads; thread++) this.startRelay(thread, seed, buffersMax);
     this.order({ kind: "listen", listener: 0, fd: this.listener.fd, frontend: 0 });
   }
 
-  private startRelay(thread: number, seed: number): void {
+  private startRelay(thread: number, seed: number, buffersMax: number): void {
     const orders: Order[] = [];
     const ports = {
       takeOrder: () => orders.shift(),
@@ -118,7 +118,7 @@ export class RealRig {
       announceRecords() {},
       announceEmptied() {},
     };
-    const relay = createRelay(new LinuxKernel(), this.memory, ports, { thread, seed, onTimer });
+    const relay = createRelay(new LinuxKernel(), this.memory, ports, { thread, seed, onTimer, buffersMax });
     this.memory.words[threadWords(thread) + WT_WAKE_FD] = relay.wakeFd;
     this.relays.push({ relay, orders });
   }

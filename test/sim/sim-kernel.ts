@@ -140,6 +140,16 @@ export class SimKernel implements Kernel {
     return Math.min(1, this.world.socket(fd).readable());
   }
 
+  copyWaiting(fd: number, address: number, length: number): number {
+    this.enter(`peek ${fd}`);
+    return this.world.socket(fd).copyWaiting(this.at(address, length), 0, length);
+  }
+
+  discard(fd: number, address: number, length: number): number {
+    this.enter(`discard ${fd}`);
+    return this.world.socket(fd).receive(this.at(address, length), 0, length);
+  }
+
   send(fd: number, address: number, length: number): number {
     this.enter(`send ${fd}`);
     return this.world.socket(fd).send(this.at(address, length), 0, length, this.world.random);

@@ -7,6 +7,7 @@ import { loadConfigText } from "../../src/config/load.ts";
 import { buildRegistry } from "../../src/control/build-registry.ts";
 import type { Change, Receipt } from "../../src/control/change.ts";
 import { createCommit } from "../../src/control/commit.ts";
+import type { CommitContext } from "../../src/control/commit-context.ts";
 import type { Program } from "../../src/control/program.ts";
 import { Evictions } from "../../src/control/reconcile/eviction.ts";
 import type { ListenerEntry } from "../../src/control/registry.ts";
@@ -80,6 +81,8 @@ export class InMemoryProgram implements Program {
   sections: ReturnType<Program["resolvers"]> = [];
   /** What a log would be told about names, in order. */
   readonly told: string[] = [];
+  /** What the kernel says of a server's connections when it is asked. */
+  kernelAnswer: Awaited<ReturnType<CommitContext["askKernel"]>>;
   /** Kinds of the orders that relays were given, in order. */
   readonly orders: string[] = [];
   /** Every change that was committed, in order. */
@@ -125,7 +128,7 @@ export class InMemoryProgram implements Program {
       nowMs: () => performance.now(),
       random: Math.random,
       evictions: this.evictions,
-      askKernel: async () => undefined,
+      askKernel: async () => this.kernelAnswer,
     });
     this.settled = commit.settled;
     this.commit = (change) => {

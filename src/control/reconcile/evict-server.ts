@@ -5,7 +5,7 @@ import { CutReason } from "../../memory/cut-reason.ts";
 import type { Receipt } from "../change.ts";
 import { type CommitContext, refuse } from "../commit-context.ts";
 import { cutAllOf, cutSome } from "../cut.ts";
-import type { KernelAnswer } from "../kernel-answer.ts";
+import { type KernelAnswer, UNKNOWN } from "../kernel-answer.ts";
 import type { ServerEntry } from "../registry.ts";
 import { removeServer } from "../remove-server.ts";
 import { type ServerEviction, sessionsCut } from "./eviction.ts";
@@ -56,25 +56,28 @@ export async function continueEviction(context: CommitContext, server: ServerEnt
 async function prove(context: CommitContext, eviction: ServerEviction): Promise<void> {
   const { server, request } = eviction;
   eviction.kernel = await kernelAnswer(context, server, request.destroyForeign);
-  let reason = "";
+  const reasons = eviction.kernel === UNKNOWN ? ["the kernel could not be asked"] : [];
   if (request.deleteServer) {
     const receipt = await removeServer(context, server);
     eviction.deleted = receipt.done;
-    if (!receipt.done) reason = `not deleted: ${receipt.code}`;
+    if (!receipt.done) reasons.push(`not deleted: ${receipt.code}`);
   }
-  endEviction(context, eviction, "done", reason);
+  endEviction(context, eviction, "done", reasons.join(", "));
 }
+
+const isKnown = (answer: KernelAnswer | typeof UNKNOWN | undefined): answer is KernelAnswer =>
+  typeof answer === "object";
 
 async function kernelAnswer(
   context: CommitContext,
   server: ServerEntry,
   destroyForeign: boolean,
-): Promise<KernelAnswer | undefined> {
+): Promise<KernelAnswer | typeof UNKNOWN | undefined> {
   let answer = await context.askKernel(server, destroyForeign);
-  for (let looks = 1; looks < KERNEL_LOOKS && answer !== undefined && answer.own > 0; looks++) {
+  for (let looks = 1; looks < KERNEL_LOOKS && isKnown(answer) && answer.own > 0; looks++) {
     await new Promise((resolve) => setTimeout(resolve, KERNEL_PAUSE_MS));
     const again = await context.askKernel(server, false);
-    answer = again === undefined ? answer : { ...answer, own: again.own, ofOtherServers: again.ofOtherServers };
+    if (isKnown(again)) answer = { ...answer, own: again.own, ofOtherServers: again.ofOtherServers };
   }
   return answer;
 }

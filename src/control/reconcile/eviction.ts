@@ -2,7 +2,7 @@
 
 import { SERVER_WORDS, V_ATTACHED } from "../../memory/server-row.ts";
 import type { SharedMemory } from "../../memory/shared-memory.ts";
-import type { KernelAnswer } from "../kernel-answer.ts";
+import type { KernelAnswer, UNKNOWN } from "../kernel-answer.ts";
 import type { ServerEntry } from "../registry.ts";
 import type { Pace } from "./cut-pace.ts";
 import { type Population, populationLeft } from "./population.ts";
@@ -92,7 +92,7 @@ export interface EvictionState {
   notBeforeMs: number;
   /** Sessions left when it ended. */
   survivors: number;
-  kernel: KernelAnswer | undefined;
+  kernel: KernelAnswer | typeof UNKNOWN | undefined;
   /** Undefined: it was not to be deleted, or not yet. Else whether it was. */
   deleted: boolean | undefined;
 }

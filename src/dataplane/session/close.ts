@@ -91,7 +91,7 @@ import { leaveQueue, releaseSlot } from "../queue.ts";
 import { type Relay, rowBase, rowBaseF64 } from "../relay.ts";
 import { leave } from "./admit.ts";
 import { noteAddresses, writeRecord } from "./record.ts";
-import { giveBuffer, givePipe, hasReadBuffer } from "./relay.ts";
+import { givePipe } from "./relay.ts";
 import { detachServer, giveRow } from "./rows.ts";
 import { unacknowledgedBytes } from "./timeouts.ts";
 
@@ -151,9 +151,9 @@ function countDiscarded(relay: Relay, base: number): void {
 /** Reads what the client has sent already, because closing a socket with unread bytes resets it. Bounded. */
 function drainClient(relay: Relay, base: number): void {
   const fd = relay.sessions[base + S_CLIENT_FD];
-  if (fd < 0 || !hasReadBuffer(relay)) return;
+  if (fd < 0) return;
   for (let total = 0; total < TURN_BYTES_MAX; ) {
-    const n = relay.kernel.receive(fd, relay.readAddress as number, READ_BYTES);
+    const n = relay.kernel.discard(fd, relay.scratchAddress as number, READ_BYTES);
     if (n <= 0) return;
     total += n;
     relay.discardedBytes += n;
@@ -231,12 +231,12 @@ function closeDescriptors(relay: Relay, base: number, client: Manner, server: Ma
 function releaseDirection(relay: Relay, d: number): void {
   const { sessions } = relay;
   if (sessions[d + D_BUFFER] >= 0) {
-    giveBuffer(relay, sessions[d + D_BUFFER]);
+    relay.buffers.give(sessions[d + D_BUFFER]);
     sessions[d + D_BUFFER] = -1;
     sessions[d + D_LENGTH] = 0;
   }
   givePipe(relay, d);
-  // Whatever still stands on the ready list or waits for a buffer finds no flag, and passes by.
+  // Whatever still stands on the ready list finds no flag, and passes by.
   sessions[d + D_FLAGS] = 0;
 }
 

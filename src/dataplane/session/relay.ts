@@ -20,7 +20,6 @@ import {
   DF_READABLE,
   DF_READY,
   DF_SHUT,
-  DF_STARVED,
   DF_STREAM,
   S_BYTES_DOWN_F64,
   S_BYTES_READ_UP_F64,
@@ -101,7 +100,7 @@ function makeReady(relay: Relay, d: number): void {
 }
 
 /** Makes sure there is a buffer to read into. */
-export function hasReadBuffer(relay: Relay): boolean {
+function hasReadBuffer(relay: Relay): boolean {
   if (relay.readBuffer >= 0) return true;
   if (!relay.buffers.hasFree()) return false;
   relay.readBuffer = relay.buffers.take();
@@ -112,24 +111,14 @@ export function hasReadBuffer(relay: Relay): boolean {
 /** Receives once and sends it on. Bytes moved, or -1 to stop. */
 function copyOnce(relay: Relay, d: number): number {
   const { sessions, kernel } = relay;
-  if (!hasReadBuffer(relay)) {
-    waitForBuffer(relay, d);
-    return -1;
-  }
+  if (!hasReadBuffer(relay)) return copyWithoutBuffer(relay, d);
   const up = d % SESSION_WORDS === S_UP;
   const base = d - (up ? S_UP : S_DOWN);
   const n = kernel.receive(sessions[base + (up ? S_CLIENT_FD : S_SERVER_FD)], relay.readAddress as number, READ_BYTES);
   if (n <= 0) return sourceEnded(relay, d, up, n);
   noteRead(relay, base, up, n);
-  if (n === READ_BYTES) sessions[d + D_FLAGS] |= DF_STREAM;
-  else {
-    // Less than asked for: the socket is empty, unless a FIN already waits behind these bytes.
-    sessions[d + D_FLAGS] &= (sessions[d + D_FLAGS] & DF_FIN_SEEN) !== 0 ? ~DF_STREAM : ~(DF_STREAM | DF_READABLE);
-  }
-  if (up && (sessions[base + S_FLAGS] & SF_NO_DELAY) === 0 && relay.sessionsF64[base / 2 + S_BYTES_UP_F64] > 0) {
-    sessions[base + S_FLAGS] |= SF_NO_DELAY;
-    kernel.setNoDelay(sessions[base + S_SERVER_FD]);
-  }
+  noteFilled(relay, d, n);
+  if (up) sendAtOnce(relay, base);
   const sent = kernel.send(sessions[base + (up ? S_SERVER_FD : S_CLIENT_FD)], relay.readAddress as number, n);
   if (sent === n) {
     noteSent(relay, base, up, n);
@@ -147,6 +136,44 @@ function copyOnce(relay: Relay, d: number): number {
   return -1;
 }
 
+/**
+ * As `copyOnce` when peers that do not read hold all buffers: what waits is sent from a copy, and only what was taken leaves the
+ * source. So nothing has to be kept, and who does not read stops nobody but himself. Bytes moved, or -1 to stop.
+ */
+function copyWithoutBuffer(relay: Relay, d: number): number {
+  const { sessions, kernel } = relay;
+  const up = d % SESSION_WORDS === S_UP;
+  const base = d - (up ? S_UP : S_DOWN);
+  const source = sessions[base + (up ? S_CLIENT_FD : S_SERVER_FD)];
+  const scratch = relay.scratchAddress as number;
+  relay.counters[relay.ownCounters + CT_BUFFERS_EXHAUSTED]++;
+  const n = kernel.copyWaiting(source, scratch, READ_BYTES);
+  if (n <= 0) return sourceEnded(relay, d, up, n);
+  if (up) sendAtOnce(relay, base);
+  const sent = kernel.send(sessions[base + (up ? S_SERVER_FD : S_CLIENT_FD)], scratch, n);
+  if (sent < 0 && sent !== -EAGAIN) return destinationFailed(relay, d, up);
+  const taken = sent < 0 ? 0 : sent;
+  if (taken > 0) {
+    noteRead(relay, base, up, taken);
+    noteSent(relay, base, up, taken);
+  }
+  for (let left = taken; left > 0; ) {
+    const dropped = kernel.discard(source, scratch, left);
+    if (dropped <= 0) {
+      // Reset meanwhile. Bytes that cannot be taken off must not be sent a second time.
+      closeReset(relay, base, up ? EndCause.CLIENT : EndCause.SERVER);
+      return -1;
+    }
+    left -= dropped;
+  }
+  if (taken < n) {
+    block(relay, d, base, up);
+    return -1;
+  }
+  noteFilled(relay, d, n);
+  return n;
+}
+
 /** Sends what the buffer holds. */
 function flushBuffer(relay: Relay, d: number): Step {
   const { sessions } = relay;
@@ -161,7 +188,7 @@ function flushBuffer(relay: Relay, d: number): Step {
   }
   if (sent > 0) noteSent(relay, base, up, sent);
   if (sent === length) {
-    giveBuffer(relay, sessions[d + D_BUFFER]);
+    relay.buffers.give(sessions[d + D_BUFFER]);
     sessions[d + D_BUFFER] = -1;
     sessions[d + D_LENGTH] = 0;
     return GO_ON;
@@ -283,27 +310,6 @@ function block(relay: Relay, d: number, base: number, up: boolean): void {
   watchIdle(relay, base / SESSION_WORDS);
 }
 
-function waitForBuffer(relay: Relay, d: number): void {
-  if ((relay.sessions[d + D_FLAGS] & DF_STARVED) !== 0) return;
-  relay.sessions[d + D_FLAGS] |= DF_STARVED;
-  relay.counters[relay.ownCounters + CT_BUFFERS_EXHAUSTED]++;
-  relay.starved.push(d);
-}
-
-/**
- * Gives a buffer back, and a turn to all directions that wait for one. Who finds none lines up again; a turn for the first
- * alone would strand the others if it passes its bytes on at once and so gives no buffer back.
- */
-export function giveBuffer(relay: Relay, buffer: number): void {
-  relay.buffers.give(buffer);
-  while (relay.starved.size > 0) {
-    const waiting = relay.starved.shift();
-    if ((relay.sessions[waiting + D_FLAGS] & DF_STARVED) === 0) continue;
-    relay.sessions[waiting + D_FLAGS] &= ~DF_STARVED;
-    makeReady(relay, waiting);
-  }
-}
-
 /** Gives the direction's pipe back, if it has one. */
 export function givePipe(relay: Relay, d: number): void {
   const { sessions } = relay;
@@ -312,6 +318,24 @@ export function givePipe(relay: Relay, d: number): void {
   sessions[d + D_PIPE_READ] = -1;
   sessions[d + D_PIPE_WRITE] = -1;
   sessions[d + D_PIPE_LENGTH] = 0;
+}
+
+/** How full the read was: the rest of the socket's bytes, or one of many. */
+function noteFilled(relay: Relay, d: number, bytes: number): void {
+  const { sessions } = relay;
+  if (bytes === READ_BYTES) sessions[d + D_FLAGS] |= DF_STREAM;
+  else {
+    // Less than asked for: the socket is empty, unless a FIN already waits behind these bytes.
+    sessions[d + D_FLAGS] &= (sessions[d + D_FLAGS] & DF_FIN_SEEN) !== 0 ? ~DF_STREAM : ~(DF_STREAM | DF_READABLE);
+  }
+}
+
+/** From the server's second bytes on, small ones wait for nothing. */
+function sendAtOnce(relay: Relay, base: number): void {
+  const { sessions } = relay;
+  if ((sessions[base + S_FLAGS] & SF_NO_DELAY) !== 0 || relay.sessionsF64[base / 2 + S_BYTES_UP_F64] === 0) return;
+  sessions[base + S_FLAGS] |= SF_NO_DELAY;
+  relay.kernel.setNoDelay(sessions[base + S_SERVER_FD]);
 }
 
 function noteRead(relay: Relay, base: number, up: boolean, bytes: number): void {

@@ -15,9 +15,7 @@ import {
 import { SERVER_WORDS, V_ADDR } from "../../memory/server-row.ts";
 import {
   D_FLAGS,
-  D_LENGTH,
   D_OFFSET,
-  D_PIPE_LENGTH,
   DF_BLOCKED,
   DF_EOF,
   DF_READABLE,
@@ -186,8 +184,8 @@ function deadlineOf(relay: Relay, row: number, client: boolean): number {
     const active = sessionsF64[baseF64 + (client ? S_CLIENT_ACTIVE_F64 : S_SERVER_ACTIVE_F64)];
     if (limit > 0) deadline = active + limit;
   }
-  const owed = sessions[to + D_LENGTH] + sessions[to + D_PIPE_LENGTH];
-  if ((owed > 0 || (!client && isClosing(relay, base))) && timeout > 0) {
+  const isOwed = (sessions[to + D_FLAGS] & DF_BLOCKED) !== 0;
+  if ((isOwed || (!client && isClosing(relay, base))) && timeout > 0) {
     const stalled = sessionsF64[baseF64 + (client ? S_DOWN_STALLED_F64 : S_UP_STALLED_F64)];
     deadline = Math.min(deadline, stalled + timeout);
   }
