@@ -2,7 +2,6 @@
 // servers need. Nothing here can fail. Control thread, only called by `commit`.
 
 import { LISTENERS_MAX } from "../../base/limits.ts";
-import { sameValue } from "../../config/diff/same-value.ts";
 import type { ProxyConfig } from "../../config/model.ts";
 import { W_MAXCONN } from "../../memory/control-words.ts";
 import { P_FRONT_MAXCONN, PROXY_WORDS } from "../../memory/proxy-row.ts";
@@ -111,21 +110,9 @@ async function applySettings(run: ReloadRun, proxies: readonly ProxyEntry[]): Pr
     const backend = now.defaultBackend === undefined ? undefined : backends.get(now.defaultBackend);
     const own = proxy.isBackend && now.defaultBackend === undefined ? proxy.index : -1;
     writeProxySettings(memory, proxy, isNew ? limit : current, backend?.index ?? own);
-    if (proxy.isBackend && hasChanged(old, now)) reviewServers(run, proxy, old);
+    if (proxy.isBackend && run.isChanged(now)) reviewServers(run, proxy, old);
   }
   registry.maxconn = maxconn;
-}
-
-/** What load balancing goes by, for all servers of the section. */
-function hasChanged(old: ProxyConfig, now: ProxyConfig): boolean {
-  return (
-    !sameValue(old.balance, now.balance) ||
-    old.disabled !== now.disabled ||
-    old.fence !== now.fence ||
-    old.allBackups !== now.allBackups ||
-    old.retries !== now.retries ||
-    old.redispatchInterval !== now.redispatchInterval
-  );
 }
 
 /** What servers go by has changed for all of the section. */

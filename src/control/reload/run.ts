@@ -24,6 +24,7 @@ export class ReloadRun {
   /** What follows once the relays know: changes of single servers, which are orders of their own. */
   readonly afterwards: (() => Promise<unknown>)[] = [];
   readonly #unchanged = new Set<ServerConfig>();
+  readonly #changed = new Set<ProxyConfig>();
   #sliceEndMs = performance.now() + SLICE_MS;
 
   constructor(context: CommitContext, prepared: PreparedReload, report: ReloadReport) {
@@ -31,7 +32,10 @@ export class ReloadRun {
     this.prepared = prepared;
     this.report = report;
     for (const proxy of prepared.diff.proxies.kept) {
-      if (proxy.changes.length > 0) continue;
+      if (proxy.changes.length > 0) {
+        this.#changed.add(proxy.new);
+        continue;
+      }
       for (const { new: now, changes } of proxy.servers.kept) if (changes.length === 0) this.#unchanged.add(now);
     }
   }
@@ -39,6 +43,11 @@ export class ReloadRun {
   /** The server's line, and all that it has from its section, say what they said. */
   isUnchanged(server: ServerConfig): boolean {
     return this.#unchanged.has(server);
+  }
+
+  /** The section says something else than it said, apart from its servers. */
+  isChanged(proxy: ProxyConfig): boolean {
+    return this.#changed.has(proxy);
   }
 
   /** True when others should have a turn: then `await nextTurn()`. */
