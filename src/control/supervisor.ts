@@ -36,6 +36,7 @@ import { LogTargets } from "./log/targets.ts";
 import { TrafficLog } from "./log/traffic-log.ts";
 import { type ProcessSize, sizeProcess } from "./process-size.ts";
 import type { Program } from "./program.ts";
+import { Progress } from "./progress.ts";
 import { ErrorWatch } from "./reconcile/error-watch.ts";
 import { Evictions } from "./reconcile/eviction.ts";
 import { ReconcileTimers } from "./reconcile/reconcile-timers.ts";
@@ -69,8 +70,6 @@ export interface StartOptions {
   readonly onFatal: (text: string) => void;
 }
 
-/** How often waiting commands and the soft stop look again, besides after each change. */
-const PROGRESS_MS = 20;
 const HOUSEKEEPING_MS = 1000;
 /** How long the threads may take to leave their loops. */
 const STOP_DEADLINE_MS = 500;
@@ -100,12 +99,11 @@ export class RunningProgram implements Program {
   private readonly resources: ResourceWatch;
   private readonly stateFile: StateFile | undefined;
   private readonly clock = new LinuxKernel();
-  private readonly progressListeners = new Set<() => void>();
+  private readonly progress = new Progress();
   private readonly records: RecordDrain;
   private readonly reloader: Reloader;
   /** Servers whose names a reload under way changed. */
   private readonly renamed = new Set<ServerEntry>();
-  private progressTimer: NodeJS.Timeout | undefined;
   private housekeeping: NodeJS.Timeout | undefined;
 
   constructor(
@@ -175,14 +173,7 @@ export class RunningProgram implements Program {
   }
 
   onProgress(listener: () => void): () => void {
-    this.progressListeners.add(listener);
-    this.progressTimer ??= setInterval(() => this.progress(), PROGRESS_MS);
-    return () => {
-      this.progressListeners.delete(listener);
-      if (this.progressListeners.size > 0) return;
-      clearInterval(this.progressTimer);
-      this.progressTimer = undefined;
-    };
+    return this.progress.subscribe(listener);
   }
 
   /** Starts the relay threads; nothing is accepted before `open`. */
@@ -261,7 +252,7 @@ export class RunningProgram implements Program {
     const left = await this.relays.stop(STOP_DEADLINE_MS);
     this.records.finish();
     for (const proxy of this.registry.proxies) closeFrontendListeners(proxy);
-    clearInterval(this.progressTimer);
+    this.progress.stop();
     await this.log.close();
     return left;
   }
@@ -276,10 +267,6 @@ export class RunningProgram implements Program {
         this.note(LogLevel.WARNING, `Proxy ${proxy.name} hard-stopped (${own} remaining conns will be closed).`, proxy);
     }
     await this.relays.order({ kind: "cut-all" });
-  }
-
-  private progress(): void {
-    for (const listener of [...this.progressListeners]) listener();
   }
 
   /** Says it on the terminal and in the log. */
@@ -311,7 +298,7 @@ export class RunningProgram implements Program {
       maxconn: this.options.maxconn,
       tell: (receipt) => {
         for (const { level, text } of reloadMessages(receipt)) this.note(level, text);
-        this.progress();
+        this.progress.look();
       },
     };
   }
@@ -372,7 +359,7 @@ export class RunningProgram implements Program {
       },
       onFrontendPaused: (proxy) => this.note(LogLevel.WARNING, `Paused frontend ${proxy.name}.`, proxy),
       onFrontendResumed: (proxy) => this.note(LogLevel.WARNING, `Resumed frontend ${proxy.name}.`, proxy),
-      onProgress: () => this.progress(),
+      onProgress: () => this.progress.look(),
     };
   }
 }

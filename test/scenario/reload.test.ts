@@ -1,18 +1,16 @@
 // A reload: one process, one population. What stays does not notice, what leaves stays listed and reachable, what cannot be done changes
 // nothing.
 
-import { spawnSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { describe, expect, it } from "vitest";
 import { closeAfterEach } from "../harness/closing.ts";
 import { FRONTEND_ADDRESS, freePort } from "../harness/ports.ts";
-import { HEADGATE } from "../harness/program.ts";
 import { statRow } from "../harness/show.ts";
 import { echo, Upstream } from "../harness/upstream.ts";
 import { waitFor } from "../harness/wait-for.ts";
 import { HealthSwitch } from "./health-switch.ts";
-import { ReloadStage, type Sections, sections } from "./reload-stage.ts";
+import { headgate, ReloadStage, type Sections, sections } from "./reload-stage.ts";
 
 const opened = closeAfterEach();
 const upstream = async () => opened(await Upstream.start(echo));
@@ -348,15 +346,13 @@ describe("ways to ask for it", () => {
       () => `a reload; ${program.stderr}`,
     );
     expect([...(await stage.servers()).keys()]).toEqual(["be/a", "be/b"]);
-    const command = (...words: string[]) =>
-      spawnSync(process.execPath, [HEADGATE, "reload", ...words], { encoding: "utf8", timeout: 30_000 });
-    const done = command("--socket", program.socketPath);
+    const done = headgate("reload", "--socket", program.socketPath);
     expect([done.status, done.stdout]).toEqual([0, expect.stringContaining("nothing to change")]);
     stage.write("nonsense");
-    const refused = command("--socket", program.socketPath);
+    const refused = headgate("reload", "--socket", program.socketPath);
     expect([refused.status, refused.stderr]).toEqual([1, expect.stringContaining(`${program.configPath}:`)]);
-    expect(command("--socket", "/nonexistent/socket").status).toBe(3);
-    expect(command("--nonsense").status).toBe(2);
+    expect(headgate("reload", "--socket", "/nonexistent/socket").status).toBe(3);
+    expect(headgate("reload", "--nonsense").status).toBe(2);
   }, 60_000);
 
   it("the answer comes even if the reload takes its stats socket away", async () => {
@@ -371,11 +367,7 @@ describe("ways to ask for it", () => {
     );
     expect(JSON.parse(await program.runtime("reload json"))).toMatchObject({ outcome: "done" });
     await expect(program.runtime("show info")).rejects.toThrow();
-    const info = spawnSync(process.execPath, [HEADGATE, "run", "--socket", other, "show info"], {
-      encoding: "utf8",
-      timeout: 30_000,
-    });
-    expect(info.stdout).toContain("Pid:");
+    expect(headgate("run", "--socket", other, "show info").stdout).toContain("Pid:");
   });
 });
 

@@ -12,8 +12,7 @@ import { PolicyStage } from "./policy-stage.ts";
 const opened = closeAfterEach();
 
 /** HAProxy's line, and the cause behind it. */
-// biome-ignore lint/suspicious/noTemplateCurlyInString: the configuration's own variable
-const LOG_FORMAT = ['log-format "${HAPROXY_TCP_LOG_FMT} %cause"'];
+const LOG_FORMAT = [`log-format "\${HAPROXY_TCP_LOG_FMT} %cause"`];
 
 /** How the client's session ended, by its log line: the termination state and the cause. */
 async function endOf(stage: PolicyStage, client: Client): Promise<string> {

@@ -13,6 +13,7 @@ import { Evictions } from "../../src/control/reconcile/eviction.ts";
 import type { ListenerEntry } from "../../src/control/registry.ts";
 import type { ReloadReceipt } from "../../src/control/reload/model.ts";
 import { CT_ROWS_USED } from "../../src/memory/counters.ts";
+import { SERVER_WORDS, V_ATTACHED } from "../../src/memory/server-row.ts";
 import {
   S_ACCEPT_F64,
   S_ACCEPT_WALL_F64,
@@ -206,6 +207,7 @@ export class InMemoryProgram implements Program {
     sessions[word + S_BACKEND] = this.registry.proxies.findIndex((proxy) => proxy.name === "be");
     const backend = this.registry.proxies.find((proxy) => proxy.name === "be")!;
     sessions[word + S_SERVER] = hasServer ? backend.servers[server]!.index : -1;
+    if (hasServer) this.memory.serversI32[backend.servers[server]!.index * SERVER_WORDS + V_ATTACHED]++;
     sessions[word + S_CLIENT_FD] = 30;
     sessions[word + S_SERVER_FD] = hasServer ? 31 : -1;
     sessions.set(new Int32Array(ipSockaddr("192.0.2.1", port).buffer), word + S_CLIENT_ADDR);
