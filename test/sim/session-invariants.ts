@@ -112,7 +112,8 @@ function endOfLife(rig: Rig, row: number): number {
   const { sessions, sessionsF64 } = rig.memory;
   const base = row * S.SESSION_WORDS;
   const f64 = base / 2;
-  const server = rig.backend.servers.find(({ index }) => index === sessions[base + S.S_SERVER]);
+  const servers = rig.proxies.find(({ index }) => index === sessions[base + S.S_BACKEND])?.servers;
+  const server = servers?.find(({ index }) => index === sessions[base + S.S_SERVER]);
   const { maxAge, maxIdleMs } = server?.config.policy.sessions ?? {};
   const share = shareOf(row, sessions[base + S.S_GENERATION]);
   const ageMs = maxAge === undefined ? 0 : maxAge.ms * (1 - (maxAge.jitterPercent / 100) * share);

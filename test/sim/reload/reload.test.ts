@@ -13,7 +13,7 @@ describe("reloads, operators' orders and sessions in any order", () => {
   it.each([1, 2])("agree with the model after every step, with %i threads", async (threads) => {
     await fc.assert(
       fc.asyncProperty(reloadScripts, (script) => runReloadScript(script, threads)),
-      { numRuns: Math.ceil(RUNS / 2), seed: SEED, endOnFailure: false, verbose: fc.VerbosityLevel.None },
+      { numRuns: Math.ceil(RUNS / 2), seed: SEED, endOnFailure: true, verbose: fc.VerbosityLevel.None },
     );
   });
 });
