@@ -51,17 +51,22 @@ const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(reso
 function limitOf({ registry, memory, maxconn: fixed }: Running, config: Config): number {
   const wanted = fixed ?? config.global.maxconn;
   if (wanted === undefined || wanted === registry.maxconn) return registry.maxconn;
-  if (wanted > memory.rowsPerThread) {
-    throw new AppError(
-      "maxconn-too-high",
-      `maxconn ${wanted} needs a restart: this process was started with room for ${memory.rowsPerThread} sessions.`,
-    );
-  }
+  checkRoom(memory, wanted);
   // Raises the file limit, or says why that does not do.
   return fitMaxconn(config, memory.threads, wanted).maxconn;
 }
 
-function checkThreads(memory: SharedMemory, { global }: Config): void {
+/** Throws AppError where so many sessions do not fit into the tables. */
+export function checkRoom(memory: SharedMemory, maxconn: number): void {
+  if (maxconn <= memory.rowsPerThread) return;
+  throw new AppError(
+    "maxconn-too-high",
+    `maxconn ${maxconn} needs a restart: this process was started with room for ${memory.rowsPerThread} sessions.`,
+  );
+}
+
+/** Throws AppError where another number of threads is asked for. */
+export function checkThreads(memory: SharedMemory, { global }: Config): void {
   const { nbthread } = global;
   if (nbthread === undefined || nbthread === memory.threads) return;
   throw new AppError(
@@ -71,8 +76,8 @@ function checkThreads(memory: SharedMemory, { global }: Config): void {
   );
 }
 
-/** Files that checks read: one that vanished would take servers down. */
-function checkFiles(config: Config): void {
+/** Throws AppError where a file that checks read is not there: it would take servers down. */
+export function checkFiles(config: Config): void {
   const seen = new Set<string>();
   for (const { servers } of config.proxies) {
     for (const { health, place } of servers) {

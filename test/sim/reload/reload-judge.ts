@@ -2,6 +2,8 @@
 // operators' values, counters, and nothing leaked.
 
 import type { ProxyEntry, ServerEntry } from "../../../src/control/registry.ts";
+import type { ReloadReport } from "../../../src/control/reload/model.ts";
+import type { PlannedServer, ReloadPlan } from "../../../src/control/reload/plan/model.ts";
 import { W_CONNECTIONS } from "../../../src/memory/control-words.ts";
 import { CT_RECORDS_DROPPED } from "../../../src/memory/counters.ts";
 import { EndCause, EndPhase } from "../../../src/memory/end-state.ts";
@@ -25,11 +27,40 @@ export function keyOfEntry({ backend, config }: ServerEntry): string {
   return keyOf({ section: sectionOf(backend), name, port: endpoint.kind === "inet" ? endpoint.port : -1 });
 }
 
+/** What was planned is what was done. Names of what leaves may have been changed to tell them from new ones. */
+function checkPlan(plan: ReloadPlan, report: ReloadReport): void {
+  const same = (what: string, planned: readonly string[], done: readonly string[]): void => {
+    const [one, other] = [planned, done].map((names) => names.map((name) => name.replace(/@[^/]*/g, "")).sort());
+    must(one.join() === other.join(), `${what}: planned are ${one}, done is ${other}`);
+  };
+  const servers = (list: readonly PlannedServer[]): string[] =>
+    list.map(({ backend, server }) => `${backend}/${server}`);
+  const names = (list: readonly { readonly name: string }[]): string[] => list.map(({ name }) => name);
+  same("sections added", names(plan.proxies.added), report.proxies.added);
+  same("sections leaving", names(plan.proxies.leaving), [...names(report.proxies.leaving), ...report.proxies.removed]);
+  same("servers added", servers(plan.servers.added), report.servers.added);
+  same("servers leaving", servers(plan.servers.leaving), [...names(report.servers.leaving), ...report.servers.removed]);
+  same("servers adopted", servers(plan.servers.adopted), report.servers.adopted);
+  same("servers of operators", servers(plan.servers.dynamic), report.servers.dynamic);
+  same("servers that stay deleted", servers(plan.servers.staysDeleted), report.servers.staysDeleted);
+  const addresses = (list: readonly { readonly address: string }[]): string[] => list.map(({ address }) => address);
+  same("addresses opened", addresses(plan.listeners.opened), report.listeners.opened);
+  same("addresses moved", addresses(plan.listeners.moved), addresses(report.listeners.moved));
+  same("addresses closed", addresses(plan.listeners.closed), report.listeners.closed);
+  const overruled = plan.overruled
+    .filter(({ isReaddressed }) => !isReaddressed)
+    .map(({ runtime, file }) => `${runtime} ${file}`);
+  same(
+    "values overruled",
+    overruled,
+    report.overruled.map(({ operator, file }) => `${operator} ${file}`),
+  );
+}
+
 export class ReloadJudge {
   readonly model: ReloadModel;
-  /** Clients whose session an operator's order may end; servers that are being evicted. */
+  /** Clients whose session an operator's order may end. */
   readonly excused = new Set<number>();
-  readonly evicted = new Set<string>();
   private readonly rig: ReloadRig;
   /** Of each client, the connection to a server that its session had last. */
   private readonly upstreams = new Map<number, Connection>();
@@ -65,7 +96,8 @@ export class ReloadJudge {
     const servers = rig.proxies.flatMap((proxy) => proxy.servers);
     const there = new Set(servers.filter(({ leaving }) => leaving !== undefined).map(keyOfEntry));
     model.reload(config, rig.world.now, (key) => there.has(key));
-    await rig.reload(configText(config));
+    const { plan, report } = await rig.reload(configText(config));
+    checkPlan(plan, report);
     const before = new Map(this.allowed);
     this.allowed.clear();
     for (const server of rig.proxies.flatMap((proxy) => proxy.servers)) {
@@ -262,7 +294,7 @@ export class ReloadJudge {
       removal !== undefined && removal.endsMs <= rig.world.now;
     if (server !== undefined) {
       const key = keyOfEntry(server);
-      if (this.evicted.has(key) || isDue(model.leavingServers.get(key))) return true;
+      if (isDue(model.leavingServers.get(key))) return true;
     }
     const proxies = [S.S_FRONTEND, S.S_BACKEND].map((side) => rig.registry.proxiesByIndex[ring[word + side]]);
     return proxies.some((proxy) => proxy !== undefined && isDue(model.leavingSections.get(sectionOf(proxy))));

@@ -10,6 +10,8 @@ import type { CommitContext, MutableRegistry } from "../../../src/control/commit
 import { Evictions } from "../../../src/control/reconcile/eviction.ts";
 import type { ListenerEntry, ProxyEntry } from "../../../src/control/registry.ts";
 import type { ListenerPlan, PlannedListener, ReloadReport } from "../../../src/control/reload/model.ts";
+import type { ReloadPlan } from "../../../src/control/reload/plan/model.ts";
+import { planReload } from "../../../src/control/reload/plan/plan.ts";
 import type { ListenerPlanning } from "../../../src/control/reload/plan-listeners.ts";
 import { prepareReload } from "../../../src/control/reload/prepare.ts";
 import { W_MAXCONN } from "../../../src/memory/control-words.ts";
@@ -32,6 +34,8 @@ const portOf = ({ bind: { endpoint } }: Pick<ListenerEntry, "bind">): number =>
 
 export class ReloadRig extends SimThreads {
   readonly registry: MutableRegistry;
+  /** No `-n`. */
+  readonly maxconn = undefined;
   readonly evictions = new Evictions();
   readonly commit: (change: Change) => Promise<Receipt>;
   /** When `reconcile` wants its next turn for a section; undefined: evictions do. */
@@ -140,24 +144,20 @@ export class ReloadRig extends SimThreads {
     if (listener !== undefined) this.world.connectClient(listener.fd);
   }
 
-  /** A reload as the real one does it; between its steps the world goes on, and clients come to sockets that are open already. */
-  async reload(text: string): Promise<ReloadReport> {
+  /** A reload as the real one does it, and the plan of it just before; between its steps the world goes on, and clients come to sockets that are open already. */
+  async reload(text: string): Promise<{ readonly plan: ReloadPlan; readonly report: ReloadReport }> {
     const config = loadText(text);
     const fresh: number[] = [];
     const planning = { plan: async () => this.#planListeners(config, fresh) } as unknown as ListenerPlanning;
-    const prepared = await prepareReload(
-      { registry: this.registry, memory: this.memory, maxconn: undefined },
-      config,
-      planning,
-      () => {},
-    );
+    const prepared = await prepareReload(this, config, planning, () => {});
     for (const fd of fresh) if (this.world.random.chance(50)) this.world.connectClient(fd);
     if (this.world.random.chance(50)) this.turnAny();
+    const plan = planReload(this.registry, this.memory, config);
     const receipt = await this.commit({ kind: "reload", prepared });
     if (!receipt.done) throw new Error(`the reload is refused: ${receipt.code} ${receipt.detail}`);
     this.#lookForListeners();
     await this.#close(receipt.closing ?? []);
-    return receipt.reload!;
+    return { plan, report: receipt.reload! };
   }
 
   /** As `ListenerPlanning`, on simulated sockets. */
