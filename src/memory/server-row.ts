@@ -32,7 +32,7 @@ export const V_QUEUE_HEAD = 13;
 export const V_QUEUE_TAIL = 14;
 /** Next server of the backend in order of declaration, -1 at the end; which of the two is in force, the head says (server-chain.ts). */
 export const V_NEXT = 16;
-export const V_NEXT_OTHER = 28;
+export const V_NEXT_OTHER = 60;
 /** Current score of smooth weighted round robin. Written under the backend's lock. */
 export const V_SCORE = 17;
 /** 1: may be given new sessions (admin, oper and proxy state allow it). */
