@@ -9,7 +9,7 @@ import { describe, expect, it } from "vitest";
 import { Client } from "../harness/client.ts";
 import { closeAfterEach } from "../harness/closing.ts";
 import { FRONTEND_ADDRESS, freePort } from "../harness/ports.ts";
-import { Program } from "../harness/program.ts";
+import { HEADGATE, Program } from "../harness/program.ts";
 import { runtimeOnce } from "../harness/runtime-client.ts";
 import { temporaryDirectory } from "../harness/temporary-directory.ts";
 import { echo, Upstream } from "../harness/upstream.ts";
@@ -163,7 +163,7 @@ describe("a hand-over that cannot be", () => {
     const attempt = (socket: string): { status: number | null; stderr: string } =>
       spawnSync(
         process.execPath,
-        [first.child.spawnargs[1]!, "-f", first.configPath, "-x", socket, "-sf", String(first.pid)],
+        [HEADGATE, "-f", first.configPath, "-x", socket, "-sf", String(first.pid)],
         {
           encoding: "utf8",
         },
