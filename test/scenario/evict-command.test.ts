@@ -145,7 +145,7 @@ describe("headgate evict", () => {
 describe("headgate evict, watched", () => {
   const begin = (program: Program, terminal: Terminal, ...words: string[]): Promise<number> =>
     runEvictCommand(
-      { kind: "evict", words: ["be/a", ...words], dryRun: false, json: false, socket: program.socketPath, files: [] },
+      { kind: "evict", words: ["server", "be/a", ...words], dryRun: false, json: false, socket: program.socketPath, files: [] },
       {},
       terminal,
     );
