@@ -151,7 +151,7 @@ export class SimRig {
       this.memory,
       {
         takeOrder: () => orders.shift(),
-        acknowledge: (sequence, _matched, ended) => this.acknowledge(sequence, ended),
+        acknowledge: (sequence, ended) => this.acknowledge(sequence, ended),
         announceRecords: () => {},
         announceEmptied: () => {
           this.reconcileAtMs = this.world.now;
@@ -211,7 +211,7 @@ export class SimRig {
     }
     const { ended } = this.pending.get(sequence)!;
     this.pending.delete(sequence);
-    return { matched: ended, ended, discardedBytes: 0 };
+    return { ended, discardedBytes: 0 };
   }
 
   private acknowledge(sequence: number, ended: number): void {
