@@ -14,7 +14,7 @@ async function heldDoor() {
     memory,
     registry: registry as MutableRegistry,
     orders: {
-      order: () => new Promise((resolve) => held.push(() => resolve({ matched: 0, ended: 0, discardedBytes: 0 }))),
+      order: () => new Promise((resolve) => held.push(() => resolve({ ended: 0, discardedBytes: 0 }))),
     },
     // Whatever it is told of.
     events: new Proxy({} as CommitEvents, { get: () => nothing }),

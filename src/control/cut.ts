@@ -23,7 +23,7 @@ import type { Acknowledgement } from "./workers.ts";
 const CUT_ROUNDS_MAX = 100;
 
 /** What a cut did. */
-export interface CutResult extends Omit<Acknowledgement, "matched"> {
+export interface CutResult extends Acknowledgement {
   readonly survivors: number;
 }
 
@@ -74,7 +74,7 @@ export async function cutSome(
   server: ServerEntry,
   most: number,
   manner: CutManner,
-): Promise<Omit<Acknowledgement, "matched">> {
+): Promise<Acknowledgement> {
   const { memory, orders } = context;
   const threads = Array.from({ length: memory.threads }, (_, thread) => thread);
   const isCandidate = mayEnd(context, server, manner.idleMs);

@@ -20,7 +20,6 @@ import type { SharedMemory } from "../memory/shared-memory.ts";
 import { noteBackendTimes } from "./backend-times.ts";
 import type { Receipt } from "./change.ts";
 import { type CommitContext, done } from "./commit-context.ts";
-import { cutServer } from "./cut.ts";
 import {
   afterMaintenance,
   checkEnteringMaintenance,
@@ -29,6 +28,7 @@ import {
   type Oper,
 } from "./health/state-machine.ts";
 import type { ServerCondition } from "./log/server-messages.ts";
+import { cutUnasked } from "./reconcile/cut-unasked.ts";
 import { endOnReturn } from "./reconcile/evict-server.ts";
 import { noteDown, noteNotDown } from "./reconcile/marked-down.ts";
 import { maintenanceDecides, noteAdmin } from "./reconcile/out-of-service.ts";
@@ -174,7 +174,7 @@ async function cutBackups(context: CommitContext, backend: ProxyEntry): Promise<
   for (const server of backend.servers) {
     if (!server.config.backup) continue;
     await letRelaysLook(context, server);
-    await cutServer(context, server, CutReason.ON_MARKED_UP);
+    await cutUnasked(context, server, CutReason.ON_MARKED_UP);
   }
 }
 

@@ -9,7 +9,6 @@ import { LinuxKernel } from "../sys/linux-kernel.ts";
 
 /** What all asked threads answered, added up. */
 export interface Acknowledgement {
-  readonly matched: number;
   readonly ended: number;
   /** Bytes on their way in the sessions that it ended, which nobody will get. */
   readonly discardedBytes: number;
@@ -23,7 +22,6 @@ export interface OrderSink {
 
 interface Pending {
   left: number;
-  matched: number;
   ended: number;
   discardedBytes: number;
   readonly resolve: (answer: Acknowledgement) => void;
@@ -78,7 +76,7 @@ export class RelayThreads implements OrderSink {
     const order: Order = { ...body, sequence: ++this.sequence };
     const threads = thread === undefined ? [...this.workers.keys()] : [thread];
     return new Promise((resolve) => {
-      this.pending.set(order.sequence, { left: threads.length, matched: 0, ended: 0, discardedBytes: 0, resolve });
+      this.pending.set(order.sequence, { left: threads.length, ended: 0, discardedBytes: 0, resolve });
       for (const to of threads) {
         // The order has to be in the thread's port before the word says so.
         this.workers[to].postMessage(order);
@@ -126,13 +124,12 @@ export class RelayThreads implements OrderSink {
       case "acknowledge": {
         const pending = this.pending.get(message.sequence);
         if (pending === undefined) return;
-        pending.matched += message.matched;
         pending.ended += message.ended;
         pending.discardedBytes += message.discardedBytes;
         if (--pending.left > 0) return;
         this.pending.delete(message.sequence);
-        const { matched, ended, discardedBytes } = pending;
-        pending.resolve({ matched, ended, discardedBytes });
+        const { ended, discardedBytes } = pending;
+        pending.resolve({ ended, discardedBytes });
       }
     }
   }

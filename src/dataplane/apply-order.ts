@@ -29,7 +29,7 @@ export function applyOrders(relay: Relay): void {
     takeGrants(relay, takeGrant);
     relay.discardedBytes = 0;
     const ended = carryOut(relay, order);
-    relay.ports.acknowledge(order.sequence, ended, ended, relay.discardedBytes);
+    relay.ports.acknowledge(order.sequence, ended, relay.discardedBytes);
   }
 }
 

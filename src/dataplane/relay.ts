@@ -31,7 +31,7 @@ export interface RelayPorts {
   /** The next order, or undefined when there is none. */
   takeOrder(): Order | undefined;
   /** Tells that an order was carried out. */
-  acknowledge(sequence: number, matched: number, ended: number, discardedBytes: number): void;
+  acknowledge(sequence: number, ended: number, discardedBytes: number): void;
   /** Tells that records wait in the ring. */
   announceRecords(): void;
   /** Tells that nothing holds the server any more, as V_EMPTY_WANTED asked. */

@@ -22,8 +22,7 @@ const relay = createRelay(
   memory,
   {
     takeOrder: () => receiveMessageOnPort(port)?.message as Order | undefined,
-    acknowledge: (sequence, matched, ended, discardedBytes) =>
-      tell({ kind: "acknowledge", sequence, matched, ended, discardedBytes }),
+    acknowledge: (sequence, ended, discardedBytes) => tell({ kind: "acknowledge", sequence, ended, discardedBytes }),
     announceRecords: () => tell({ kind: "records" }),
     announceEmptied: (server) => tell({ kind: "emptied", server }),
   },

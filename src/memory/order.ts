@@ -72,7 +72,6 @@ export type RelayMessage =
   | {
       readonly kind: "acknowledge";
       readonly sequence: number;
-      readonly matched: number;
       readonly ended: number;
       /** Bytes on their way in the sessions that the order ended, which nobody will get. */
       readonly discardedBytes: number;

@@ -50,9 +50,9 @@ export const V_ERROR_LIMIT = 25;
 export const V_ERRORS = 26;
 export const V_ERROR_ALARMS = 27;
 /** `max-session-age`: ms since acceptance, and by how many percent it may be less; `max-session-idle`: ms. 0: no limit. */
-export const V_MAX_AGE = 60;
-export const V_AGE_JITTER = 61;
-export const V_MAX_IDLE = 62;
+export const V_MAX_AGE = 28;
+export const V_AGE_JITTER = 29;
+export const V_MAX_IDLE = 30;
 /** Atomic: 1 while the control thread wants to be told that no session is left (V_SERVED and V_ATTACHED are 0). */
 export const V_EMPTY_WANTED = 31;
 /** For portKind "client": added to the client's destination port. */

@@ -3,10 +3,11 @@
 import { formatHost } from "../base/address.ts";
 import type { Program } from "../control/program.ts";
 import { type CountByState, noneByState } from "../control/reconcile/eviction.ts";
+import { STATE_NAMES } from "../control/reconcile/population.ts";
 import type { ServerEntry } from "../control/registry.ts";
 import { bytesMoved, EVERY_SESSION, lastActiveMs, type Selector } from "../memory/selector.ts";
 import { SERVER_WORDS, V_ATTACHED, V_QUEUE_LENGTH, V_USABLE, V_WEIGHT } from "../memory/server-row.ts";
-import { phaseOf, SessionPhase } from "../memory/session-phase.ts";
+import { phaseOf } from "../memory/session-phase.ts";
 import { S_ACCEPT_F64, S_CLIENT_ADDR } from "../memory/session-row.ts";
 import { byStateText } from "./eviction-receipt.ts";
 import { shownId } from "./session-lines.ts";
@@ -97,14 +98,6 @@ export async function forecast(program: Program, target: EvictionTarget): Promis
 
 const queuedFor = ({ memory }: Program, { index }: ServerEntry): number =>
   Atomics.load(memory.serversI32, index * SERVER_WORDS + V_QUEUE_LENGTH);
-
-const STATE_NAMES: Readonly<Record<number, keyof CountByState>> = {
-  [SessionPhase.QUEUED]: "queued",
-  [SessionPhase.CONNECTING]: "connecting",
-  [SessionPhase.TURN_AROUND]: "turnAround",
-  [SessionPhase.ESTABLISHED]: "established",
-  [SessionPhase.HALF_CLOSED]: "halfClosed",
-};
 
 function othersAfter(program: Program, server: ServerEntry, matched: number): EvictionForecast["others"] {
   const table = program.memory.serversI32;

@@ -72,5 +72,7 @@ const strerrorOf = bindFunction<(code: N) => string>("const char *strerror(int)"
 export const errorText = (code: number): string => strerrorOf(code);
 
 const names = new Map<number, string>(Object.entries(koffi.os.errno).map(([name, code]) => [code as number, name]));
+/** The errno of a name; undefined for what is none of the kernel's. */
+export const errorNumber = (name: string): number | undefined => (koffi.os.errno as Record<string, number>)[name];
 /** An errno's name, e.g. "ECONNREFUSED". */
 export const errorName = (code: number): string => names.get(code) ?? `errno ${code}`;

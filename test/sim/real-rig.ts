@@ -111,7 +111,7 @@ export class RealRig {
     const orders: Order[] = [];
     const ports = {
       takeOrder: () => orders.shift(),
-      acknowledge: (_sequence: number, _matched: number, ended: number) => {
+      acknowledge: (_sequence: number, ended: number) => {
         this.left--;
         this.ended += ended;
       },
@@ -137,7 +137,7 @@ export class RealRig {
     return entry;
   }
 
-  private order(body: OrderBody, thread?: number): { matched: number; ended: number; discardedBytes: number } {
+  private order(body: OrderBody, thread?: number): { ended: number; discardedBytes: number } {
     const threads = thread === undefined ? [...this.relays.keys()] : [thread];
     this.left = threads.length;
     this.ended = 0;
@@ -147,7 +147,7 @@ export class RealRig {
       kernel.wake(this.relays[to].relay.wakeFd);
     }
     this.runUntil(() => this.left === 0, `order ${body.kind} to be acknowledged`);
-    return { matched: this.ended, ended: this.ended, discardedBytes: 0 };
+    return { ended: this.ended, discardedBytes: 0 };
   }
 
   /** Lets threads and peers run until something holds. */

@@ -64,7 +64,6 @@ export function checkProgress(rig: SimThreads, row: number): void {
   const { sessions } = rig.memory;
   const base = row * S.SESSION_WORDS;
   if (sessions[base + S.S_STATE] !== SessionState.ESTABLISHED) return;
-  const { relay } = rig.relays[Math.floor(row / rig.memory.rowsPerThread)];
   for (const [d, from, to] of [
     [base + S.S_UP, S.S_CLIENT_FD, S.S_SERVER_FD],
     [base + S.S_DOWN, S.S_SERVER_FD, S.S_CLIENT_FD],
@@ -77,9 +76,8 @@ export function checkProgress(rig: SimThreads, row: number): void {
       `row ${row}: both sides have ended, and all is delivered`,
     );
     const isBlocked = (flags & S.DF_BLOCKED) !== 0;
-    const starves = (flags & S.DF_STARVED) !== 0 && relay.readBuffer < 0 && !relay.buffers.hasFree();
     const hasMore = isOpen && (source.arrived > source.read || source.finArrived);
-    must(!hasMore || isBlocked || starves, `row ${row}: ${source.name} has bytes or a FIN that nobody reads`);
+    must(!hasMore || isBlocked, `row ${row}: ${source.name} has bytes or a FIN that nobody reads`);
     if (!isBlocked) continue;
     const destination = connectionOf(rig, row, to);
     must(destination.wantsRoom || destination.dead, `row ${row}: ${destination.name} is waited for, but will not call`);
@@ -151,10 +149,10 @@ function deadlineOf(rig: Rig, row: number): number {
   const side = (from: number, to: number, active: number, stalled: number, limit: number, fin: number): number => {
     const mayRead = (sessions[base + from + S.D_FLAGS] & (S.DF_EOF | S.DF_BLOCKED)) === 0;
     const isHalfClosed = (sessions[base + to + S.D_FLAGS] & S.DF_SHUT) !== 0;
-    const owed = sessions[base + to + S.D_LENGTH] + sessions[base + to + S.D_PIPE_LENGTH];
+    const isOwed = (sessions[base + to + S.D_FLAGS] & S.DF_BLOCKED) !== 0;
     return Math.min(
       mayRead ? after(sessionsF64[f64 + active], isHalfClosed && fin > 0 ? fin : limit) : NEVER,
-      owed > 0 || (isClosing && to === S.S_UP) ? after(sessionsF64[f64 + stalled], limit) : NEVER,
+      isOwed || (isClosing && to === S.S_UP) ? after(sessionsF64[f64 + stalled], limit) : NEVER,
     );
   };
   return Math.min(

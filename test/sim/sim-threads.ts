@@ -57,7 +57,7 @@ export class SimThreads {
       this.memory,
       {
         takeOrder: () => orders.shift(),
-        acknowledge: (sequence, _matched, ended) => this.acknowledge(sequence, ended),
+        acknowledge: (sequence, ended) => this.acknowledge(sequence, ended),
         announceRecords: () => {},
         announceEmptied: () => this.onEmptied(),
       },
@@ -115,7 +115,7 @@ export class SimThreads {
     }
     const { ended } = this.pending.get(sequence)!;
     this.pending.delete(sequence);
-    return { matched: ended, ended, discardedBytes: 0 };
+    return { ended, discardedBytes: 0 };
   }
 
   private acknowledge(sequence: number, ended: number): void {

@@ -103,7 +103,7 @@ export class InMemoryProgram implements Program {
       orders: {
         order: async ({ kind }) => {
           this.orders.push(kind);
-          return { matched: 0, ended: 0, discardedBytes: 0 };
+          return { ended: 0, discardedBytes: 0 };
         },
       },
       events: {
@@ -207,7 +207,7 @@ export class InMemoryProgram implements Program {
     sessions[word + S_BACKEND] = this.registry.proxies.findIndex((proxy) => proxy.name === "be");
     const backend = this.registry.proxies.find((proxy) => proxy.name === "be")!;
     sessions[word + S_SERVER] = hasServer ? backend.servers[server]!.index : -1;
-    if (hasServer) this.memory.serversI32[backend.servers[server]!.index * SERVER_WORDS + V_ATTACHED]++;
+    this.countAttached(sessions[word + S_SERVER], 1);
     sessions[word + S_CLIENT_FD] = 30;
     sessions[word + S_SERVER_FD] = hasServer ? 31 : -1;
     sessions.set(new Int32Array(ipSockaddr("192.0.2.1", port).buffer), word + S_CLIENT_ADDR);
@@ -224,5 +224,10 @@ export class InMemoryProgram implements Program {
     const word = row * SESSION_WORDS;
     this.memory.sessions[word + S_STATE] = SessionState.FREE;
     this.memory.sessions[word + S_GENERATION] += 1;
+    this.countAttached(this.memory.sessions[word + S_SERVER], -1);
+  }
+
+  private countAttached(server: number, by: number): void {
+    if (server >= 0) this.memory.serversI32[server * SERVER_WORDS + V_ATTACHED] += by;
   }
 }

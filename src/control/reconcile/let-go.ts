@@ -94,10 +94,15 @@ export function endEviction(
   else say(context, server, text);
 }
 
-/** A line of the log about the eviction of a server. */
-export function say(context: CommitContext, server: ServerEntry, text: string): void {
+/** A line of the log about what becomes of a server's sessions. */
+export function say(
+  context: CommitContext,
+  server: ServerEntry,
+  text: string,
+  level: LogLevel = LogLevel.NOTICE,
+): void {
   const subject = `${server.config.backup ? "Backup " : ""}Server ${server.backend.name}/${server.name}`;
-  context.events.onPolicy(server.backend, LogLevel.NOTICE, `${subject}: ${text}.`);
+  context.events.onPolicy(server.backend, level, `${subject}: ${text}.`);
 }
 
 /** The same about the eviction of sessions. */

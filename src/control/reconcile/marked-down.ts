@@ -2,14 +2,16 @@
 // It is decided anew each time from what is so, and so nothing that comes late is forgotten. Control thread, only called by `commit`.
 
 import { CutReason } from "../../memory/cut-reason.ts";
-import { OperState, SERVER_WORDS, V_ATTACHED, V_OPER } from "../../memory/server-row.ts";
-import type { SharedMemory } from "../../memory/shared-memory.ts";
+import { OperState, SERVER_WORDS, V_OPER } from "../../memory/server-row.ts";
 import type { CommitContext } from "../commit-context.ts";
-import { cutServer, cutSome, plainly } from "../cut.ts";
+import { cutSome, plainly } from "../cut.ts";
 import { LogLevel } from "../log/syslog-frame.ts";
 import type { ServerEntry } from "../registry.ts";
 import { type BackendHealth, guardReason } from "./cut-guard.ts";
 import { beginPace, paceStep } from "./cut-pace.ts";
+import { cutUnasked } from "./cut-unasked.ts";
+import { attachedTo } from "./eviction.ts";
+import { say } from "./let-go.ts";
 import type { MarkedDown } from "./policy-state.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -24,7 +26,7 @@ export function noteDown(context: CommitContext, server: ServerEntry): void {
   server.backend.policies.attention.add(server);
   const { afterMs } = onMarkedDown;
   if (afterMs > 0) {
-    const sessions = sessionsOf(context.memory, server);
+    const sessions = attachedTo(context.memory, server);
     say(context, server, `${sessions} sessions stay, and end if it is still down in ${afterMs} ms`);
   }
 }
@@ -34,7 +36,7 @@ export function noteNotDown(context: CommitContext, server: ServerEntry): void {
   const { policy } = server.health;
   if (policy.down === undefined) return;
   const { pace, ended } = policy.down;
-  const kept = sessionsOf(context.memory, server);
+  const kept = attachedTo(context.memory, server);
   const { onMarkedDown } = server.config.policy;
   if (pace !== undefined) say(context, server, `it is back: ${ended} sessions were ended, ${kept} stay`);
   else if (policy.keptBecause !== undefined || (onMarkedDown?.afterMs ?? 0) > 0) {
@@ -76,7 +78,7 @@ async function endAtPace(
   down: MarkedDown,
   overMs: number,
 ): Promise<number> {
-  const sessions = sessionsOf(context.memory, server);
+  const sessions = attachedTo(context.memory, server);
   const nowMs = context.nowMs();
   if (down.pace === undefined) {
     down.pace = beginPace(nowMs, overMs);
@@ -91,7 +93,7 @@ async function endAtPace(
 
 async function endAll(context: CommitContext, server: ServerEntry, down: MarkedDown): Promise<number> {
   const { onMarkedDown } = server.config.policy;
-  const receipt = await cutServer(context, server, CutReason.ON_MARKED_DOWN);
+  const receipt = await cutUnasked(context, server, CutReason.ON_MARKED_DOWN);
   const ended = down.ended + (receipt.done ? receipt.ended : 0);
   // A cut at once is told by the server's own line, as in HAProxy.
   if ((onMarkedDown?.afterMs ?? 0) + (onMarkedDown?.overMs ?? 0) > 0 || server.config.policy.cutGuardPercent > 0) {
@@ -104,15 +106,7 @@ async function endAll(context: CommitContext, server: ServerEntry, down: MarkedD
 function tellOfGuard(context: CommitContext, server: ServerEntry, reason: string | undefined): void {
   if (reason === undefined) say(context, server, "cut-guard lets its sessions end");
   else {
-    const text = `cut-guard keeps its ${sessionsOf(context.memory, server)} sessions, because ${reason}`;
+    const text = `cut-guard keeps its ${attachedTo(context.memory, server)} sessions, because ${reason}`;
     say(context, server, text, LogLevel.WARNING);
   }
-}
-
-const sessionsOf = (memory: SharedMemory, { index }: ServerEntry): number =>
-  Atomics.load(memory.serversI32, index * SERVER_WORDS + V_ATTACHED);
-
-function say(context: CommitContext, server: ServerEntry, text: string, level: LogLevel = LogLevel.NOTICE): void {
-  const subject = `${server.config.backup ? "Backup " : ""}Server ${server.backend.name}/${server.name}`;
-  context.events.onPolicy(server.backend, level, `${subject}: ${text}.`);
 }

@@ -23,7 +23,8 @@ export interface Population {
   ids: readonly number[];
 }
 
-const STATE_NAMES: Readonly<Record<number, keyof CountByState>> = {
+/** Of a SessionPhase. */
+export const STATE_NAMES: Readonly<Record<number, keyof CountByState>> = {
   [SessionPhase.QUEUED]: "queued",
   [SessionPhase.CONNECTING]: "connecting",
   [SessionPhase.TURN_AROUND]: "turnAround",
@@ -71,7 +72,7 @@ export async function cutOfPopulation(
   population: Population,
   most: number,
   manner: CutManner,
-): Promise<Omit<Acknowledgement, "matched">> {
+): Promise<Acknowledgement> {
   const { memory, orders } = context;
   const inOrder = inOrderOf(context, population, most, manner);
   const byThread = Array.from({ length: memory.threads }, (): number[] => []);

@@ -6,7 +6,7 @@ import { CutReason } from "../../memory/cut-reason.ts";
 import { AdminState, SERVER_WORDS, V_ADMIN } from "../../memory/server-row.ts";
 import type { Change, Receipt } from "../change.ts";
 import { type CommitContext, done, refuse } from "../commit-context.ts";
-import { cutServer } from "../cut.ts";
+import { cutUnasked } from "../reconcile/cut-unasked.ts";
 import type { ServerEntry } from "../registry.ts";
 import { changeAdmin } from "../server-state.ts";
 import { writeAddress } from "../tables.ts";
@@ -70,7 +70,7 @@ export async function setFqdn(context: CommitContext, change: Of<"set-fqdn">): P
 }
 
 async function cutOldSessions(context: CommitContext, server: ServerEntry): Promise<Receipt> {
-  return server.config.onAddressChange === undefined ? done() : cutServer(context, server, CutReason.ADDRESS_CHANGE);
+  return server.config.onAddressChange === undefined ? done() : cutUnasked(context, server, CutReason.ADDRESS_CHANGE);
 }
 
 /** Where sessions go, to tell one address from another. */
