@@ -59,8 +59,9 @@ function checkPlan(plan: ReloadPlan, report: ReloadReport): void {
 
 export class ReloadJudge {
   readonly model: ReloadModel;
-  /** Clients whose session an operator's order may end. */
+  /** Clients whose session an operator's order may end; servers that are being evicted. */
   readonly excused = new Set<number>();
+  readonly evicted = new Set<string>();
   private readonly rig: ReloadRig;
   /** Of each client, the connection to a server that its session had last. */
   private readonly upstreams = new Map<number, Connection>();
@@ -294,7 +295,7 @@ export class ReloadJudge {
       removal !== undefined && removal.endsMs <= rig.world.now;
     if (server !== undefined) {
       const key = keyOfEntry(server);
-      if (isDue(model.leavingServers.get(key))) return true;
+      if (this.evicted.has(key) || isDue(model.leavingServers.get(key))) return true;
     }
     const proxies = [S.S_FRONTEND, S.S_BACKEND].map((side) => rig.registry.proxiesByIndex[ring[word + side]]);
     return proxies.some((proxy) => proxy !== undefined && isDue(model.leavingSections.get(sectionOf(proxy))));

@@ -2,6 +2,7 @@
 // run can be shrunk and replayed.
 
 import fc from "fast-check";
+import { EVICT_NOW } from "../../../src/control/reconcile/eviction.ts";
 import type { ServerEntry } from "../../../src/control/registry.ts";
 import { AdminState } from "../../../src/memory/server-row.ts";
 import type { Connection } from "../connection.ts";
@@ -104,6 +105,16 @@ const STEPS = {
     scene.judge.excuse(server);
     const receipt = await scene.rig.commit({ kind: "cut-server", server });
     must(receipt.done && receipt.survivors === 0, `a cut of ${server.name}: ${JSON.stringify(receipt)}`);
+  },
+  evict: async (scene: Scene) => {
+    const server = anyServer(scene);
+    if (server === undefined) return;
+    const key = keyOfEntry(server);
+    scene.judge.evicted.add(key);
+    const known = scene.judge.model.servers.get(key) ?? scene.judge.model.leavingServers.get(key);
+    if (known !== undefined) known.values.admin = FORCED_MAINT;
+    const overMs = (scene.amount & 1) === 0 ? 0 : 40;
+    await scene.rig.commit({ kind: "evict-server", server, request: { ...EVICT_NOW, overMs } });
   },
   "add server": async (scene: Scene) => {
     const backend = pick(
