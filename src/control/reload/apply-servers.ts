@@ -14,6 +14,7 @@ import {
   V_USABLE,
   V_WEIGHT,
   VF_DYNAMIC,
+  VF_LEAVING,
 } from "../../memory/server-row.ts";
 import { initialServerAddress, NameLookup } from "../addresses.ts";
 import { NOWHERE } from "../build-registry.ts";
@@ -51,8 +52,18 @@ export async function applyServers(run: ReloadRun, backend: ProxyEntry, matched:
   backend.servers = [...named, ...dynamic, ...leaving];
   if (!sameOrder(before, backend.servers)) relink(run.context.memory, backend);
   // Only now, so that relays find the new ones before they miss the old ones.
-  for (const server of leaving) if (server.leaving === undefined) removeServer(run, server, true);
+  for (const server of leaving) {
+    if (server.leaving === undefined) removeServer(run, server, true);
+    // The section was to go as a whole, with servers for those in it, and is named again, without this one.
+    else if (isOpen(run, server)) {
+      closeToSessions(run.context.memory, server);
+      run.touched.add(backend);
+    }
+  }
 }
+
+const isOpen = (run: ReloadRun, { index }: ServerEntry): boolean =>
+  (run.context.memory.serversI32[index * SERVER_WORDS + V_FLAGS] & VF_LEAVING) === 0;
 
 /** The server's sessions stay or end as `on-removed` says, after the reload. `closes`: it gets no new session from here on. */
 export function removeServer(run: ReloadRun, server: ServerEntry, closes: boolean): void {
