@@ -127,7 +127,9 @@ describe("one line and close", () => {
 
   it("refuses a line that is too long", async () => {
     const { path } = await start();
-    expect(await ask(path, "x".repeat(16_385))).toMatch(/^The command line is too big for the buffer size\./);
+    expect(await ask(path, "x".repeat(16_385))).toMatch(
+      /^The command line is too big: at most 16384 bytes are taken\./,
+    );
   });
 });
 
