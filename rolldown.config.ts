@@ -8,5 +8,5 @@ export default defineConfig({
   platform: "node",
   // Carries a native library that it looks for beside itself.
   external: ["koffi"],
-  output: { dir: "dist", cleanDir: true },
+  output: { dir: "dist", chunkFileNames: "shared-[hash].js", cleanDir: true },
 });

@@ -83,7 +83,8 @@ static void window_report(const char *mode) {
          "\"perSecond\":%.2f,\"balancerCpuSeconds\":%.3f,\"loadCpuSeconds\":%.3f",
          mode, window.connections, window.size, elapsed, window.count, window.errors, window.count / elapsed, cpu, load_cpu);
   if (strcmp(mode, "bulk"))
-    printf(",\"p50Us\":%d,\"p99Us\":%d,\"p999Us\":%d", percentile(0.5), percentile(0.99), percentile(0.999));
+    printf(",\"p50Us\":%d,\"p99Us\":%d,\"p999Us\":%d,\"maxUs\":%d", percentile(0.5), percentile(0.99), percentile(0.999),
+           percentile(1));
   printf("}\n");
 }
 

@@ -7,7 +7,7 @@ import { CONTROL_CONNECTIONS_MAX } from "./base/limits.ts";
 import { loadConfig } from "./config/load.ts";
 import type { Config } from "./config/model.ts";
 import { listeningSockets, pauseAll, resumeAll } from "./control/hand-over/all-frontends.ts";
-import { noteHandedOver } from "./control/hand-over/handed-over.ts";
+import { isAlone, noteAlone, noteShared } from "./control/hand-over/handed-over.ts";
 import { fetchSockets } from "./control/hand-over/inherited-sockets.ts";
 import type { ListenFrom } from "./control/listeners.ts";
 import { ServiceManager } from "./control/service-manager.ts";
@@ -145,11 +145,15 @@ async function runProxy(command: RunCommand): Promise<void> {
     if (pidFile !== undefined) removeFile(pidFile);
     end(exitCode);
   });
-  if (command.finish !== undefined) signalAll(command.finish.pids, command.finish.signal);
+  if (command.finish !== undefined) {
+    signalAll(command.finish.pids, command.finish.signal);
+    noteAlone();
+  }
   actOn({
     SIGTERM: () => finish(EXIT_SIGTERM, 0),
     SIGINT: () => finish(EXIT_SIGINT, 0),
     SIGUSR1: () => {
+      if (!isAlone()) service.doors.retire();
       const isOver = service.program.softStop();
       manager.tell(service.program);
       return isOver.then(() => finish(0, ANSWER_GRACE_MS));
@@ -196,6 +200,7 @@ async function startBeside(
   beforeAccepting: () => void,
 ): Promise<Service> {
   const pids = command.finish?.pids ?? [];
+  if (command.takeFrom !== undefined) noteShared();
   const listenFrom: ListenFrom = {
     reusePort: pids.length > 0,
     ...(command.takeFrom === undefined ? {} : { inherited: fetchSockets(command.takeFrom) }),
@@ -259,7 +264,7 @@ async function startService(
     log,
     ...(inherited === undefined ? {} : { inherited }),
     listeningSockets: () => {
-      noteHandedOver();
+      noteShared();
       return [...listeningSockets(program), ...doors.descriptors];
     },
   });
@@ -271,10 +276,8 @@ async function startService(
       : {
           reload: {
             files,
-            load: () => {
-              options.manager?.reloading();
-              return loadConfig(files, process.env);
-            },
+            load: () => loadConfig(files, process.env),
+            onBegin: () => options.manager?.reloading(),
             onOver: ({ outcome }) => {
               reloadCounts.note(outcome === "done");
               options.manager?.ready();

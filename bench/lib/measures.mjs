@@ -193,6 +193,8 @@ export const MEASURES = [
       { key: "p999UsAlone", label: "p99.9 without checks", unit: "us" },
       { key: "p999Us", label: "p99.9 with checks", unit: "us" },
       { key: "growth", label: "p99.9 with / without", unit: "x" },
+      { key: "p999UsKnocked", label: "p99.9 beside as many connections of another process", unit: "us" },
+      { key: "overKnocked", label: "p99.9 with checks / beside those", unit: "x", target: { value: 1.1 } },
     ],
     sample: relayBesideChecks,
   },
@@ -265,6 +267,8 @@ async function relayBesideChecks(run, balancer) {
   const alone = await window(run, balancer, "pp", values, wish);
   const checks = { servers: CHECKED_SERVERS, http: false };
   const beside = await window(run, balancer, "pp", values, { ...wish, checks });
+  // What such a number of connections does on these cores, whoever makes them.
+  const knocked = await window(run, balancer, "pp", values, { ...wish, knocksPerSecond: CHECKED_SERVERS });
   return {
     perSecondAlone: alone.perSecond,
     perSecond: beside.perSecond,
@@ -273,5 +277,7 @@ async function relayBesideChecks(run, balancer) {
     p999UsAlone: alone.p999Us,
     p999Us: beside.p999Us,
     growth: beside.p999Us / alone.p999Us,
+    p999UsKnocked: knocked.p999Us,
+    overKnocked: beside.p999Us / knocked.p999Us,
   };
 }

@@ -1,6 +1,6 @@
 // What samples are made of: a fresh upstream and balancer around some work, and a load over a window of time.
 import { startBalancer } from "./balancers.mjs";
-import { runTool, startUpstream } from "./tools.mjs";
+import { runTool, startKnocking, startUpstream } from "./tools.mjs";
 
 export const PATIENCE_MS = 60_000;
 
@@ -46,10 +46,13 @@ export async function withBalancer(run, balancer, wish, work) {
   }
 }
 
-/** One load over one window of time, with the balancer's CPU per operation. */
+/**
+ * One load over one window of time, with the balancer's CPU per operation. `wish` is that of `withBalancer`; with `knocksPerSecond` another
+ * process makes that many connections to the upstream meanwhile.
+ */
 export function window(run, balancer, mode, values, wish = {}) {
   const upstream = mode === "bulk" ? "discard" : "echo";
-  return withBalancer(run, balancer, { upstream, ...wish }, async ({ port, pids, upstreamPid }) => {
+  return withBalancer(run, balancer, { upstream, ...wish }, async ({ port, pids, upstreamPid, upstreamPort }) => {
     const timed = {
       port,
       seconds: run.seconds,
@@ -57,15 +60,17 @@ export function window(run, balancer, mode, values, wish = {}) {
       pids: pids().join(","),
       upstream: upstreamPid,
     };
-    const sample = await runTool(
-      run.tools.load,
-      [mode],
-      { ...timed, ...values },
-      {
-        cores: wish.loadCores ?? run.cores.load,
-        timeoutMs: (run.seconds + run.warmupSeconds) * 1000 + PATIENCE_MS,
-      },
-    );
-    return { ...sample, cpuUs: (sample.balancerCpuSeconds * 1e6) / sample.count };
+    const cores = wish.loadCores ?? run.cores.load;
+    const knocks = wish.knocksPerSecond;
+    const knocking = knocks
+      ? await startKnocking(run.tools.load, { port: upstreamPort, rate: knocks, cores, timeoutMs: PATIENCE_MS })
+      : undefined;
+    try {
+      const timeoutMs = (run.seconds + run.warmupSeconds) * 1000 + PATIENCE_MS;
+      const sample = await runTool(run.tools.load, [mode], { ...timed, ...values }, { cores, timeoutMs });
+      return { ...sample, cpuUs: (sample.balancerCpuSeconds * 1e6) / sample.count };
+    } finally {
+      await knocking?.close();
+    }
   });
 }

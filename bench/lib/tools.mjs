@@ -72,3 +72,15 @@ export async function holdSessions(load, { port, connections, cores, timeoutMs, 
   }
   return { close: () => started.stop() };
 }
+
+/** Connects `rate` times a second to `port`, evenly, and resets each connection at once, until `close()`. */
+export async function startKnocking(load, { port, rate, cores, timeoutMs }) {
+  const started = start(load, ["knock", ...words({ port, rate })], { cores, name: "knock" });
+  try {
+    await started.nextJson(timeoutMs);
+  } catch (error) {
+    await started.stop();
+    throw error;
+  }
+  return { close: () => started.stop() };
+}

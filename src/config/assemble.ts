@@ -59,7 +59,7 @@ function serversOf(entries: readonly ServerEntry[], checks: BackendChecks): read
 
 function globalOf({ global }: Drafts): GlobalConfig {
   const { maxconn, nbthread, statsSockets, statsTimeoutMs, hardStopAfterMs, spreadChecksPercent } = global;
-  const { logTag, logHostname, pidFile, uid, gid, chroot, stateFile } = global;
+  const { logTag, logHostname, pidFile, uid, gid, chroot, stateFile, graceMs } = global;
   return withoutUndefined({
     maxconn,
     nbthread,
@@ -75,6 +75,7 @@ function globalOf({ global }: Drafts): GlobalConfig {
     gid,
     chroot,
     stateFile,
+    graceMs,
   });
 }
 
@@ -101,8 +102,8 @@ function backendChecksOf({
   checks,
   timeouts,
   cutGuardPercent,
-  onRemoved,
   sessionPolicy,
+  onRemoved,
 }: ProxyDraft): BackendChecks {
   const { checkMs: timeoutMs, connectMs: connectTimeoutMs } = timeouts;
   return withoutUndefined({
@@ -111,8 +112,8 @@ function backendChecksOf({
     timeoutMs,
     connectTimeoutMs,
     cutGuardPercent,
-    onRemoved,
     sessions: Object.keys(sessionPolicy).length === 0 ? undefined : sessionPolicy,
+    onRemoved,
   });
 }
 

@@ -56,6 +56,7 @@ export interface GlobalDraft {
   gid?: number;
   chroot?: string;
   stateFile?: string;
+  graceMs?: number;
   serverStateFile?: string;
   serverStateBase?: string;
   readonly statsSockets: StatsSocket[];
@@ -180,11 +181,11 @@ export interface ProxyDraft {
   fence: boolean;
   allBackups: boolean;
   cutGuardPercent?: number;
-  onRemoved?: RemovalPolicy;
   /** Of all servers that say nothing else. */
   sessionPolicy: SessionPolicy;
   /** `rebalance`; 0 or undefined: off. */
   rebalancePerSecond?: number;
+  onRemoved?: RemovalPolicy;
   serverStateSource: "global" | "local" | "none";
   /** undefined: the section's own name. */
   serverStateFileName?: string;
@@ -250,9 +251,9 @@ export function newProxyDraft(header: ProxyHeader, base: ProxyDraft | undefined)
     fence: base?.fence ?? false,
     allBackups: base?.allBackups ?? false,
     cutGuardPercent: base?.cutGuardPercent,
-    onRemoved: base?.onRemoved,
     sessionPolicy: base?.sessionPolicy ?? {},
     rebalancePerSecond: base?.rebalancePerSecond,
+    onRemoved: base?.onRemoved,
     serverStateSource: base?.serverStateSource ?? "none",
     serverStateFileName: base?.serverStateFileName,
     statsLines: [...(base?.statsLines ?? [])],

@@ -135,13 +135,6 @@ export interface AgentConfig {
   readonly send?: string;
 }
 
-/** `on-removed`: what becomes of the sessions of what a reload removes. They stay, stay for a time, or end at once. */
-export type RemovalPolicy =
-  | { readonly kind: "keep" }
-  | { readonly kind: "drain"; readonly timeMs: number }
-  | { readonly kind: "shutdown-sessions" };
-
-/** What a server's change of health, or its removal, does, and who else decides it. */
 /** How long a server's sessions may live, and what becomes of them when an operator takes it out of service. Absent: as HAProxy. */
 export interface SessionPolicy {
   /** 0 ms: no limit. Each session's own limit is up to `jitterPercent` below. */
@@ -153,6 +146,12 @@ export interface SessionPolicy {
   /** They end when they have been quiet for so long; or one by one over that time. */
   readonly onDrain?: "keep" | { readonly idleMs: number } | { readonly overMs: number };
 }
+
+/** `on-removed`: what becomes of the sessions of what a reload removes. They stay, stay for a time, or end at once. */
+export type RemovalPolicy =
+  | { readonly kind: "keep" }
+  | { readonly kind: "drain"; readonly timeMs: number }
+  | { readonly kind: "shutdown-sessions" };
 
 /** What a server's change of health, or its removal, does, and who else decides it. */
 export interface HealthPolicy {
@@ -172,10 +171,10 @@ export interface HealthPolicy {
     readonly errorLimit: number;
     readonly onError: "fastinter" | "fail-check" | "sudden-death" | "mark-down";
   };
-  /** Absent: its sessions are kept. */
-  readonly onRemoved?: RemovalPolicy;
   /** Absent: nothing was said. */
   readonly sessions?: SessionPolicy;
+  /** Absent: its sessions are kept. */
+  readonly onRemoved?: RemovalPolicy;
   /** The server whose state this one follows. */
   readonly track?: { readonly backend: string; readonly server: string; readonly place: SourcePlace };
 }

@@ -62,6 +62,8 @@ export interface GlobalConfig {
   readonly statsSockets: readonly StatsSocket[];
   readonly statsTimeoutMs: number;
   readonly hardStopAfterMs?: number;
+  /** From the order for a soft stop to its beginning. */
+  readonly graceMs?: number;
   readonly logs: readonly LogTarget[];
   /** `log-tag`; absent: the program's name. */
   readonly logTag?: string;

@@ -5,7 +5,7 @@ import { isIpAddress } from "../base/address.ts";
 import { S_GENERATION, S_SERVER, S_SERVER_FD, SESSION_WORDS, sessionIdOf } from "../memory/session-row.ts";
 import type { SharedMemory } from "../memory/shared-memory.ts";
 import { errorName } from "../sys/libc.ts";
-import { destroyConnection, listConnections, type TcpConnection } from "../sys/sock-diag.ts";
+import { destroyConnection, listConnections, socketCookie, type TcpConnection } from "../sys/sock-diag.ts";
 import { ownDescriptors, ownersOf, socketInode } from "../sys/socket-owners.ts";
 import { forSessions } from "./cut.ts";
 import type { Registry, ServerEntry } from "./registry.ts";
@@ -37,7 +37,7 @@ export const UNKNOWN = "unknown";
 const shownEnd = (host: string, port: number): string => (host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`);
 
 /** Sockets that are looked at before the control thread does something else. */
-const SOCKETS_PER_PART = 512;
+const SOCKETS_PER_PART = 128;
 
 /**
  * One look; undefined for a server that is not reached by an IP address and port of its own. Takes time by the thousand connections
@@ -57,24 +57,27 @@ export async function askKernel(
   const live = await list();
   if (live === undefined) return UNKNOWN;
   const orphans = live.filter(({ inode }) => inode === 0).length;
-  const held = new Map(live.filter(({ inode }) => inode !== 0).map((connection) => [connection.inode, connection]));
+  const hasCookies = live.every(({ cookie }) => cookie !== undefined);
+  const keyOf = ({ cookie, inode }: TcpConnection): number => (hasCookies ? cookie : undefined) ?? inode;
+  const keyOfOwn = hasCookies ? socketCookie : socketInode;
+  const held = new Map(live.filter(({ inode }) => inode !== 0).map((connection) => [keyOf(connection), connection]));
   if (held.size === 0) return { own: 0, ofOtherServers: 0, orphans, foreign: [] };
   const descriptors = descriptorsOf(memory, (base) => memory.sessions[base + S_SERVER] !== server.index);
   let ofOtherServers = 0;
   await inParts(descriptors, (fd) => {
-    if (held.delete(socketInode(fd))) ofOtherServers++;
+    if (held.delete(keyOfOwn(fd))) ofOtherServers++;
   });
   if (held.size === 0) return { own: 0, ofOtherServers, orphans, foreign: [] };
   let own = 0;
   const known = new Set(descriptors);
   await inParts(ownDescriptors(), (fd) => {
-    if (!known.has(fd) && held.delete(socketInode(fd))) own++;
+    if (!known.has(fd) && held.delete(keyOfOwn(fd))) own++;
   });
   // A session of another server that ended since the list was made left a connection that nobody has.
   const again = held.size === 0 ? [] : await list();
   if (again === undefined) return UNKNOWN;
-  const still = new Set(again.map(({ inode }) => inode));
-  const foreign = [...held.values()].filter(({ inode }) => still.has(inode));
+  const still = new Set(again.map(keyOf));
+  const foreign = [...held.values()].filter((connection) => still.has(keyOf(connection)));
   return { own, ofOtherServers, orphans, foreign: await describe(foreign, destroyForeign) };
 }
 

@@ -1,12 +1,12 @@
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { SESSIONS_MAX } from "../base/limits.ts";
 import { loadConfigText } from "../config/load.ts";
 import type { Config } from "../config/model.ts";
-import { sizeProcess } from "./process-size.ts";
+import { sizeProcess as sizeWith } from "./process-size.ts";
 
 /** As the system would grant it. */
 let fileLimit = 0;
-vi.mock("../sys/process-limits.ts", () => ({ raiseFileLimit: () => fileLimit }));
+const sizeProcess = (config: Config, threads: number) => sizeWith(config, threads, undefined, () => fileLimit);
 
 function configOf(globalLine = "", serverWords = ""): Config {
   const text = `global\n  ${globalLine}\ndefaults\n  mode tcp\nlisten l\n  bind 127.0.0.1:9\n  server s 127.0.0.1:10 ${serverWords}\n`;

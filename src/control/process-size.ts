@@ -7,14 +7,37 @@ import { raiseFileLimit } from "../sys/process-limits.ts";
 
 export interface ProcessSize {
   readonly maxconn: number;
+  /** Room for sessions: as far as a reload can raise maxconn. */
+  readonly room: number;
   readonly fileLimit: number;
 }
+
+/** Rows are virtual memory until used; but not so much of it that a system which counts it is troubled. */
+const ROOM_TIMES = 4;
+const ROOM_LEAST = 16_384;
 
 /** Descriptors asked for where no maxconn is set: enough for most, and what the system allows is taken. */
 const WANTED_FDS = 1 << 20;
 
 /** Sizes the process. Throws AppError "maxconn-too-high" with the numbers, if the asked maxconn cannot be held. */
-export function sizeProcess(config: Config, threads: number, commandLineMaxconn?: number): ProcessSize {
+export function sizeProcess(
+  config: Config,
+  threads: number,
+  commandLineMaxconn?: number,
+  raise = raiseFileLimit,
+): ProcessSize {
+  const { maxconn, fileLimit } = fitMaxconn(config, threads, commandLineMaxconn, raise);
+  const most = Math.floor(SESSIONS_MAX / threads);
+  return { maxconn, fileLimit, room: Math.max(maxconn, Math.min(most, Math.max(ROOM_LEAST, ROOM_TIMES * maxconn))) };
+}
+
+/** The limit of sessions, with the file limit raised for it. Throws as `sizeProcess`. */
+export function fitMaxconn(
+  config: Config,
+  threads: number,
+  commandLineMaxconn?: number,
+  raise = raiseFileLimit,
+): Omit<ProcessSize, "room"> {
   const listeners = config.proxies.reduce((sum, proxy) => sum + proxy.binds.length, 0);
   // Each check and each agent has a connection while it runs, and all may run at once: where sessions take all descriptors else,
   // servers would be seen down for want of one.
@@ -34,7 +57,7 @@ export function sizeProcess(config: Config, threads: number, commandLineMaxconn?
     );
   }
   const needed = asked === undefined ? WANTED_FDS : asked * 2 + others;
-  const fileLimit = raiseFileLimit(needed);
+  const fileLimit = raise(needed);
   const possible = Math.min(rows, Math.floor((fileLimit - others) / 2));
   if (asked !== undefined && asked > possible) {
     throw new AppError(

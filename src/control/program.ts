@@ -19,7 +19,7 @@ export interface Program {
   readonly startWallMs: number;
   readonly bootMs: number;
   readonly threads: number;
-  /** Process-wide limit at the start, which is how many rows there are, and the most that it can be set to. */
+  /** Process-wide limit as configured, and the most that an operator can set it to. */
   readonly maxconn: number;
   readonly fileLimit: number;
   readonly evictions: Evictions;

@@ -8,13 +8,15 @@ import { W_CONNECTIONS, W_MAXCONN } from "../memory/control-words.ts";
 import { CT_RECORDS_DROPPED } from "../memory/counters.ts";
 import { L_MAXCONN, LISTENER_WORDS } from "../memory/listener-row.ts";
 import { P_FRONT_SESSIONS, PROXY_WORDS } from "../memory/proxy-row.ts";
-import { allocateSharedMemory, type SharedMemory, threadCounters } from "../memory/shared-memory.ts";
+import { allocateSharedMemory, type SharedMemory } from "../memory/shared-memory.ts";
 import { LinuxKernel } from "../sys/linux-kernel.ts";
+import { interruptNobody } from "../sys/scheduling.ts";
 import { resolveNameservers } from "./addresses.ts";
 import { buildRegistry, openListeners } from "./build-registry.ts";
 import type { Commit } from "./change.ts";
 import { createCommit } from "./commit.ts";
 import type { CommitEvents, MutableRegistry } from "./commit-context.ts";
+import { gracePeriod } from "./grace.ts";
 import { HealthChecks } from "./health/health.ts";
 import { askKernel } from "./kernel-answer.ts";
 import type { ListenFrom } from "./listeners.ts";
@@ -34,6 +36,7 @@ import { LogTargets } from "./log/targets.ts";
 import { TrafficLog } from "./log/traffic-log.ts";
 import { type ProcessSize, sizeProcess } from "./process-size.ts";
 import type { Program } from "./program.ts";
+import { Progress } from "./progress.ts";
 import { ErrorWatch } from "./reconcile/error-watch.ts";
 import { Evictions } from "./reconcile/eviction.ts";
 import { ReconcileTimers } from "./reconcile/reconcile-timers.ts";
@@ -45,6 +48,7 @@ import { Names, type ResolversView } from "./resolve/names.ts";
 import { ResourceWatch } from "./resource-watch.ts";
 import { readStartState, type StateAtStart, stateFileOf } from "./state/start-state.ts";
 import type { StateFile } from "./state/state-file.ts";
+import { sumThreads } from "./stats/sums.ts";
 import { RelayThreads } from "./workers.ts";
 
 export interface StartOptions {
@@ -66,8 +70,6 @@ export interface StartOptions {
   readonly onFatal: (text: string) => void;
 }
 
-/** How often waiting commands and the soft stop look again, besides after each change. */
-const PROGRESS_MS = 20;
 const HOUSEKEEPING_MS = 1000;
 /** How long the threads may take to leave their loops. */
 const STOP_DEADLINE_MS = 500;
@@ -82,7 +84,6 @@ export class RunningProgram implements Program {
   readonly startWallMs: number;
   bootMs = 0;
   readonly threads: number;
-  readonly maxconn: number;
   readonly fileLimit: number;
   readonly evictions = new Evictions();
   stopping = false;
@@ -98,12 +99,11 @@ export class RunningProgram implements Program {
   private readonly resources: ResourceWatch;
   private readonly stateFile: StateFile | undefined;
   private readonly clock = new LinuxKernel();
-  private readonly progressListeners = new Set<() => void>();
+  private readonly progress = new Progress();
   private readonly records: RecordDrain;
   private readonly reloader: Reloader;
   /** Servers whose names a reload under way changed. */
   private readonly renamed = new Set<ServerEntry>();
-  private progressTimer: NodeJS.Timeout | undefined;
   private housekeeping: NodeJS.Timeout | undefined;
 
   constructor(
@@ -125,7 +125,6 @@ export class RunningProgram implements Program {
     this.releaseDate = options.releaseDate;
     this.startWallMs = options.bootStartMs;
     this.threads = memory.threads;
-    this.maxconn = size.maxconn;
     this.fileLimit = size.fileLimit;
     this.relays = new RelayThreads(memory, {
       onRecords: (thread) => this.records.drain(thread),
@@ -170,25 +169,17 @@ export class RunningProgram implements Program {
   }
 
   droppedLogs(): number {
-    let dropped = this.log.dropped();
-    for (let thread = 0; thread < this.threads; thread++) dropped += this.threadCounter(thread, CT_RECORDS_DROPPED);
-    return dropped;
+    return this.log.dropped() + sumThreads(this.memory, CT_RECORDS_DROPPED);
   }
 
   onProgress(listener: () => void): () => void {
-    this.progressListeners.add(listener);
-    this.progressTimer ??= setInterval(() => this.progress(), PROGRESS_MS);
-    return () => {
-      this.progressListeners.delete(listener);
-      if (this.progressListeners.size > 0) return;
-      clearInterval(this.progressTimer);
-      this.progressTimer = undefined;
-    };
+    return this.progress.subscribe(listener);
   }
 
   /** Starts the relay threads; nothing is accepted before `open`. */
   async startRelays(): Promise<void> {
     await this.relays.start();
+    interruptNobody();
     for (let thread = 0; thread < this.threads; thread++) this.relays.wantRecords(thread);
     this.housekeeping = setInterval(() => this.keepHouse(), HOUSEKEEPING_MS);
   }
@@ -212,6 +203,10 @@ export class RunningProgram implements Program {
     this.bootMs = Date.now() - this.startWallMs;
   }
 
+  get maxconn(): number {
+    return this.registry.maxconn;
+  }
+
   /** Sessions of the process right now. */
   get connections(): number {
     return Atomics.load(this.memory.words, W_CONNECTIONS);
@@ -223,6 +218,7 @@ export class RunningProgram implements Program {
     this.stopping = true;
     // From now on the file is that of who comes after.
     await this.stateFile?.close();
+    await gracePeriod(this.registry.config.global.graceMs, (text) => this.note(LogLevel.WARNING, text));
     for (const proxy of this.registry.proxies) {
       if (proxy.isFrontend && !proxy.config.disabled) await this.commit({ kind: "shutdown-frontend", proxy });
     }
@@ -256,7 +252,7 @@ export class RunningProgram implements Program {
     const left = await this.relays.stop(STOP_DEADLINE_MS);
     this.records.finish();
     for (const proxy of this.registry.proxies) closeFrontendListeners(proxy);
-    clearInterval(this.progressTimer);
+    this.progress.stop();
     await this.log.close();
     return left;
   }
@@ -273,10 +269,6 @@ export class RunningProgram implements Program {
     await this.relays.order({ kind: "cut-all" });
   }
 
-  private progress(): void {
-    for (const listener of [...this.progressListeners]) listener();
-  }
-
   /** Says it on the terminal and in the log. */
   private note(level: LogLevel, text: string, proxy?: ProxyEntry): void {
     this.options.say(level <= LogLevel.ALERT ? "ALERT" : level <= LogLevel.WARNING ? "WARNING" : "NOTICE", text);
@@ -287,10 +279,6 @@ export class RunningProgram implements Program {
   private noteServer(level: LogLevel, text: string, server: ServerEntry): void {
     this.options.say("WARNING", text);
     this.log.message(level, text, server.backend);
-  }
-
-  private threadCounter(thread: number, word: number): number {
-    return this.memory.countersF64[threadCounters(this.memory, thread) + word];
   }
 
   private reloadHost(): ReloadHost {
@@ -307,9 +295,10 @@ export class RunningProgram implements Program {
         this.checks.spreadBy(registry.config.global.spreadChecksPercent ?? 0);
       },
       isStopping: () => this.stopping,
+      maxconn: this.options.maxconn,
       tell: (receipt) => {
         for (const { level, text } of reloadMessages(receipt)) this.note(level, text);
-        this.progress();
+        this.progress.look();
       },
     };
   }
@@ -370,7 +359,7 @@ export class RunningProgram implements Program {
       },
       onFrontendPaused: (proxy) => this.note(LogLevel.WARNING, `Paused frontend ${proxy.name}.`, proxy),
       onFrontendResumed: (proxy) => this.note(LogLevel.WARNING, `Resumed frontend ${proxy.name}.`, proxy),
-      onProgress: () => this.progress(),
+      onProgress: () => this.progress.look(),
     };
   }
 }
@@ -380,7 +369,7 @@ export async function startProgram(options: StartOptions): Promise<RunningProgra
   const { config } = options;
   const threads = Math.min(config.global.nbthread ?? availableParallelism(), THREADS_MAX);
   const size = sizeProcess(config, threads, options.maxconn);
-  const memory = allocateSharedMemory({ threads, rowsPerThread: size.maxconn });
+  const memory = allocateSharedMemory({ threads, rowsPerThread: size.room });
   memory.words[W_MAXCONN] = size.maxconn;
   const resolvers = await resolveNameservers(config.resolvers);
   const state = readStartState(config, options.say);

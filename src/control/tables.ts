@@ -178,6 +178,7 @@ export function writeServerSettings(memory: SharedMemory, server: ServerEntry, f
   table[row + V_ID] = server.id;
   table[row + V_INITIAL_WEIGHT] = config.weight;
   table[row + V_ERROR_LIMIT] = config.policy.observe?.errorLimit ?? 0;
+  writeSessionLimits(memory, server);
   Atomics.store(
     table,
     row + V_FLAGS,
@@ -186,10 +187,9 @@ export function writeServerSettings(memory: SharedMemory, server: ServerEntry, f
       (config.idForced ? VF_ID_FORCED : 0) |
       flags,
   );
-  writeSessionLimits(memory, server);
 }
 
-/** Writes how long the server's sessions may live. Those that are there hear of it when they are looked at next. */
+/** Writes how long the server's sessions may live. Relays look at those that are there with the next generation. */
 function writeSessionLimits(memory: SharedMemory, { index, config }: ServerEntry): void {
   const row = index * SERVER_WORDS;
   const { maxAge, maxIdleMs } = config.policy.sessions ?? {};

@@ -3,7 +3,7 @@
 import { SERVERS_MAX } from "../base/limits.ts";
 import { CutReason } from "../memory/cut-reason.ts";
 import type { Order } from "../memory/order.ts";
-import { P_FIRST_SERVER, P_QUEUE_LENGTH, PROXY_WORDS } from "../memory/proxy-row.ts";
+import { P_BACK_SESSIONS, P_FIRST_SERVER, P_QUEUE_LENGTH, PROXY_WORDS } from "../memory/proxy-row.ts";
 import { isSelected, type Selector } from "../memory/selector.ts";
 import { firstOf, linkOf } from "../memory/server-chain.ts";
 import { SERVER_WORDS, V_CUT_GENERATION, V_CUT_REASON, V_QUEUE_LENGTH } from "../memory/server-row.ts";
@@ -15,6 +15,7 @@ import { candidatesOf, type Relay, rowBase } from "./relay.ts";
 import { acceptConnections, takeHandedOver } from "./session/accept.ts";
 import { resumeListeners, stopWatching } from "./session/admit.ts";
 import { cutSession } from "./session/close.ts";
+import { watchLimits } from "./session/limits.ts";
 import { reconsiderQueued, takeGrant } from "./session/pick-server.ts";
 
 /** Nobody can come any more where a socket is drained, so it ends before; ACCEPT_BATCH connections each. */
@@ -104,12 +105,15 @@ function takeGeneration(relay: Relay, order: Extract<Order, { kind: "generation"
   resumeListeners(relay);
 }
 
-/** Lets everybody who waits in the backend look again; costs a look at each queue's length where nobody does. */
+/** Lets everybody who waits in the backend look again; costs one load where it has no sessions. */
 function reviewQueues(relay: Relay, backend: number): void {
+  // Those that wait are counted there too.
+  if (Atomics.load(relay.proxies, backend * PROXY_WORDS + P_BACK_SESSIONS) === 0) return;
   const head = Atomics.load(relay.proxies, backend * PROXY_WORDS + P_FIRST_SERVER);
   const link = linkOf(head);
   let waiting = Atomics.load(relay.proxies, backend * PROXY_WORDS + P_QUEUE_LENGTH);
   for (let server = firstOf(head), steps = 0; server >= 0 && steps < SERVERS_MAX; steps++) {
+    watchLimits(relay, server);
     const length = Atomics.load(relay.servers, server * SERVER_WORDS + V_QUEUE_LENGTH);
     waiting += length;
     if (length > 0 && !isCandidate(relay, backend, server)) visitQueued(relay, backend, server, reconsiderQueued);

@@ -6,6 +6,7 @@ import { WT_STOP, WT_WAKE_FD } from "../memory/control-words.ts";
 import type { Order, RelayMessage, RelayWorkerData } from "../memory/order.ts";
 import { attachSharedMemory, threadWords } from "../memory/shared-memory.ts";
 import { LinuxKernel } from "../sys/linux-kernel.ts";
+import { takeShortTurns } from "../sys/scheduling.ts";
 import { runTurn } from "./loop.ts";
 import { createRelay } from "./relay.ts";
 import { onTimer } from "./session/timeouts.ts";
@@ -28,6 +29,8 @@ const relay = createRelay(
   { thread, seed, onTimer },
 );
 
+// Beside whatever else runs here, the control thread included. Where it is refused the relay works as well, but waits longer.
+takeShortTurns();
 const own = threadWords(thread);
 memory.words[own + WT_WAKE_FD] = relay.wakeFd;
 tell({ kind: "ready", wakeFd: relay.wakeFd });

@@ -32,7 +32,7 @@ export const V_QUEUE_HEAD = 13;
 export const V_QUEUE_TAIL = 14;
 /** Next server of the backend in order of declaration, -1 at the end; which of the two is in force, the head says (server-chain.ts). */
 export const V_NEXT = 16;
-export const V_NEXT_OTHER = 28;
+export const V_NEXT_OTHER = 60;
 /** Current score of smooth weighted round robin. Written under the backend's lock. */
 export const V_SCORE = 17;
 /** 1: may be given new sessions (admin, oper and proxy state allow it). */
@@ -49,12 +49,12 @@ export const V_ERROR_LIMIT = 25;
 /** Atomic: failed connections in a row, and alarms that the control thread has not taken yet. */
 export const V_ERRORS = 26;
 export const V_ERROR_ALARMS = 27;
-/** Atomic: 1 while the control thread wants to be told that no session is left (V_SERVED and V_ATTACHED are 0). */
-export const V_EMPTY_WANTED = 28;
 /** `max-session-age`: ms since acceptance, and by how many percent it may be less; `max-session-idle`: ms. 0: no limit. */
-export const V_MAX_AGE = 29;
-export const V_AGE_JITTER = 30;
-export const V_MAX_IDLE = 31;
+export const V_MAX_AGE = 28;
+export const V_AGE_JITTER = 29;
+export const V_MAX_IDLE = 30;
+/** Atomic: 1 while the control thread wants to be told that no session is left (V_SERVED and V_ATTACHED are 0). */
+export const V_EMPTY_WANTED = 31;
 /** For portKind "client": added to the client's destination port. */
 export const V_PORT_OFFSET = 21;
 /** CutReason of the sessions that the last cut ends. */

@@ -37,14 +37,15 @@ export function healthColumns(server: ServerEntry): Values {
   const { check, agent, policy, downTransitions } = server.health;
   const kept = policy.keptBecause === undefined ? "" : `sessions kept by cut-guard: ${policy.keptBecause}`;
   const { enabled } = check.counter;
-  const seen = checkedServer(server).health;
+  const checked = checkedServer(server);
+  const seen = checked.health;
   const { tracked } = server.health;
   const downMs = server.downMs + (server.downSinceMs === undefined ? 0 : Date.now() - server.downSinceMs);
   return {
     chkfail: enabled ? check.failures : "",
     chkdown: enabled ? downTransitions : "",
     downtime: enabled ? Math.floor(downMs / 1000) : "",
-    hanafail: enabled ? policy.observedFailures : "",
+    hanafail: checked.config.policy.observe === undefined ? "" : policy.observedFailures,
     tracked: tracked === undefined ? "" : `${tracked.backend.name}/${tracked.name}`,
     ...columnsOf("check", "last_chk", check, seen.check, kept),
     ...columnsOf("agent", "last_agt", agent, agent),

@@ -23,6 +23,7 @@ export const c = {
   eventfd: bindFunction<(value: N, flags: N) => N>("int eventfd(uint32, int)"),
   exitNow: bindFunction<(code: N) => void>("void _exit(int)"),
   fcntl: bindFunction<(fd: N, command: N, argument: N) => N>("int fcntl(int, int, int)"),
+  getpriority: bindFunction<(which: N, who: N) => N>("int getpriority(int, uint32)"),
   getrlimit: bindFunction<(resource: N, limits: BigUint64Array) => N>("int getrlimit(int, void *)"),
   getsockname: bindFunction<(fd: N, address: N, length: N) => N>("int getsockname(int, intptr_t, intptr_t)"),
   getpeername: bindFunction<(fd: N, address: N, length: N) => N>("int getpeername(int, intptr_t, intptr_t)"),
@@ -41,6 +42,11 @@ export const c = {
   recv: bindFunction<(fd: N, address: N, length: N, flags: N) => N>("long recv(int, intptr_t, size_t, int)"),
   sendmsg: bindFunction<(fd: N, message: N, flags: N) => N>("long sendmsg(int, intptr_t, int)"),
   send: bindFunction<(fd: N, address: N, length: N, flags: N) => N>("long send(int, intptr_t, size_t, int)"),
+  schedGetscheduler: bindFunction<(tid: N) => N>("int sched_getscheduler(int)"),
+  /** sched_setattr, for which libc may have no function: its number, the thread (0: this one), the structure, flags. */
+  schedSetattr: bindFunction<(number: N, thread: N, attributes: Uint8Array, flags: N) => N>(
+    "long syscall(long, long, void *, long)",
+  ),
   sendtoBytes: bindFunction<(fd: N, bytes: Uint8Array, length: N, flags: N, address: Uint8Array, size: N) => N>(
     "long sendto(int, void *, size_t, int, void *, uint32)",
   ),

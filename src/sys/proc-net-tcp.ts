@@ -65,6 +65,7 @@ function rowsOf(text: string, port: number): TcpConnection[] {
       inode: Number(inode),
       unsentBytes: Number.parseInt(unsent ?? "", 16),
       unreadBytes: Number.parseInt(unread ?? "", 16),
+      cookie: undefined,
       identity: undefined,
     });
   }

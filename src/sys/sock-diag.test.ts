@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { waitFor } from "../../test/harness/wait-for.ts";
 import { EIO, ENOENT } from "./constants.ts";
 import { procConnections } from "./proc-net-tcp.ts";
-import { destroyConnection, listConnections } from "./sock-diag.ts";
+import { destroyConnection, listConnections, socketCookie } from "./sock-diag.ts";
 import { ownDescriptors, ownersOf, socketInode } from "./socket-owners.ts";
 
 const FLOOD = Buffer.alloc(16 << 20);
@@ -84,6 +84,7 @@ describe.each([
       expect(connection).toMatchObject({ localHost: shown, remoteHost: shown, remotePort: port });
       expect(ownDescriptors().map(socketInode)).toContain(connection.inode);
       expect(connection.identity === undefined).toBe(viaProc);
+      if (!viaProc) expect(ownDescriptors().map(socketCookie)).toContain(connection.cookie);
     }
     expect(await of(closer!)).toMatchObject({ unreadBytes: 0, unsentBytes: 0 });
     expect(await of(writer!)).toMatchObject({ unreadBytes: 0, state: "ESTABLISHED" });
@@ -153,5 +154,6 @@ describe("holders", () => {
     expect((await ownersOf(new Set([1]))).size).toBe(0);
     expect(socketInode(2 ** 22 + 1)).toBe(0);
     expect(socketInode(1 << 30)).toBe(0);
+    expect(socketCookie(1 << 30)).toBe(0);
   });
 });

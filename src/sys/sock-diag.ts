@@ -10,8 +10,10 @@ import {
   IPPROTO_TCP,
   MSG_DONTWAIT,
   NETLINK_SOCK_DIAG,
+  SO_COOKIE,
   SOCK_CLOEXEC,
   SOCK_RAW,
+  SOL_SOCKET,
 } from "./constants.ts";
 import { c, errno } from "./libc.ts";
 import { bytesToHost, procConnections, TCP_STATES, type TcpState } from "./proc-net-tcp.ts";
@@ -28,7 +30,9 @@ export interface TcpConnection {
   /** Bytes received that nobody has read, and bytes written that the other end has not acknowledged. */
   readonly unreadBytes: number;
   readonly unsentBytes: number;
-  /** What `destroyConnection` names it by; undefined where the kernel was not asked by netlink. */
+  /** The kernel's number of the socket, as `socketCookie` tells it; undefined where the kernel was not asked by netlink. */
+  readonly cookie: number | undefined;
+  /** What `destroyConnection` names it by; undefined as well. */
   readonly identity: Uint8Array | undefined;
 }
 
@@ -49,6 +53,8 @@ const ID_BYTES = 48;
 /** Where the connection's identity stands in a request (behind family, protocol, extensions and states) and in a message. */
 const REQUEST_ID = HEADER_BYTES + 8;
 const MESSAGE_ID = 4;
+/** The socket's number for as long as the host runs. */
+const MESSAGE_COOKIE = MESSAGE_ID + 40;
 
 /** All but TIME_WAIT, CLOSE, LISTEN and half-open requests: what is, or may become, a connection. */
 const WANTED_STATES = [
@@ -67,8 +73,20 @@ const isWanted = (state: TcpState): boolean => (WANTED_STATES as readonly TcpSta
 const ANSWER_BYTES = 65_536;
 /** Datagrams read for one dump at most: some millions of connections. */
 const DATAGRAMS_MAX = 20_000;
-/** Datagrams, of about 300 connections each, that are read before the thread does something else. */
-const DATAGRAMS_PER_PART = 2;
+
+// Not within the heap, where it might be moved.
+const answerOption = new DataView(new ArrayBuffer(16));
+const answerAddress = c.memmoveAddress(answerOption, answerOption, 0);
+
+const cookieAt = (view: DataView, at: number): number =>
+  view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
+
+/** The kernel's number of the socket behind a descriptor of this process: 0 if it is closed, or no socket. Ten times as fast as its inode. */
+export function socketCookie(fd: number): number {
+  answerOption.setUint32(8, 8, true);
+  if (c.getsockopt(fd, SOL_SOCKET, SO_COOKIE, answerAddress, answerAddress + 8) < 0) return 0;
+  return cookieAt(answerOption, 0);
+}
 
 /**
  * Connections of this host's network namespace to `host`:`port`, whoever holds them; undefined if the kernel cannot be asked.
@@ -178,8 +196,8 @@ async function converse(request: Uint8Array, isLast: (type: number, payload: Dat
     if (c.send(fd, c.memmoveAddress(request, request, 0), request.length, 0) < 0) return -errno();
     const address = c.memmoveAddress(answer, answer, 0);
     for (let datagrams = 0; datagrams < DATAGRAMS_MAX; datagrams++) {
-      // The kernel goes on with a dump when it is read.
-      if (datagrams > 0 && datagrams % DATAGRAMS_PER_PART === 0) await new Promise((resolve) => setImmediate(resolve));
+      // The kernel goes on with a dump when it is read: some 300 connections at a time.
+      if (datagrams > 0) await new Promise((resolve) => setImmediate(resolve));
       const length = c.recv(fd, address, ANSWER_BYTES, MSG_DONTWAIT);
       if (length < 0) return -errno();
       const view = new DataView(answer.buffer, 0, length);
@@ -200,6 +218,7 @@ async function converse(request: Uint8Array, isLast: (type: number, payload: Dat
 /** struct inet_diag_msg. Addresses become text only where somebody reads them: there may be thousands. */
 class ListedConnection implements TcpConnection {
   readonly identity: Uint8Array;
+  readonly cookie: number;
   readonly localPort: number;
   readonly remotePort: number;
   readonly state: TcpState;
@@ -209,6 +228,7 @@ class ListedConnection implements TcpConnection {
 
   constructor(message: DataView) {
     this.identity = new Uint8Array(message.buffer, message.byteOffset, MESSAGE_BYTES).slice();
+    this.cookie = cookieAt(message, MESSAGE_COOKIE);
     this.localPort = message.getUint16(MESSAGE_ID, false);
     this.remotePort = message.getUint16(MESSAGE_ID + 2, false);
     this.state = TCP_STATES[this.identity[1]] ?? "";

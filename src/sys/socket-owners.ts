@@ -10,7 +10,7 @@ export interface SocketOwner {
 }
 
 /** Descriptors that are looked at before the thread does something else. */
-const DESCRIPTORS_PER_PART = 256;
+const DESCRIPTORS_PER_PART = 128;
 
 /** This process's open descriptors. */
 export const ownDescriptors = (): number[] => namesIn("/proc/self/fd").map(Number);

@@ -62,6 +62,12 @@ export class StatsDoors {
     return { accept, undo };
   }
 
+  /** Accepts nobody any more: another process has the same sockets. Who waits for an answer still gets it. */
+  retire(): void {
+    for (const socket of this.#open.values()) void socket.close(UNBOUNDED_MS);
+    this.#open.clear();
+  }
+
   async close(graceMs: number): Promise<void> {
     await Promise.all([...this.#open.values()].map((socket) => socket.close(graceMs)));
   }

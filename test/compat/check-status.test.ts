@@ -1,7 +1,6 @@
 // Checks against Debian's HAProxy 2.6: for each protocol and each behaviour of a server, its check and ours end with the same
 // status, code and text, and send the same bytes.
 
-import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CheckConfig } from "../../src/config/health-model.ts";
 import { hasCode, statusWords } from "../../src/control/health/result.ts";
@@ -16,11 +15,8 @@ import { PROTOCOL_CASES } from "./check-protocol-cases.ts";
 import { TCP_CASES } from "./check-tcp-cases.ts";
 import { tlsCases } from "./check-tls-cases.ts";
 import { CheckUpstream } from "./check-upstreams.ts";
+import { whyNot } from "./haproxy-2.6.ts";
 import { runCheck } from "./run-check.ts";
-
-const found = spawnSync("haproxy", ["-v"], { encoding: "utf8" }).stdout ?? "";
-const version = /version (\d+\.\d+)/.exec(found)?.[1];
-const whyNot = version === "2.6" ? "" : ` (skipped: needs HAProxy 2.6 on PATH, there is ${version ?? "none"})`;
 
 const certificates = whyNot === "" ? makeCertificates() : undefined;
 const PLAIN_CASES = [...TCP_CASES, ...HTTP_CASES, ...PROTOCOL_CASES];

@@ -296,6 +296,10 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
     (name) => [name, "ours"] as const,
   ),
   ...["global-state-file.cfg", "proxy-on-removed.cfg", "server-on-removed.cfg"].map((name) => [name, "ours"] as const),
+  ...["max-session-age", "max-session-idle", "on-drain", "on-maint"].flatMap((name) =>
+    ["proxy", "server"].map((side) => [`${side}-${name}.cfg`, "ours"] as const),
+  ),
+  ["proxy-rebalance.cfg", "ours"],
   ["server-init-state.cfg", "the word is newer than HAProxy 3.0"],
 ]);
 

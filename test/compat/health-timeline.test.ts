@@ -2,18 +2,14 @@
 // must show the same states and write the same log lines in between. No clock is involved: a check is answered only when the
 // state before it has been read.
 
-import { spawnSync } from "node:child_process";
 import { beforeAll, describe, expect, it } from "vitest";
 import { LogReceiver } from "../harness/log-receiver.ts";
 import { FRONTEND_ADDRESS, loopbackAddress } from "../harness/ports.ts";
 import { Program } from "../harness/program.ts";
 import { seededRandom } from "../harness/random-stream.ts";
 import { statRow } from "../harness/show.ts";
+import { whyNot } from "./haproxy-2.6.ts";
 import { type Answer, HeldChecks } from "./held-checks.ts";
-
-const found = spawnSync("haproxy", ["-v"], { encoding: "utf8" }).stdout ?? "";
-const version = /version (\d+\.\d+)/.exec(found)?.[1];
-const whyNot = version === "2.6" ? "" : ` (skipped: needs HAProxy 2.6 on PATH, there is ${version ?? "none"})`;
 
 interface Timeline {
   readonly name: string;

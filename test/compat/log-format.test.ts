@@ -1,7 +1,6 @@
 // The same `log-format` lines on Headgate and on Debian's HAProxy 2.6, with the same sessions: every variable, every flag,
 // structured data and tags. Ports, dates, durations and process numbers are masked; what they look like is compared.
 
-import { spawnSync } from "node:child_process";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -12,10 +11,7 @@ import { Program } from "../harness/program.ts";
 import { temporaryDirectory } from "../harness/temporary-directory.ts";
 import { echo, refuser, Upstream } from "../harness/upstream.ts";
 import { waitFor } from "../harness/wait-for.ts";
-
-const found = spawnSync("haproxy", ["-v"], { encoding: "utf8" }).stdout ?? "";
-const version = /version (\d+\.\d+)/.exec(found)?.[1];
-const whyNot = version === "2.6" ? "" : ` (skipped: needs HAProxy 2.6 on PATH, there is ${version ?? "none"})`;
+import { whyNot } from "./haproxy-2.6.ts";
 
 const VARIABLES =
   "ci cp fi fp bi bp si sp f ft b s t T Tl Ts ms ts tsc Tw Tc Td Tt Tu Th B U ac fc bc sc rc sq bq lc rt pid H ID ST sslc sslv hr hrl hs hsl".split(

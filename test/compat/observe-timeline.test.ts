@@ -1,7 +1,6 @@
 // `observe layer4` against Debian's HAProxy 2.6: sessions whose server refuses them, and what their failures do to its health, its
 // counters and the log, under each `on-error`. No clock is involved: a state is read when the alarms that it owes are counted.
 
-import { spawnSync } from "node:child_process";
 import { createServer, type Server } from "node:net";
 import { beforeAll, describe, expect, it } from "vitest";
 import { Client } from "../harness/client.ts";
@@ -10,11 +9,8 @@ import { FRONTEND_ADDRESS, freePort, loopbackAddress } from "../harness/ports.ts
 import { Program } from "../harness/program.ts";
 import { statRow } from "../harness/show.ts";
 import { waitFor } from "../harness/wait-for.ts";
+import { whyNot } from "./haproxy-2.6.ts";
 import { type Answer, HeldChecks } from "./held-checks.ts";
-
-const found = spawnSync("haproxy", ["-v"], { encoding: "utf8" }).stdout ?? "";
-const version = /version (\d+\.\d+)/.exec(found)?.[1];
-const whyNot = version === "2.6" ? "" : ` (skipped: needs HAProxy 2.6 on PATH, there is ${version ?? "none"})`;
 
 const ADDRESS = loopbackAddress(42);
 
@@ -131,7 +127,33 @@ const CLEARED: Timeline = {
   ],
 };
 
+/** Checks that rest have no say; their alarms are counted all the same. */
+const resting = (onError: string): Timeline => {
+  const backend = `resting-${onError}`;
+  const command = (words: string): Step => ({ command: `${words} ${backend}/s` });
+  const up = { command: `set server ${backend}/s health up` };
+  return {
+    ...idle(onError, false),
+    backend,
+    steps: [
+      command("disable health"),
+      { errors: 2, alarms: 0 },
+      { errors: 1, alarms: 1 },
+      up,
+      { errors: 3, alarms: 2 },
+      up,
+      { errors: 2, alarms: 2 },
+      { connections: 1 },
+      { errors: 3, alarms: 3 },
+      command("enable health"),
+      up,
+      { errors: 3, alarms: 4 },
+    ],
+  };
+};
+
 const BETWEEN = ON_ERROR.map((onError) => idle(onError, false));
+const RESTING = ON_ERROR.map(resting);
 const BETWEEN_FAST = ON_ERROR.map((onError) => idle(onError, true));
 const BETWEEN_LOGGED = ON_ERROR.map((onError) => idle(onError, false, ["option log-health-checks"]));
 
@@ -298,6 +320,7 @@ describe.skipIf(whyNot !== "").each([
   ["between checks", BETWEEN],
   ["between checks, with fastinter", BETWEEN_FAST],
   ["between checks, logged", BETWEEN_LOGGED],
+  ["while checks are disabled", RESTING],
   ["and its counters", [CLEARED]],
 ] as const)(`observe layer4 against HAProxy 2.6, %s${whyNot}`, (_, timelines) => {
   const recordings: Record<string, Recording[]> = {};

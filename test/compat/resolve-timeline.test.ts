@@ -2,17 +2,13 @@
 // same servers, count the same kinds of answers, and write the same log lines. A step ends when both show what they shall and have
 // asked again since.
 
-import { spawnSync } from "node:child_process";
 import { beforeAll, describe, expect, it } from "vitest";
 import { DnsServer } from "../harness/dns-server.ts";
 import { LogReceiver } from "../harness/log-receiver.ts";
 import { FRONTEND_ADDRESS, freePort } from "../harness/ports.ts";
 import { Program } from "../harness/program.ts";
 import { statRow } from "../harness/show.ts";
-
-const found = spawnSync("haproxy", ["-v"], { encoding: "utf8" }).stdout ?? "";
-const version = /version (\d+\.\d+)/.exec(found)?.[1];
-const whyNot = version === "2.6" ? "" : ` (skipped: needs HAProxy 2.6 on PATH, there is ${version ?? "none"})`;
+import { whyNot } from "./haproxy-2.6.ts";
 
 const config = (dns: DnsServer, log: LogReceiver, port: number): string => `
     maxconn 100

@@ -1,17 +1,13 @@
 // The same script on Headgate and on Debian's HAProxy 2.6: the same answers, but for the differences in runtime-masks.ts. Tables
 // are compared value by value, so that a column that only one side has is named.
 
-import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort, loopbackAddress } from "../harness/ports.ts";
 import { Program } from "../harness/program.ts";
 import { echo, refuser, resetter, Upstream } from "../harness/upstream.ts";
+import { whyNot } from "./haproxy-2.6.ts";
 import { MASKS } from "./runtime-masks.ts";
 import { SCRIPT, type Side } from "./runtime-script.ts";
-
-const found = spawnSync("haproxy", ["-v"], { encoding: "utf8" }).stdout ?? "";
-const version = /version (\d+\.\d+)/.exec(found)?.[1];
-const whyNot = version === "2.6" ? "" : ` (skipped: needs HAProxy 2.6 on PATH, there is ${version ?? "none"})`;
 
 interface Endpoints {
   readonly echoing: string;

@@ -37,6 +37,15 @@ const ESTABLISHED = 8;
 const QUEUED = 2;
 const TURN_AROUND = 3;
 
+/** One client of the server that ends sessions; `during`: what it does first. */
+async function endedByServer(side: Side, during?: (client: Client) => Promise<void>): Promise<void> {
+  const client = await Client.open({ host: side.host, port: side.ports.ends });
+  await during?.(client);
+  await client.waitForEnd();
+  client.close();
+  await sessionsInState(side, "ends", ESTABLISHED, 0);
+}
+
 export const SCRIPT: readonly Step[] = [
   // Nothing has happened yet.
   "show info",
@@ -242,21 +251,14 @@ export const SCRIPT: readonly Step[] = [
   "show servers conn be",
 
   // Sessions that a side ends before their time.
-  line("a server resets", async (side) => {
-    const client = await Client.open({ host: side.host, port: side.ports.ends });
-    await sessionsInState(side, "ends", ESTABLISHED, 1);
-    client.send("hello");
-    await client.waitForEnd();
-    client.close();
-    await sessionsInState(side, "ends", ESTABLISHED, 0);
-  }),
+  line("a server resets", (side) =>
+    endedByServer(side, async (client) => {
+      await sessionsInState(side, "ends", ESTABLISHED, 1);
+      client.send("hello");
+    }),
+  ),
   "show stat ends 7 -1",
-  line("a server says nothing", async (side) => {
-    const client = await Client.open({ host: side.host, port: side.ports.ends });
-    await client.waitForEnd();
-    client.close();
-    await sessionsInState(side, "ends", ESTABLISHED, 0);
-  }),
+  line("a server says nothing", (side) => endedByServer(side)),
   "show stat ends 7 -1",
   line("one client is served, another waits in vain", async (side) => {
     const served = await Client.open({ host: side.host, port: side.ports.waits });

@@ -1,7 +1,6 @@
 // The same server state files for Headgate and for Debian's HAProxy 2.6: every server starts in the same state, and the same is said of
 // files and lines that are of no use.
 
-import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -9,9 +8,7 @@ import { closeAfterEach } from "../harness/closing.ts";
 import { freePort } from "../harness/ports.ts";
 import { Program } from "../harness/program.ts";
 import { temporaryDirectory } from "../harness/temporary-directory.ts";
-
-const version = /version (\d+\.\d+)/.exec(spawnSync("haproxy", ["-v"], { encoding: "utf8" }).stdout ?? "")?.[1];
-const whyNot = version === "2.6" ? "" : ` (skipped: needs HAProxy 2.6 on PATH, there is ${version ?? "none"})`;
+import { whyNot } from "./haproxy-2.6.ts";
 
 const opened = closeAfterEach();
 

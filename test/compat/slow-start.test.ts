@@ -1,17 +1,13 @@
 // `slowstart` against Debian's HAProxy 2.6: weights, throttles and states on the way up. HAProxy looks once a second, Headgate more
 // often: what HAProxy shows on its way, Headgate has to show on its own, in the same order, with the same start and end.
 
-import { spawnSync } from "node:child_process";
 import { beforeAll, describe, expect, it } from "vitest";
 import { LogReceiver } from "../harness/log-receiver.ts";
 import { FRONTEND_ADDRESS, UPSTREAM_ADDRESS } from "../harness/ports.ts";
 import { Program } from "../harness/program.ts";
 import { statRow } from "../harness/show.ts";
 import { waitFor } from "../harness/wait-for.ts";
-
-const found = spawnSync("haproxy", ["-v"], { encoding: "utf8" }).stdout ?? "";
-const version = /version (\d+\.\d+)/.exec(found)?.[1];
-const whyNot = version === "2.6" ? "" : ` (skipped: needs HAProxy 2.6 on PATH, there is ${version ?? "none"})`;
+import { whyNot } from "./haproxy-2.6.ts";
 
 /** Long against a poll, and against a busy machine: each sixteenth of the weight is shown for a good while. */
 const SLOW_START = "8s";

@@ -1,7 +1,6 @@
 // Sessions that wait for one known server (`balance source`), or for any of a backend, against Debian's HAProxy 2.6: whose they
 // are while they wait, and when they give up or are given up. The order of events is the test's; times are masked.
 
-import { spawnSync } from "node:child_process";
 import { beforeAll, describe, expect, it } from "vitest";
 import { Client } from "../harness/client.ts";
 import { LogReceiver } from "../harness/log-receiver.ts";
@@ -10,10 +9,7 @@ import { Program } from "../harness/program.ts";
 import { SERVER_SIDE, statRow } from "../harness/show.ts";
 import { Upstream } from "../harness/upstream.ts";
 import { waitFor } from "../harness/wait-for.ts";
-
-const found = spawnSync("haproxy", ["-v"], { encoding: "utf8" }).stdout ?? "";
-const version = /version (\d+\.\d+)/.exec(found)?.[1];
-const whyNot = version === "2.6" ? "" : ` (skipped: needs HAProxy 2.6 on PATH, there is ${version ?? "none"})`;
+import { whyNot } from "./haproxy-2.6.ts";
 
 const ALGORITHMS = ["source", "roundrobin", "leastconn"] as const;
 type Algorithm = (typeof ALGORITHMS)[number];

@@ -2,24 +2,7 @@
 // it in the same turn in which an answer arrived, so that nothing lies between the answer and the look.
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-
-const STATES = [
-  "",
-  "ESTABLISHED",
-  "SYN_SENT",
-  "SYN_RECV",
-  "FIN_WAIT1",
-  "FIN_WAIT2",
-  "TIME_WAIT",
-  "CLOSE",
-  "CLOSE_WAIT",
-  "LAST_ACK",
-  "LISTEN",
-  "CLOSING",
-  "NEW_SYN_RECV",
-] as const;
-
-export type TcpState = (typeof STATES)[number];
+import { TCP_STATES, type TcpState } from "../../src/sys/proc-net-tcp.ts";
 
 /** One row of the kernel's table. */
 export interface KernelSocket {
@@ -70,7 +53,7 @@ function parseTable(path: string, port: number): KernelSocket[] {
       localPort: Number.parseInt(localPort!, 16),
       remoteAddress: addressOf(remoteAddress!),
       remotePort: Number.parseInt(remotePort!, 16),
-      state: STATES[Number.parseInt(field[3]!, 16)] ?? "",
+      state: TCP_STATES[Number.parseInt(field[3]!, 16)] ?? "",
       txQueueBytes: Number.parseInt(txQueue!, 16),
       rxQueue: Number.parseInt(rxQueue!, 16),
       windowClosed: field[5]!.startsWith("04"),

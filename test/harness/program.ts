@@ -6,6 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { endsWithParent } from "./ends-with-parent.ts";
 import { RuntimeConversation, type RuntimeOptions, runtimeOnce } from "./runtime-client.ts";
 import { parseInfo, parseServers, parseSessions, parseStat, type Row, type ShownSession, statRow } from "./show.ts";
 import { waitFor } from "./wait-for.ts";
@@ -52,9 +53,9 @@ export class Program {
     const executable = options.executable ?? process.env.HEADGATE_SCENARIO_PROGRAM;
     const command = executable ? [executable, "-db"] : [process.execPath, HEADGATE];
     command.push("-f", this.configPath, ...(options.args ?? []));
-    const [file, ...args] = options.shellBefore
-      ? ["sh", "-c", `${options.shellBefore}; exec "$@"`, "sh", ...command]
-      : command;
+    const [file, ...args] = endsWithParent(
+      options.shellBefore ? ["sh", "-c", `${options.shellBefore}; exec "$@"`, "sh", ...command] : command,
+    );
     this.child = spawn(file!, args, { cwd: this.directory, stdio: ["ignore", "pipe", "pipe"] });
     this.child.stdout!.setEncoding("utf8").on("data", (text: string) => {
       this.stdout += text;

@@ -101,12 +101,44 @@ describe("headgate evict", () => {
     expect((await shell("be/a", "-s", program.socketPath)).stderr).toBe("headgate: No such server.\n");
   });
 
+  it("0: sessions by filter, with the server left in service; 2 without a filter", async () => {
+    const { program, clients } = await start(3);
+    const socket = ["-s", program.socketPath];
+    const { code, stdout } = await shell(
+      "sessions",
+      "backend",
+      "be",
+      "and",
+      "older",
+      "0",
+      "--over",
+      "200ms",
+      ...socket,
+    );
+    expect(stdout).toMatch(/^Eviction 1 of sessions backend be and older 0: done, verified empty\.\n/);
+    expect(code).toBe(0);
+    for (const client of clients) await client.waitForEnd();
+    const refused = await shell("sessions", ...socket);
+    expect(refused.stderr).toMatch(/^headgate: Which sessions\? At least one filter is needed/);
+    expect(refused.code).toBe(2);
+  });
+
   it("0: a dry run changes nothing", async () => {
     const { program } = await start(2);
     const { code, stdout } = await shell("be/a", "-f", program.configPath, "--dry-run");
     expect(stdout).toMatch(/^Dry run of an eviction of be\/a: nothing was changed\.\n {2}sessions: +2 /);
     expect(code).toBe(0);
     expect(await program.sessions()).toHaveLength(2);
+  });
+
+  it("0: a dry run changes nothing, whatever else is asked for", async () => {
+    const { program } = await start(2);
+    const all = "be/a --drain 30s --idle 200ms --over 10s --deadline 60s --dry-run --delete --json";
+    const { code, stdout } = await shell(...all.split(" "), "-s", program.socketPath);
+    expect(JSON.parse(stdout)).toMatchObject({ server: "be/a", dryRun: true, matched: 2 });
+    expect(code).toBe(0);
+    expect(await program.sessions()).toHaveLength(2);
+    expect(await program.runtime("show evictions")).toBe("\n");
   });
 
   it("1: foreign connections are left, and named", async () => {
@@ -145,7 +177,14 @@ describe("headgate evict", () => {
 describe("headgate evict, watched", () => {
   const begin = (program: Program, terminal: Terminal, ...words: string[]): Promise<number> =>
     runEvictCommand(
-      { kind: "evict", words: ["be/a", ...words], dryRun: false, json: false, socket: program.socketPath, files: [] },
+      {
+        kind: "evict",
+        words: ["server", "be/a", ...words],
+        dryRun: false,
+        json: false,
+        socket: program.socketPath,
+        files: [],
+      },
       {},
       terminal,
     );

@@ -173,7 +173,6 @@ it("dry-run says who would be cut, and changes nothing", async () => {
 
 describe("haproxy-ingress-1534: an order that comes through a session that it ends is noticed", () => {
   it.each([
-    ["evict server be/a", /ends with the others: .*'show evictions'/],
     ["evict sessions backend be", /ends with the others: .*'show evictions'/],
     ["shutdown sessions server be/a", /ends by it: there may be no answer/],
     ["shutdown sessions frontend fe", /ends by it: there may be no answer/],

@@ -256,6 +256,15 @@ describe("evictions that are not left alone", () => {
     });
   });
 
+  it("the server dies meanwhile: its sessions have ended by themselves, and it is over", async () => {
+    const place = await start(3);
+    const running = await beginToEvict(place, "over 1h");
+    for (const { socket } of place.upstream.connections) socket.resetAndDestroy();
+    const receipt = receiptFrom(await running.answer);
+    expect(receipt).toMatchObject({ matched: 3, endedThemselves: 3, cutPaced: 0, outcome: "done", verified: true });
+    for (const client of place.clients) await client.waitForEnd();
+  });
+
   it("goes on when nobody is left to hear of it", async () => {
     const place = await start(3);
     const conversation = await RuntimeConversation.open(place.program.socketPath);

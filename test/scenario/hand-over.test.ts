@@ -2,14 +2,14 @@
 // with the listening sockets handed over (`-x`, `expose-fd listeners`), and without. Nobody is refused.
 
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Client } from "../harness/client.ts";
 import { closeAfterEach } from "../harness/closing.ts";
 import { FRONTEND_ADDRESS, freePort } from "../harness/ports.ts";
-import { Program } from "../harness/program.ts";
+import { HEADGATE, Program } from "../harness/program.ts";
 import { runtimeOnce } from "../harness/runtime-client.ts";
 import { temporaryDirectory } from "../harness/temporary-directory.ts";
 import { echo, Upstream } from "../harness/upstream.ts";
@@ -109,7 +109,13 @@ describe(`taking over${whyNot}`, () => {
         await crowd.served100More();
         running = await start(executable, ["-x", shared, "-sf", String(before.pid)]);
         await crowd.served100More();
-        expect(await nameOf(shared)).toBe(executable === undefined ? "Headgate" : "HAProxy");
+        // Until the one before has heard of it both answer; then the new one alone.
+        await waitFor(
+          () => /Proxy fe stopped/.test(before.stderr),
+          () => `the process before to stop: ${before.stderr}`,
+        );
+        const name = executable === undefined ? "Headgate" : "HAProxy";
+        for (let i = 0; i < 3; i++) expect(await nameOf(shared)).toBe(name);
         await held.roundTrip("after");
         expect(before.running).toBe(true);
         held.close();
@@ -157,17 +163,28 @@ describe(`taking over${whyNot}`, () => {
 });
 
 describe("a hand-over that cannot be", () => {
+  it("leaves the sockets that it had fetched to the process before, paths among them", async () => {
+    const { start, shared, path } = await stage();
+    const first = await start();
+    const taken = opened(await Upstream.start(echo));
+    const config = join(first.directory, "next.cfg");
+    const text = readFileSync(first.configPath, "utf8");
+    writeFileSync(config, `${text}\nlisten more\n    bind ${taken.endpoint}\n    server a 127.0.0.1:1\n`);
+    const next = spawnSync(process.execPath, [HEADGATE, "-f", config, "-x", shared], { encoding: "utf8" });
+    expect(next.stderr).toContain("Address already in use");
+    expect(next.status).toBe(1);
+    const client = opened(new Client({ path }));
+    await client.connected;
+    await client.roundTrip("hello");
+  });
+
   it("ends the start with the reason, and the process before serves on", async () => {
     const { start, shared, tcp } = await stage(false);
     const first = await start();
     const attempt = (socket: string): { status: number | null; stderr: string } =>
-      spawnSync(
-        process.execPath,
-        [first.child.spawnargs[1]!, "-f", first.configPath, "-x", socket, "-sf", String(first.pid)],
-        {
-          encoding: "utf8",
-        },
-      );
+      spawnSync(process.execPath, [HEADGATE, "-f", first.configPath, "-x", socket, "-sf", String(first.pid)], {
+        encoding: "utf8",
+      });
     const refused = attempt(shared);
     expect(refused.stderr).toContain("cannot fetch the listening sockets of the process before from");
     expect(refused.stderr).toContain("its line in the configuration needs 'expose-fd listeners'");

@@ -4,7 +4,7 @@
 import { describe, expect, it } from "vitest";
 import { Client, openClients } from "../harness/client.ts";
 import { closeAfterEach } from "../harness/closing.ts";
-import { socketsHeldTo, survivingConnections } from "../harness/kernel-sockets.ts";
+import { socketsHeldTo } from "../harness/kernel-sockets.ts";
 import { LogReceiver } from "../harness/log-receiver.ts";
 import { FRONTEND_ADDRESS, freePort } from "../harness/ports.ts";
 import { Program } from "../harness/program.ts";
@@ -13,6 +13,7 @@ import { echo, silent, Upstream } from "../harness/upstream.ts";
 import { waitFor } from "../harness/wait-for.ts";
 import { CUT_STATES } from "./cut-states.ts";
 import { HealthSwitch } from "./health-switch.ts";
+import { expectEndedAsDown, policyConfig } from "./policy-stage.ts";
 
 const SESSIONS = 4;
 const opened = closeAfterEach();
@@ -25,27 +26,7 @@ interface Setup {
 
 async function start({ threads, log, backend }: Setup): Promise<{ program: Program; port: number }> {
   const port = await freePort();
-  const config = `
-global
-    nbthread ${threads}
-    ${log ? `log ${log.endpoint} local0` : ""}
-defaults
-    mode tcp
-    log global
-    option tcplog
-    balance roundrobin
-    timeout client 1h
-    timeout server 1h
-    timeout connect 1h
-    timeout queue 1h
-    timeout check 5s
-frontend fe
-    bind ${FRONTEND_ADDRESS}:${port}
-    default_backend victims
-backend victims
-    option httpchk
-    ${backend.join("\n    ")}
-`;
+  const config = policyConfig(port, { threads, log, name: "victims", backend: ["option httpchk", ...backend] });
   return { program: opened(await Program.start({ config })), port };
 }
 
@@ -80,14 +61,7 @@ describe.each([1, 2])("on-marked-down shutdown-sessions, %i thread(s)", (threads
     await waitForStatus(program, "victim", /^DOWN$/);
     await afterAllChanges(program);
 
-    expect(survivingConnections(program.pid, victim.address, victim.port)).toEqual([]);
-    expect(socketsHeldTo(program.pid, victim.address, victim.port)).toEqual([]);
-    expect(await program.sessions()).toEqual([]);
-    if (state.clientReadsLater) for (const client of clients) client.resume();
-    for (const client of clients) {
-      await client.waitForEnd();
-      expect((await log.waitForSession(client.local)).termination).toBe("DC");
-    }
+    await expectEndedAsDown({ program, log }, state, victim, clients);
     const late = opened(await Client.open({ host: FRONTEND_ADDRESS, port }));
     await late.waitForEnd();
     expect((await log.waitForSession(late.local)).server).toBe("<NOSRV>");

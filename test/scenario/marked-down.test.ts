@@ -3,12 +3,11 @@
 import { describe, expect, it } from "vitest";
 import type { Client } from "../harness/client.ts";
 import { closeAfterEach } from "../harness/closing.ts";
-import { socketsHeldTo, survivingConnections } from "../harness/kernel-sockets.ts";
 import { LogReceiver } from "../harness/log-receiver.ts";
 import { echo, Upstream } from "../harness/upstream.ts";
 import { waitFor } from "../harness/wait-for.ts";
 import { CUT_STATES } from "./cut-states.ts";
-import { PolicyStage } from "./policy-stage.ts";
+import { expectEndedAsDown, PolicyStage } from "./policy-stage.ts";
 
 const SESSIONS = 4;
 const opened = closeAfterEach();
@@ -33,7 +32,7 @@ describe.each([1, 2])("on-marked-down shutdown-sessions after and over, %i threa
     if (victim.close) opened({ close: () => victim.close!() });
     const words = `${state.serverWords ?? ""} on-marked-down shutdown-sessions after 100ms over 200ms`;
     const stage = await stageOf(threads, [...(state.backend ?? []), `server victim ${victim.endpoint} ${words}`]);
-    const { program, port, log } = stage;
+    const { program, port } = stage;
     const clients = (await state.enter({ program, port, backend: "be", count: SESSIONS, victim })).map(opened);
 
     await stage.health("victim", "down");
@@ -41,14 +40,7 @@ describe.each([1, 2])("on-marked-down shutdown-sessions after and over, %i threa
     await stage.waitForLog(/Server be\/victim: 4 sessions end within 200 ms\.\n$/);
     await stage.waitForLog(/Server be\/victim: it is still down: 4 sessions were ended\.\n$/);
 
-    expect(survivingConnections(program.pid, victim.address, victim.port)).toEqual([]);
-    expect(socketsHeldTo(program.pid, victim.address, victim.port)).toEqual([]);
-    expect(await program.sessions()).toEqual([]);
-    if (state.clientReadsLater) for (const client of clients) client.resume();
-    for (const client of clients) {
-      await client.waitForEnd();
-      expect((await log.waitForSession(client.local)).termination).toBe("DC");
-    }
+    await expectEndedAsDown(stage, state, victim, clients);
   });
 
   it("a flap costs nobody anything, but routing stops at once", async () => {

@@ -1,17 +1,67 @@
 // Where policies are tried: one frontend, one backend "be" with the given lines, everything logged, timeouts too long to matter.
 
+import { expect } from "vitest";
 import { Client } from "../harness/client.ts";
+import { socketsHeldTo, survivingConnections } from "../harness/kernel-sockets.ts";
 import type { LogReceiver } from "../harness/log-receiver.ts";
 import { FRONTEND_ADDRESS, freePort } from "../harness/ports.ts";
 import { Program } from "../harness/program.ts";
 import { type Row, statRow } from "../harness/show.ts";
 import { waitFor } from "../harness/wait-for.ts";
+import type { CutState, Victim } from "./cut-states.ts";
 
 export interface PolicySetup {
   readonly threads: number;
   readonly log: LogReceiver;
   /** Lines of the backend. */
   readonly backend: readonly string[];
+  /** Further lines of the frontend. */
+  readonly frontend?: readonly string[];
+  /** The backend's name; default "be". */
+  readonly name?: string;
+}
+
+/** The text of the config: a frontend "fe" before one backend, timeouts too long to matter. */
+export const policyConfig = (
+  port: number,
+  setup: Omit<PolicySetup, "log"> & { readonly log?: LogReceiver },
+): string => `
+global
+    nbthread ${setup.threads}
+    ${setup.log ? `log ${setup.log.endpoint} local0` : ""}
+defaults
+    mode tcp
+    log global
+    option tcplog
+    balance roundrobin
+    timeout client 1h
+    timeout server 1h
+    timeout connect 1h
+    timeout queue 1h
+    timeout check 5s
+frontend fe
+    bind ${FRONTEND_ADDRESS}:${port}
+    default_backend ${setup.name ?? "be"}
+    ${(setup.frontend ?? []).join("\n    ")}
+backend ${setup.name ?? "be"}
+    ${setup.backend.join("\n    ")}
+`;
+
+/** Sessions that were ended because their server went down: none is left anywhere, and each client saw an end and has its line. */
+export async function expectEndedAsDown(
+  { program, log }: { readonly program: Program; readonly log: LogReceiver },
+  state: CutState,
+  victim: Victim,
+  clients: readonly Client[],
+): Promise<void> {
+  expect(survivingConnections(program.pid, victim.address, victim.port)).toEqual([]);
+  expect(socketsHeldTo(program.pid, victim.address, victim.port)).toEqual([]);
+  expect(await program.sessions()).toEqual([]);
+  if (state.clientReadsLater) for (const client of clients) client.resume();
+  for (const client of clients) {
+    await client.waitForEnd();
+    expect((await log.waitForSession(client.local)).termination).toBe("DC");
+  }
 }
 
 export class PolicyStage {
@@ -25,29 +75,9 @@ export class PolicyStage {
     this.log = log;
   }
 
-  static async start({ threads, log, backend }: PolicySetup): Promise<PolicyStage> {
+  static async start(setup: PolicySetup): Promise<PolicyStage> {
     const port = await freePort();
-    const config = `
-global
-    nbthread ${threads}
-    log ${log.endpoint} local0
-defaults
-    mode tcp
-    log global
-    option tcplog
-    balance roundrobin
-    timeout client 1h
-    timeout server 1h
-    timeout connect 1h
-    timeout queue 1h
-    timeout check 5s
-frontend fe
-    bind ${FRONTEND_ADDRESS}:${port}
-    default_backend be
-backend be
-    ${backend.join("\n    ")}
-`;
-    return new PolicyStage(await Program.start({ config }), port, log);
+    return new PolicyStage(await Program.start({ config: policyConfig(port, setup) }), port, setup.log);
   }
 
   close(): Promise<void> {

@@ -1,7 +1,8 @@
 // The process's life as an operator sees it: start, soft stop, signals, exit codes, pid file, a config that cannot be served.
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { release } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Client, openClients } from "../harness/client.ts";
@@ -9,6 +10,7 @@ import { closeAfterEach } from "../harness/closing.ts";
 import { LogReceiver } from "../harness/log-receiver.ts";
 import { FRONTEND_ADDRESS, freePort } from "../harness/ports.ts";
 import { Program } from "../harness/program.ts";
+import { runtimeOnce } from "../harness/runtime-client.ts";
 import { temporaryDirectory } from "../harness/temporary-directory.ts";
 import { echo, sink, source, Upstream } from "../harness/upstream.ts";
 import { waitFor } from "../harness/wait-for.ts";
@@ -120,6 +122,21 @@ describe.each([1, 2])("soft stop, %i thread(s)", (threads) => {
     await idle.waitForEnd();
   });
 
+  it("grace: clients are served as before until the time is over; SIGTERM does not wait for it", async () => {
+    const { program, port } = await start(1, { global: ["grace 1h"] });
+    program.signal("SIGUSR1");
+    await waitFor(async () => (await program.info()).Stopping === "1", "it to be stopping");
+    const client = opened(new Client({ host: FRONTEND_ADDRESS, port }));
+    await client.connected;
+    await client.roundTrip("as before");
+    expect(program.stderr).toContain("Scheduling a soft-stop in 3600000 ms.");
+    program.signal("SIGTERM");
+    expect(await program.waitForExit()).toBe(143);
+    const short = await start(1, { global: ["grace 50"] });
+    short.program.signal("SIGUSR1");
+    expect(await short.program.waitForExit()).toBe(0);
+  });
+
   it("SIGTERM during a soft stop ends it now", async () => {
     const { program, port } = await start(threads);
     const client = opened(await Client.open({ host: FRONTEND_ADDRESS, port }));
@@ -131,7 +148,28 @@ describe.each([1, 2])("soft stop, %i thread(s)", (threads) => {
   });
 });
 
+/** Each thread's policy (0: SCHED_OTHER, 3: SCHED_BATCH), and its turn in ns as asked for, where the kernel tells. */
+function threadsOf(pid: number): { readonly tid: number; readonly policy: number; readonly turnNs: number }[] {
+  return readdirSync(`/proc/${pid}/task`).map((tid) => {
+    const stat = readFileSync(`/proc/${pid}/task/${tid}/stat`, "latin1")
+      .replace(/^.*\) /s, "")
+      .split(" ");
+    const sched = `/proc/${pid}/task/${tid}/sched`;
+    const turn = /^se\.slice\s*:\s*(\d+)/m.exec(existsSync(sched) ? readFileSync(sched, "latin1") : "")?.[1];
+    return { tid: Number(tid), policy: Number(stat[38]), turnNs: Number(turn ?? 0) };
+  });
+}
+
 describe("start", () => {
+  it("relay threads take short turns; the control thread interrupts nobody", async () => {
+    const { program } = await start(2);
+    const threads = threadsOf(program.pid);
+    expect(threads.filter(({ policy }) => policy !== 0).map(({ tid }) => tid)).toEqual([program.pid]);
+    const [major, minor] = release().split(".").map(Number) as [number, number];
+    const isHeard = (major > 6 || (major === 6 && minor >= 12)) && threads.some(({ turnNs }) => turnNs > 0);
+    expect(threads.filter(({ turnNs }) => turnNs === 100_000)).toHaveLength(isHeard ? 2 : 0);
+  });
+
   it("-p writes the process's id", async () => {
     const directory = opened(temporaryDirectory());
     const pidFile = join(directory.path, "headgate.pid");
@@ -152,6 +190,32 @@ describe("start", () => {
     expect(program.stderr).toMatch(/haproxy\.cfg:\d+/);
     expect(program.stderr).toMatch(/[Aa]ddress already in use/);
     expect(existsSync(program.socketPath), "no stats socket of a program that does not run").toBe(false);
+  });
+
+  it("after SIGKILL the next start takes the stale unix sockets over", async () => {
+    const upstream = opened(await Upstream.start(echo));
+    const directory = opened(temporaryDirectory()).path;
+    const [frontend, stats] = [join(directory, "fe.sock"), join(directory, "stats.sock")];
+    const config = {
+      config: simpleConfig({
+        port: await freePort(),
+        servers: [`a ${upstream.endpoint}`],
+        global: [`stats socket ${stats} level user`],
+        frontend: [`bind unix@${frontend}`],
+      }),
+    };
+    const first = opened(await Program.start(config));
+    first.signal("SIGKILL");
+    await first.waitForExit();
+    expect([existsSync(frontend), existsSync(stats)]).toEqual([true, true]);
+    const second = opened(await Program.start(config));
+    const client = opened(new Client({ path: frontend }));
+    await client.connected;
+    await client.roundTrip("hello");
+    expect(await runtimeOnce(stats, "show info")).toContain(`Pid: ${second.pid}\n`);
+    second.signal("SIGTERM");
+    await second.waitForExit();
+    expect([existsSync(frontend), existsSync(stats)]).toEqual([false, false]);
   });
 
   it("a word that nobody knows: the place in the file, exit code 1", async () => {

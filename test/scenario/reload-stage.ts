@@ -1,12 +1,17 @@
 // Where reloads are tried: the program on a configuration that a test rewrites and reloads, and receipts as objects.
 
+import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import type { ReloadReceipt, ReloadReport } from "../../src/control/reload/model.ts";
 import { Client } from "../harness/client.ts";
 import { FRONTEND_ADDRESS } from "../harness/ports.ts";
-import { Program, type ProgramOptions } from "../harness/program.ts";
+import { HEADGATE, Program, type ProgramOptions } from "../harness/program.ts";
 import type { Row } from "../harness/show.ts";
 import { waitFor } from "../harness/wait-for.ts";
+
+/** Runs a command of the command line to its end. */
+export const headgate = (...words: string[]) =>
+  spawnSync(process.execPath, [HEADGATE, ...words], { encoding: "utf8", timeout: 30_000 });
 
 export class ReloadStage {
   readonly program: Program;

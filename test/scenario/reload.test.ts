@@ -1,18 +1,16 @@
 // A reload: one process, one population. What stays does not notice, what leaves stays listed and reachable, what cannot be done changes
 // nothing.
 
-import { spawnSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { describe, expect, it } from "vitest";
 import { closeAfterEach } from "../harness/closing.ts";
 import { FRONTEND_ADDRESS, freePort } from "../harness/ports.ts";
-import { HEADGATE } from "../harness/program.ts";
 import { statRow } from "../harness/show.ts";
 import { echo, Upstream } from "../harness/upstream.ts";
 import { waitFor } from "../harness/wait-for.ts";
 import { HealthSwitch } from "./health-switch.ts";
-import { ReloadStage, type Sections, sections } from "./reload-stage.ts";
+import { headgate, ReloadStage, type Sections, sections } from "./reload-stage.ts";
 
 const opened = closeAfterEach();
 const upstream = async () => opened(await Upstream.start(echo));
@@ -55,6 +53,30 @@ describe("what stays", () => {
     expect(statRow(rows, "be", "a")).toMatchObject({ stot: "2", scur: "2", weight: "7", slim: "9", bck: "1" });
     expect(statRow(rows, "be", "b")).toMatchObject({ stot: "2", status: "MAINT" });
     expect(statRow(rows, "fe", "FRONTEND")).toMatchObject({ slim: "50", stot: "4" });
+  });
+
+  it("but sessions live as long as the new file says", async () => {
+    const { stage, port, a, b, config } = await place();
+    const clients = (await stage.clients(4, port)).map(opened);
+    await stage.mustReload(config({ servers: [`a ${a.endpoint} max-session-age 1s`, `b ${b.endpoint}`] }));
+    for (const client of clients.filter((_, i) => i % 2 === 0)) await client.waitForEnd();
+    for (const client of clients.filter((_, i) => i % 2 === 1)) await client.roundTrip("after the reload");
+    await stage.mustReload(config({ backend: ["max-session-idle 300ms"] }));
+    for (const client of clients) await client.waitForEnd();
+  });
+
+  it("but a server that the file adds gets its share, where it says rebalance", async () => {
+    const { stage, port, a, b, config } = await place({ servers: [] });
+    const even = { backend: ["balance leastconn", "rebalance 200"] };
+    await stage.mustReload(config({ ...even, servers: [`a ${a.endpoint}`] }));
+    const clients = (await stage.clients(10, port)).map(opened);
+    await stage.mustReload(config({ ...even, servers: [`a ${a.endpoint}`, `b ${b.endpoint}`] }));
+    const ended = () => clients.filter((client) => client.received.ended).length;
+    await waitFor(() => ended() === 5, "five sessions to be let go");
+    const late = (await stage.clients(5, port)).map(opened);
+    expect(b.connections).toHaveLength(5);
+    for (const client of late) await client.roundTrip("on b");
+    expect(ended()).toBe(5);
   });
 
   it("a value that the file says anew wins over the operator's, and the receipt says so", async () => {
@@ -243,8 +265,9 @@ describe("all or nothing", () => {
     const client = opened((await stage.clients(1, port))[0]!);
     const before = await program.runtime("show servers state");
     const untouched = async (): Promise<void> => {
-      const lines = (text: string) => text.replaceAll(/ \d+ (\d+ \d+ \d+ \d+ 0 0 0)/g, " t $1");
-      expect(lines(await program.runtime("show servers state"))).toBe(lines(before));
+      // All but the time since the last change.
+      const lines = (text: string) => text.split("\n").map((line) => line.split(" ").toSpliced(9, 1).join(" "));
+      expect(lines(await program.runtime("show servers state"))).toEqual(lines(before));
       await client.roundTrip("nothing has changed");
       opened((await stage.clients(1, port))[0]!);
     };
@@ -279,10 +302,30 @@ describe("all or nothing", () => {
     expect((await stage.reload(config({}))).outcome).toBe("done");
   });
 
+  it("maxconn grows and shrinks, within the room that there is", async () => {
+    const { stage, port, config } = await place({ global: ["maxconn 2"] });
+    const { program } = stage;
+    (await stage.clients(2, port)).map(opened);
+    // The process is full: this one waits in the kernel.
+    const third = opened(await stage.open(port));
+    expect((await stage.mustReload(config({ global: ["maxconn 3"] }))).global.map(({ name }) => name)).toEqual([
+      "maxconn",
+    ]);
+    await third.roundTrip("let in by the reload");
+    expect(await program.info()).toMatchObject({ Maxconn: "3", Hard_maxconn: "3" });
+    const tooMany = await stage.reload(config({ global: ["maxconn 100000"] }));
+    expect(tooMany.messages.at(-1)?.text).toBe(
+      "maxconn 100000 needs a restart: this process was started with room for 16384 sessions.",
+    );
+  });
+
   it("what needs a restart is said: user stays, nbthread is refused", async () => {
     const { stage, config } = await place();
     const report = await stage.mustReload(config({ global: ["pidfile /nonexistent/pid"] }));
     expect(report.needsRestart.map(({ name }) => name)).toEqual(["pidfile"]);
+    const threads = await stage.reload(config({ threads: 3 }));
+    expect(threads.outcome).toBe("refused");
+    expect(threads.messages.at(-1)?.text).toBe("nbthread 3 needs a restart: this process was started with 2 threads.");
   });
 });
 
@@ -304,15 +347,13 @@ describe("ways to ask for it", () => {
       () => `a reload; ${program.stderr}`,
     );
     expect([...(await stage.servers()).keys()]).toEqual(["be/a", "be/b"]);
-    const command = (...words: string[]) =>
-      spawnSync(process.execPath, [HEADGATE, "reload", ...words], { encoding: "utf8", timeout: 30_000 });
-    const done = command("--socket", program.socketPath);
+    const done = headgate("reload", "--socket", program.socketPath);
     expect([done.status, done.stdout]).toEqual([0, expect.stringContaining("nothing to change")]);
     stage.write("nonsense");
-    const refused = command("--socket", program.socketPath);
+    const refused = headgate("reload", "--socket", program.socketPath);
     expect([refused.status, refused.stderr]).toEqual([1, expect.stringContaining(`${program.configPath}:`)]);
-    expect(command("--socket", "/nonexistent/socket").status).toBe(3);
-    expect(command("--nonsense").status).toBe(2);
+    expect(headgate("reload", "--socket", "/nonexistent/socket").status).toBe(3);
+    expect(headgate("reload", "--nonsense").status).toBe(2);
   }, 60_000);
 
   it("the answer comes even if the reload takes its stats socket away", async () => {
@@ -327,11 +368,7 @@ describe("ways to ask for it", () => {
     );
     expect(JSON.parse(await program.runtime("reload json"))).toMatchObject({ outcome: "done" });
     await expect(program.runtime("show info")).rejects.toThrow();
-    const info = spawnSync(process.execPath, [HEADGATE, "run", "--socket", other, "show info"], {
-      encoding: "utf8",
-      timeout: 30_000,
-    });
-    expect(info.stdout).toContain("Pid:");
+    expect(headgate("run", "--socket", other, "show info").stdout).toContain("Pid:");
   });
 });
 

@@ -49,6 +49,9 @@ describe.each([1, 2])("shutdown sessions by filter, %i thread(s)", (threads) => 
     expect(here.map((client) => client.received.endings)).toEqual(here.map(() => ["fin"]));
     for (const client of there) await client.roundTrip("still here");
     expect(await program.sessions()).toHaveLength(8);
+    expect(await program.counter("fe", "FRONTEND", "cut_operator")).toBe(8);
+    expect(await program.counter("be", "BACKEND", "cut_operator")).toBe(8);
+    expect(await program.counter("be", "BACKEND", "cut_eviction")).toBe(0);
   });
 
   it("server and bytes-over: the server's own list, narrowed", async () => {

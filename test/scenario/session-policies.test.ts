@@ -11,6 +11,15 @@ import { PolicyStage } from "./policy-stage.ts";
 
 const opened = closeAfterEach();
 
+/** HAProxy's line, and the cause behind it. */
+const LOG_FORMAT = [`log-format "\${HAPROXY_TCP_LOG_FMT} %cause"`];
+
+/** How the client's session ended, by its log line: the termination state and the cause. */
+async function endOf(stage: PolicyStage, client: Client): Promise<string> {
+  const { termination, text } = await stage.log.waitForSession(client.local);
+  return `${termination} ${text.trimEnd().split(" ").at(-1)}`;
+}
+
 interface Pair {
   readonly stage: PolicyStage;
   readonly a: Upstream;
@@ -23,7 +32,9 @@ async function start(a: string, lines: readonly string[] = [], b = ""): Promise<
   const first = opened(await Upstream.start(echo));
   const second = opened(await Upstream.start(echo));
   const servers = [`server a ${first.endpoint} ${a}`, `server b ${second.endpoint} ${b}`];
-  const stage = opened(await PolicyStage.start({ threads: 2, log, backend: [...lines, ...servers] }));
+  const stage = opened(
+    await PolicyStage.start({ threads: 2, log, backend: [...lines, ...servers], frontend: LOG_FORMAT }),
+  );
   return { stage, a: first, b: second };
 }
 
@@ -67,8 +78,8 @@ describe("how long sessions live", () => {
     const stop = keepBusy(onA[0]!);
     for (const client of onA) {
       await client.waitForEnd();
-      const { termination, totalMs } = await pair.stage.log.waitForSession(client.local);
-      expect(termination).toBe("KC");
+      expect(await endOf(pair.stage, client)).toBe("KC max-session-age");
+      const { totalMs } = await pair.stage.log.waitForSession(client.local);
       expect(totalMs).toBeGreaterThanOrEqual(490);
     }
     await stop();
@@ -82,7 +93,7 @@ describe("how long sessions live", () => {
     const [busy, quiet] = onA as [Client, Client];
     const stop = keepBusy(busy);
     await quiet.waitForEnd();
-    expect((await pair.stage.log.waitForSession(quiet.local)).termination).toBe("KC");
+    expect(await endOf(pair.stage, quiet)).toBe("KC max-session-idle");
     expect(busy.received.ended).toBe(false);
     await stop();
     await busy.waitForEnd();
@@ -103,7 +114,7 @@ describe("on-maint", () => {
     expect(held).toBe(0);
     for (const client of onA) {
       await client.waitForEnd();
-      expect((await pair.stage.log.waitForSession(client.local)).termination).toBe("KC");
+      expect(await endOf(pair.stage, client)).toBe("KC on-maint");
     }
     for (const client of onB) await client.roundTrip("still here");
   });
@@ -136,7 +147,7 @@ describe("on-maint", () => {
     await pair.stage.health("a", "down");
     for (const client of onA) {
       await client.waitForEnd();
-      expect((await pair.stage.log.waitForSession(client.local)).termination).toBe("DC");
+      expect(await endOf(pair.stage, client)).toBe("DC on-marked-down");
     }
   });
 });
@@ -153,7 +164,7 @@ describe("on-drain", () => {
     expect(busy.received.ended).toBe(false);
     await stop();
     await busy.waitForEnd();
-    expect((await pair.stage.log.waitForSession(busy.local)).termination).toBe("KC");
+    expect(await endOf(pair.stage, busy)).toBe("KC on-drain");
     await pair.stage.waitForLog(/Server be\/a: it drains no more: 2 sessions were ended, 0 are left\.\n$/);
     for (const client of onB) await client.roundTrip("still here");
   });
@@ -201,7 +212,7 @@ describe("rebalance", () => {
     await pair.stage.waitForLog(/Backend be: rebalance ends: 9 sessions were let go\.\n$/);
     await waitFor(() => heldTo(pair, pair.b) === 9, "the new connections");
     expect(heldTo(pair, pair.a)).toBe(11);
-    const cut = pair.stage.log.messages.filter((message) => / KC /.test(message));
+    const cut = pair.stage.log.messages.filter((message) => / KC .* rebalance\n?$/.test(message));
     expect(cut).toHaveLength(9);
   });
 

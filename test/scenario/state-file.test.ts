@@ -125,6 +125,27 @@ describe("a crash", () => {
     expect((await second.stat()).find(({ svname }) => svname === "a")?.slim).toBe("6");
   });
 
+  it("after a reload: what leaves with it is forgotten, also where a new server has its name", async () => {
+    const upstream = opened(await Upstream.start(echo));
+    const before = ["a 127.0.0.1:11", `b ${upstream.endpoint} weight 9`, "c 127.0.0.1:13"];
+    const after = ["a 127.0.0.1:11", "b 127.0.0.1:12 weight 9", "d 127.0.0.1:14"];
+    const { start, order, kill, port } = await stage(before);
+    const first = await start();
+    // A session keeps the old `b` until the end.
+    await first.runtime("disable server be/a; disable server be/c");
+    const [client] = (await openClients(1, { host: FRONTEND_ADDRESS, port })).map(opened);
+    await client!.roundTrip("hello");
+    await order(first, ["set weight be/b 3", "set server be/a addr 127.0.0.9"], /configured-address=127\.0\.0\.1:11/);
+    const text = readFileSync(first.configPath, "utf8");
+    writeFileSync(first.configPath, text.replace(before[1]!, after[1]!).replace(before[2]!, after[2]!));
+    await order(first, ["reload"], /^\d+ be \d+ d 127\.0\.0\.1 .* 14 - /m);
+    await client!.roundTrip("still there");
+    await order(first, ["disable server be/d"], /^\d+ be \d+ d \S+ 0 1 /m);
+    await kill(first);
+    const rows = await shown(await start(after));
+    expect(rows).toEqual(["a 127.0.0.9 11 1 1", "b 127.0.0.1 12 0 9", "d 127.0.0.1 14 1 1"]);
+  });
+
   it("an eviction that was under way goes on under its number, and its server gets nobody", async () => {
     const upstream = opened(await Upstream.start(echo));
     const { start, kill, port, file } = await stage([`a ${upstream.endpoint}`]);

@@ -6,7 +6,7 @@ import type { Relay } from "../../src/dataplane/relay.ts";
 import { candidatesOf } from "../../src/dataplane/relay.ts";
 import { W_CONNECTIONS, WT_GRANTS, WT_LOAD } from "../../src/memory/control-words.ts";
 import { CT_SESSIONS } from "../../src/memory/counters.ts";
-import { L_SESSIONS } from "../../src/memory/listener-row.ts";
+import { L_SESSIONS, LISTENER_WORDS } from "../../src/memory/listener-row.ts";
 import { P_BACK_SESSIONS, P_FRONT_SESSIONS, P_LOCK, P_QUEUE_LENGTH, PROXY_WORDS } from "../../src/memory/proxy-row.ts";
 import { SERVER_WORDS, V_ATTACHED, V_LIMIT, V_QUEUE_LENGTH, V_SERVED } from "../../src/memory/server-row.ts";
 import * as S from "../../src/memory/session-row.ts";
@@ -15,6 +15,7 @@ import { threadWords } from "../../src/memory/shared-memory.ts";
 import { checkQueues, checkTurns } from "./queue-invariants.ts";
 import { checkBytes, checkDescriptors, checkTimer } from "./session-invariants.ts";
 import type { SimRig } from "./sim-rig.ts";
+import type { SimThreads } from "./sim-threads.ts";
 
 const { SessionState, QueueState } = S;
 
@@ -30,19 +31,26 @@ export const mustEqual = (is: number, shouldBe: number, what: string): void => {
 export interface Rig {
   readonly memory: SharedMemory;
   readonly relays: readonly { readonly relay: Relay }[];
-  readonly frontend: ProxyEntry;
-  readonly backend: ProxyEntry;
+  /** All whose rows are in use. */
+  readonly proxies: readonly ProxyEntry[];
+  /** All rows of listeners that sessions can have come in by. */
+  readonly listenerRows: readonly number[];
   handedConnections(thread: number): number;
 }
 
+/** A rig on the simulated kernel. */
+export type Machine = Rig & SimThreads & { readonly listenerFds: readonly number[] };
+
 /** Sums over all session rows. */
-interface Walk {
+export interface Walk {
   readonly live: number[];
   readonly rowsInUse: number[];
   readonly served: number[];
   readonly attached: number[];
   readonly front: number[];
   readonly back: number[];
+  /** By listener. */
+  readonly listened: Map<number, number>;
   readonly waiting: Set<number>;
 }
 
@@ -58,6 +66,7 @@ function walk(rig: Rig, checkSession: (row: number) => void): Walk {
     attached: zeros(servers),
     front: zeros(proxies),
     back: zeros(proxies),
+    listened: new Map(),
     waiting: new Set(),
   };
   for (let row = 0; row < threads * rowsPerThread; row++) {
@@ -76,6 +85,8 @@ function walk(rig: Rig, checkSession: (row: number) => void): Walk {
     }
     sums.live[Math.floor(row / rowsPerThread)]++;
     sums.front[sessions[base + S.S_FRONTEND]]++;
+    const listener = sessions[base + S.S_LISTENER];
+    sums.listened.set(listener, (sums.listened.get(listener) ?? 0) + 1);
     if ((sessions[base + S.S_FLAGS] & S.SF_IN_BACKEND) !== 0) sums.back[sessions[base + S.S_BACKEND]]++;
     const server = sessions[base + S.S_SERVER];
     const hasServer = state !== SessionState.QUEUED;
@@ -105,7 +116,7 @@ export function checkInvariants(rig: SimRig): void {
 /** Counters, lists and queues say what the session rows say. */
 export function checkTables(rig: Rig, checkSession: (row: number) => void): Walk {
   const { memory } = rig;
-  const { words, proxiesI32, serversI32 } = memory;
+  const { words, serversI32 } = memory;
   const sums = walk(rig, checkSession);
   const total = sums.live.reduce((sum, count) => sum + count, 0);
   const handed = rig.relays.reduce((sum, { relay }) => sum + rig.handedConnections(relay.thread), 0);
@@ -120,21 +131,38 @@ export function checkTables(rig: Rig, checkSession: (row: number) => void): Walk
     );
     checkServerLists(rig, thread);
   }
-  for (const proxy of new Set([rig.frontend, rig.backend])) {
-    const row = proxy.index * PROXY_WORDS;
-    if (proxy.isFrontend)
-      mustEqual(proxiesI32[row + P_FRONT_SESSIONS], sums.front[proxy.index] + handed, "frontend sessions");
-    mustEqual(proxiesI32[row + P_BACK_SESSIONS], sums.back[proxy.index], "backend sessions");
-    mustEqual(proxiesI32[row + P_LOCK], 0, "the backend's lock");
-  }
+  for (const proxy of rig.proxies) checkProxy(rig, proxy, sums, handed);
   for (let server = 0; server < memory.servers; server++) {
     const row = server * SERVER_WORDS;
     mustEqual(serversI32[row + V_SERVED], sums.served[server], `sessions served by server ${server}`);
     mustEqual(serversI32[row + V_ATTACHED], sums.attached[server], `sessions attached to server ${server}`);
   }
-  mustEqual(memory.listenersI32[L_SESSIONS], total + handed, "sessions of the listener");
+  checkListeners(rig, sums, handed);
   checkQueues(rig, sums.waiting);
   return sums;
+}
+
+/** Whose frontend a connection that is handed over belongs to is known only where there is one. */
+function checkProxy(rig: Rig, { index, name, isFrontend }: ProxyEntry, sums: Walk, handed: number): void {
+  const { proxiesI32 } = rig.memory;
+  const row = index * PROXY_WORDS;
+  const isOnlyFrontend = rig.proxies.filter((proxy) => proxy.isFrontend).length === 1;
+  if (isFrontend && (handed === 0 || isOnlyFrontend))
+    mustEqual(proxiesI32[row + P_FRONT_SESSIONS], sums.front[index] + handed, `frontend sessions of ${name}`);
+  mustEqual(proxiesI32[row + P_BACK_SESSIONS], sums.back[index], `backend sessions of ${name}`);
+  mustEqual(proxiesI32[row + P_LOCK], 0, `the lock of ${name}`);
+}
+
+function checkListeners({ memory, listenerRows }: Rig, sums: Walk, handed: number): void {
+  const sessionsOf = (listener: number): number => memory.listenersI32[listener * LISTENER_WORDS + L_SESSIONS];
+  let counted = 0;
+  for (const listener of listenerRows) counted += sessionsOf(listener);
+  const listened = [...sums.listened.values()].reduce((sum, count) => sum + count, 0);
+  mustEqual(counted, listened + handed, "sessions of all listeners");
+  if (handed > 0) return;
+  for (const [listener, count] of sums.listened) {
+    mustEqual(sessionsOf(listener), count, `sessions of listener ${listener}`);
+  }
 }
 
 /** Each thread's list of each server's sessions: exactly its rows that name the server, well linked. */
@@ -166,7 +194,7 @@ function checkServerLists(rig: Rig, thread: number): void {
 }
 
 /** Every open descriptor has exactly one owner. */
-function checkDescriptorTable(rig: SimRig, sums: Walk): void {
+export function checkDescriptorTable(rig: Machine, sums: Walk): void {
   const owners = new Map<number, string>();
   const own = (fd: number, owner: string): void => {
     if (fd < 0) return;
@@ -204,16 +232,19 @@ export function checkIdle(rig: Rig): void {
     );
     must(rig.handedConnections(relay.thread) === 0, `sleeping thread ${relay.thread} was handed a connection`);
   }
-  const waiting = proxiesI32[rig.backend.index * PROXY_WORDS + P_QUEUE_LENGTH];
-  const candidates = candidatesOf(rig.relays[0].relay, rig.backend.index);
-  for (let i = 0; i < candidates.count; i++) {
-    const row = candidates.servers[i] * SERVER_WORDS;
-    const hasRoom = serversI32[row + V_LIMIT] === 0 || serversI32[row + V_SERVED] < serversI32[row + V_LIMIT];
-    const queued = waiting + serversI32[row + V_QUEUE_LENGTH];
-    must(!hasRoom || queued === 0, `server ${candidates.servers[i]} has room while ${queued} sessions wait`);
+  for (const { index, name, isBackend } of rig.proxies) {
+    if (!isBackend) continue;
+    const waiting = proxiesI32[index * PROXY_WORDS + P_QUEUE_LENGTH];
+    const candidates = candidatesOf(rig.relays[0].relay, index);
+    for (let i = 0; i < candidates.count; i++) {
+      const row = candidates.servers[i] * SERVER_WORDS;
+      const hasRoom = serversI32[row + V_LIMIT] === 0 || serversI32[row + V_SERVED] < serversI32[row + V_LIMIT];
+      const queued = waiting + serversI32[row + V_QUEUE_LENGTH];
+      must(!hasRoom || queued === 0, `server ${candidates.servers[i]} has room while ${queued} sessions wait`);
+    }
+    must(
+      candidates.count > 0 || candidates.waits || waiting === 0,
+      `sessions wait for ${name}, which has no usable server`,
+    );
   }
-  must(
-    candidates.count > 0 || candidates.waits || waiting === 0,
-    "sessions wait for a backend without a usable server",
-  );
 }

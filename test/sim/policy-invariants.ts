@@ -84,7 +84,7 @@ export function checkOutOfService(rig: SimRig): void {
     // Who stayed when an eviction was called off stays.
     const wasEvicted = rig.evictions.all.some((eviction) => eviction.server === server && eviction.outcome !== "done");
     if (isIn && onMaint !== undefined && onMaint !== "keep" && !wasEvicted) {
-      const endsMs = maintenance === undefined ? rig.world.now : maintenance.sinceMs + onMaint.afterMs;
+      const endsMs = (rig.maintenanceSince.get(server) ?? rig.world.now) + onMaint.afterMs;
       must(
         rig.world.now < endsMs || held === 0,
         `${server.name} is in maintenance for too long to have ${held} sessions`,
@@ -92,7 +92,8 @@ export function checkOutOfService(rig: SimRig): void {
     }
     if (!drains || onDrain === undefined || onDrain === "keep") continue;
     must(draining !== undefined || held === 0, `${server.name} drains and is done with it, and has ${held} sessions`);
-    must(rig.world.now < (draining?.pace?.endsMs ?? NEVER), `${server.name} drains for too long to have sessions`);
+    const endsMs = "overMs" in onDrain ? (rig.drainSince.get(server) ?? rig.world.now) + onDrain.overMs : NEVER;
+    must(rig.world.now < endsMs || held === 0, `${server.name} drains for too long to have ${held} sessions`);
   }
 }
 

@@ -16,11 +16,14 @@ import type { SimRig } from "./sim-rig.ts";
 
 const { QueueState } = S;
 
-/** Lengths, links and order of arrival of a backend's queues. `waiting`: rows that say they wait; emptied. */
+/** Lengths, links and order of arrival of the backends' queues. `waiting`: rows that say they wait; emptied. */
 export function checkQueues(rig: Rig, waiting: Set<number>): void {
   const { proxiesI32, serversI32, servers } = rig.memory;
-  const proxy = rig.backend.index * PROXY_WORDS;
-  chain(rig, proxiesI32, proxy + P_QUEUE_LENGTH, proxy + P_QUEUE_HEAD, proxy + P_QUEUE_TAIL, -1, waiting);
+  for (const { index, isBackend } of rig.proxies) {
+    if (!isBackend) continue;
+    const proxy = index * PROXY_WORDS;
+    chain(rig, proxiesI32, proxy + P_QUEUE_LENGTH, proxy + P_QUEUE_HEAD, proxy + P_QUEUE_TAIL, -1, waiting);
+  }
   for (let server = 0; server < servers; server++) {
     const row = server * SERVER_WORDS;
     chain(rig, serversI32, row + V_QUEUE_LENGTH, row + V_QUEUE_HEAD, row + V_QUEUE_TAIL, server, waiting);

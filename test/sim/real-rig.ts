@@ -43,6 +43,8 @@ export class RealRig {
   readonly relays: { relay: Relay; orders: Order[] }[] = [];
   readonly frontend: ProxyEntry;
   readonly backend: ProxyEntry;
+  readonly proxies: readonly ProxyEntry[];
+  readonly listenerRows = [0];
   readonly upstreams: Upstream[] = [];
   readonly clients: RealPeer[] = [];
   /** Servers' ends of connections that may have been cut. */
@@ -68,6 +70,7 @@ export class RealRig {
     this.memory.words[W_MAXCONN] = maxconn;
     this.frontend = proxyEntry(0, "listen", proxy);
     this.backend = this.frontend;
+    this.proxies = [this.frontend];
     writeProxyRow(this.memory, this.frontend, maxconn, 0);
     this.registry = registryOf([this.frontend], SERVER_ROWS);
     const events: CommitContext["events"] = {

@@ -35,6 +35,8 @@ export interface Script {
   readonly rebalance: number;
   readonly servers: readonly { maxconn: number; isBackup: boolean; isUnix: boolean; policy: HealthPolicy }[];
   readonly steps: readonly Step[];
+  /** What is ordered of all servers at the end, to be done by its deadline. */
+  readonly last: StepKind;
 }
 
 export type Step = readonly [kind: StepKind, which: number, amount: number];
@@ -48,6 +50,8 @@ interface Scene {
   amount: number;
 }
 
+/** There for the last order. */
+const LATE_CLIENTS = 4;
 /** Longer than any deadline of a script. */
 const DEADLINE_ROUNDS = 8;
 const DEADLINE_STEP_MS = 45;
@@ -275,6 +279,7 @@ export const scripts: fc.Arbitrary<Script> = fc.record({
     },
   ),
   steps,
+  last: fc.constantFrom<StepKind[]>("network", "drain", "disable", "evict", "evict sessions", "health down"),
 });
 
 /** Runs a script and holds every invariant after every step; throws at the first that does not hold. */
@@ -327,8 +332,17 @@ export async function runScript(script: Script, threads: number): Promise<void> 
     judge.check();
     for (let turns = rig.world.random.below(4); turns > 0 && rig.turnAny(); turns--) judge.check();
   }
+  for (let n = 0; n < LATE_CLIENTS; n++) rig.world.connectClient(rig.listenerFds[n % rig.listenerFds.length]);
+  rig.settle();
+  for (scene.which = 0; scene.which < rig.backend.servers.length; scene.which++) await STEPS[script.last](scene);
   await letTimePass(rig, judge, seenEvictions);
   await judge.end();
+  // Clients that rebalancing let go have had their time to come back.
+  for (let round = 0; round < 3; round++) {
+    rig.advance(6000);
+    await rig.reconcileDue();
+  }
+  must(rig.backend.policies.rebalancing === undefined, "there is no end to rebalancing");
 }
 
 /** With nobody doing anything any more, every deadline passes, and what it promises holds by then. */

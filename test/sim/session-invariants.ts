@@ -14,16 +14,16 @@ import {
 import * as S from "../../src/memory/session-row.ts";
 import type { Connection } from "./connection.ts";
 import { must, type Rig } from "./invariants.ts";
-import type { SimRig } from "./sim-rig.ts";
+import type { SimThreads } from "./sim-threads.ts";
 
 const { SessionState } = S;
 const NEVER = Number.POSITIVE_INFINITY;
 
-const connectionOf = (rig: SimRig, row: number, word: number): Connection =>
+const connectionOf = (rig: SimThreads, row: number, word: number): Connection =>
   rig.world.socket(rig.memory.sessions[row * S.SESSION_WORDS + word]);
 
 /** Which descriptors a session has in which state. */
-export function checkDescriptors(rig: SimRig, row: number): void {
+export function checkDescriptors(rig: SimThreads, row: number): void {
   const { sessions } = rig.memory;
   const base = row * S.SESSION_WORDS;
   const state = sessions[base + S.S_STATE];
@@ -37,7 +37,7 @@ export function checkDescriptors(rig: SimRig, row: number): void {
 }
 
 /** What was read is what was passed on and what is held: no byte lost, none doubled. */
-export function checkBytes(rig: SimRig, row: number): void {
+export function checkBytes(rig: SimThreads, row: number): void {
   const { sessions, sessionsF64 } = rig.memory;
   const base = row * S.SESSION_WORDS;
   if (sessions[base + S.S_STATE] !== SessionState.ESTABLISHED) return;
@@ -60,7 +60,7 @@ export function checkBytes(rig: SimRig, row: number): void {
 }
 
 /** When its thread sleeps: what can be passed on has been, and what waits will be woken. */
-export function checkProgress(rig: SimRig, row: number): void {
+export function checkProgress(rig: SimThreads, row: number): void {
   const { sessions } = rig.memory;
   const base = row * S.SESSION_WORDS;
   if (sessions[base + S.S_STATE] !== SessionState.ESTABLISHED) return;
@@ -87,7 +87,7 @@ export function checkProgress(rig: SimRig, row: number): void {
 const isOver = (sessions: Int32Array, base: number): boolean =>
   (sessions[base + S.S_UP + S.D_FLAGS] & sessions[base + S.S_DOWN + S.D_FLAGS] & S.DF_SHUT) !== 0;
 
-function hasUnacknowledged(rig: SimRig, row: number): boolean {
+function hasUnacknowledged(rig: SimThreads, row: number): boolean {
   const server = connectionOf(rig, row, S.S_SERVER_FD);
   return server.delivered < server.sent;
 }
@@ -110,7 +110,8 @@ function endOfLife(rig: Rig, row: number): number {
   const { sessions, sessionsF64 } = rig.memory;
   const base = row * S.SESSION_WORDS;
   const f64 = base / 2;
-  const server = rig.backend.servers.find(({ index }) => index === sessions[base + S.S_SERVER]);
+  const servers = rig.proxies.find(({ index }) => index === sessions[base + S.S_BACKEND])?.servers;
+  const server = servers?.find(({ index }) => index === sessions[base + S.S_SERVER]);
   const { maxAge, maxIdleMs } = server?.config.policy.sessions ?? {};
   const share = shareOf(row, sessions[base + S.S_GENERATION]);
   const ageMs = maxAge === undefined ? 0 : maxAge.ms * (1 - (maxAge.jitterPercent / 100) * share);

@@ -2,7 +2,8 @@
 // server once the balancer says that it is down, it acknowledges no write after that, and clients are back at the next one.
 
 import { expect } from "vitest";
-import type { Program } from "../harness/program.ts";
+import { FRONTEND_ADDRESS, freePort } from "../harness/ports.ts";
+import { Program } from "../harness/program.ts";
 import { waitFor } from "../harness/wait-for.ts";
 import type { Journal } from "./reconnecting.ts";
 import { type Look, Watch, type WatchedServer } from "./watch.ts";
@@ -32,6 +33,39 @@ export interface FailOver {
 
 export const endpointOf = (server: Pick<WatchedServer, "address" | "port">): string =>
   `${server.address}:${server.port}`;
+
+/** One of the servers, as the program is told of it. */
+export interface CheckedServer extends WatchedServer {
+  /** Checks come here, so that the kernel's table tells them from sessions. */
+  readonly checkAddress: string;
+}
+
+/** `server` line of one that is checked. */
+export const serverLine = (server: CheckedServer, words = ""): string =>
+  `server ${server.name} ${endpointOf(server)} check addr ${server.checkAddress} ${words}`;
+
+/** The program with one `listen` section of the given name and lines, and where clients reach it. */
+export async function startBefore(
+  name: string,
+  checkTimeoutMs: number,
+  lines: readonly string[],
+): Promise<{ readonly program: Program; readonly target: { readonly host: string; readonly port: number } }> {
+  const target = { host: FRONTEND_ADDRESS, port: await freePort() };
+  const program = await Program.start({
+    config: `
+defaults
+    mode tcp
+    timeout client 1h
+    timeout server 1h
+    timeout connect 1s
+    timeout check ${checkTimeoutMs}ms
+listen ${name}
+    bind ${target.host}:${target.port}
+    ${lines.join("\n    ")}
+`,
+  });
+  return { program, target };
+}
 
 /** When the old server stopped leading and the next one began, as far as frequent questions tell. */
 class Leadership {

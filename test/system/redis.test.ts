@@ -5,10 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { closeAfterAll } from "../harness/closing.ts";
 import { Daemons } from "../harness/daemons.ts";
 import { findCommand, whyMissing } from "../harness/packages.ts";
-import { FRONTEND_ADDRESS, freePort, loopbackAddress } from "../harness/ports.ts";
-import { Program } from "../harness/program.ts";
+import { freePort, loopbackAddress } from "../harness/ports.ts";
+import type { Program } from "../harness/program.ts";
 import { waitFor } from "../harness/wait-for.ts";
-import { allWriteAt, failOver } from "./fail-over.ts";
+import { allWriteAt, type CheckedServer, failOver, serverLine, startBefore } from "./fail-over.ts";
 import { RedisConnection, RedisWriter } from "./redis-clients.ts";
 import type { WatchedServer } from "./watch.ts";
 
@@ -20,9 +20,7 @@ const FALL = 2;
 const RISE = 2;
 const opened = closeAfterAll();
 
-interface Redis extends WatchedServer {
-  /** Checks come here, so that the kernel's table tells them from sessions. */
-  readonly checkAddress: string;
+interface Redis extends CheckedServer {
   readonly folder: string;
 }
 
@@ -46,6 +44,9 @@ describe.skipIf(whyNot !== "")(`fail-overs of Redis, found by role${whyNot}`, ()
       "no",
       "--dir",
       folder,
+      // A replica connects from another address than it is reached at.
+      "--replica-announce-ip",
+      address,
     ];
     daemons.start(folder, "redis-server", [...words, "--protected-mode", "no", "--repl-diskless-sync-delay", "0"]);
   }
@@ -53,11 +54,38 @@ describe.skipIf(whyNot !== "")(`fail-overs of Redis, found by role${whyNot}`, ()
   async function makeServer(name: string, address: string, checkAddress: string): Promise<Redis> {
     const server = { name, address, checkAddress, port: await freePort(address), folder: daemons.folder(name) };
     start(server);
-    await waitFor(
-      () => order(server, "PING").then((answer) => answer === "+PONG"),
-      () => `${name}: ${daemons.log(server.folder)}`,
-    );
+    await answers(server);
     return server;
+  }
+
+  async function answers(server: Redis): Promise<void> {
+    await waitFor(
+      async () => (await order(server, "PING")) === "+PONG",
+      () => `${server.name}: ${daemons.log(server.folder)}`,
+    );
+  }
+
+  /** Redis's own watchman, alone: it needs nobody's consent. Resolves when it knows the master and its replica. */
+  async function startSentinel(master: Redis): Promise<void> {
+    const [name, address] = ["sentinel", loopbackAddress(17)];
+    const sentinel = { name, address, port: await freePort(address), folder: daemons.folder(name) };
+    const config = daemons.write(
+      sentinel.folder,
+      "sentinel.conf",
+      `bind ${address}
+port ${sentinel.port}
+protected-mode no
+dir ${sentinel.folder}
+sentinel monitor data ${master.address} ${master.port} 1
+sentinel down-after-milliseconds data 500
+sentinel failover-timeout data 5000
+`,
+    );
+    daemons.start(sentinel.folder, "redis-server", [config, "--sentinel"]);
+    await waitFor(
+      async () => /status=ok.*slaves=1/.test(await order(sentinel, "INFO", "sentinel")),
+      () => `the sentinel to know both: ${daemons.log(sentinel.folder)}`,
+    );
   }
 
   /** One command at a server itself; "" if it is not there. */
@@ -98,36 +126,25 @@ describe.skipIf(whyNot !== "")(`fail-overs of Redis, found by role${whyNot}`, ()
     second = await makeServer("r2", loopbackAddress(14), loopbackAddress(24));
     await order(second, "REPLICAOF", first.address, String(first.port));
     await follows(second);
-    const target = { host: FRONTEND_ADDRESS, port: await freePort() };
-    program = opened(
-      await Program.start({
-        config: `
-defaults
-    mode tcp
-    timeout client 1h
-    timeout server 1h
-    timeout connect 1s
-    timeout check ${CHECK_TIMEOUT_MS}ms
-listen redis
-    bind ${target.host}:${target.port}
-    option tcp-check
-    tcp-check send PING\\r\\n
-    tcp-check expect string +PONG
-    tcp-check send info\\ replication\\r\\n
-    tcp-check expect string role:master
-    tcp-check send QUIT\\r\\n
-    tcp-check expect string +OK
-    default-server inter ${INTER_MS}ms fall ${FALL} rise ${RISE} on-marked-down shutdown-sessions
-    server r1 ${first.address}:${first.port} check addr ${first.checkAddress}
-    server r2 ${second.address}:${second.port} check addr ${second.checkAddress}
-`,
-      }),
-    );
-    for (let id = 0; id < 8; id++) writers.push(opened(new RedisWriter(id, target)));
+    const started = await startBefore("redis", CHECK_TIMEOUT_MS, [
+      "option tcp-check",
+      "tcp-check send PING\\r\\n",
+      "tcp-check expect string +PONG",
+      "tcp-check send info\\ replication\\r\\n",
+      "tcp-check expect string role:master",
+      "tcp-check send QUIT\\r\\n",
+      "tcp-check expect string +OK",
+      `default-server inter ${INTER_MS}ms fall ${FALL} rise ${RISE} on-marked-down shutdown-sessions`,
+      serverLine(first),
+      serverLine(second),
+    ]);
+    program = opened(started.program);
+    for (let id = 0; id < 8; id++) writers.push(opened(new RedisWriter(id, started.target)));
   });
 
+  // Where the setup failed there is none, and that failure is the one to be shown.
   afterAll(() => {
-    expect(program.running, program.stderr).toBe(true);
+    expect(program?.running, program?.stderr).not.toBe(false);
   });
 
   it("REPLICAOF: the clients of a master that became a replica are moved", async ({ annotate }) => {
@@ -144,5 +161,15 @@ listen redis
       await promote(first, second);
     };
     await annotate(await failOver(plan(second, first, kill)));
+  });
+
+  it("kill -9 of the master, and the real Sentinel makes its replica the next one", async ({ annotate }) => {
+    start(second);
+    await answers(second);
+    await order(second, "REPLICAOF", first.address, String(first.port));
+    await follows(second);
+    await startSentinel(first);
+    await allWriteAt(first, writers, Date.now());
+    await annotate(await failOver(plan(first, second, () => daemons.kill(first.folder))));
   });
 });

@@ -48,10 +48,10 @@ export interface HealthWords {
   readonly observe?: boolean;
   readonly errorLimit?: number;
   readonly onError?: "fastinter" | "fail-check" | "sudden-death" | "mark-down";
-  /** Undefined: the backend's. */
-  readonly onRemoved?: RemovalPolicy;
   /** What was said of how long sessions may live; the backend's words stand in for the rest. */
   readonly sessions?: SessionPolicy;
+  /** Undefined: the backend's. */
+  readonly onRemoved?: RemovalPolicy;
   readonly track?: TrackWord;
 }
 

@@ -23,10 +23,10 @@ export interface BackendChecks {
   readonly connectTimeoutMs?: number;
   /** `cut-guard` of the backend. */
   readonly cutGuardPercent?: number;
-  /** `on-removed` of the backend. */
-  readonly onRemoved?: RemovalPolicy;
   /** Of all servers that say nothing else. Absent: nothing was said. */
   readonly sessions?: SessionPolicy;
+  /** `on-removed` of the backend. */
+  readonly onRemoved?: RemovalPolicy;
 }
 
 /** A server's health, as the model has it. */
@@ -120,21 +120,19 @@ function agentOf(words: HealthWords): AgentConfig | undefined {
   };
 }
 
-function policyOf(
-  words: HealthWords,
-  { backend, cutGuardPercent, onRemoved, sessions: ofAll }: BackendChecks,
-): HealthPolicy {
+function policyOf(words: HealthWords, checks: BackendChecks): HealthPolicy {
+  const { backend, cutGuardPercent, onRemoved, sessions: ofAll } = checks;
   const { track, markedDownShutdown, errorLimit = 10, onError = "fail-check" } = words;
-  const removal = words.onRemoved ?? onRemoved;
   const sessions = { ...ofAll, ...words.sessions };
+  const removal = words.onRemoved ?? onRemoved;
   return {
     ...(markedDownShutdown === false ? {} : { onMarkedDown: markedDownShutdown }),
     onMarkedUpShutdownBackupSessions: words.markedUpShutdownBackups,
     cutGuardPercent: words.cutGuardPercent ?? cutGuardPercent ?? 0,
     slowStartMs: words.slowStartMs ?? 0,
     ...(words.observe ? { observe: { errorLimit, onError } } : {}),
-    ...(removal === undefined || removal.kind === "keep" ? {} : { onRemoved: removal }),
     ...(Object.keys(sessions).length === 0 ? {} : { sessions }),
+    ...(removal === undefined || removal.kind === "keep" ? {} : { onRemoved: removal }),
     ...(track === undefined
       ? {}
       : { track: { backend: track.backend ?? backend, server: track.server, place: track.place } }),

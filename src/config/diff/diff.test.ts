@@ -101,21 +101,6 @@ describe("diffConfigs", () => {
     expect(found.servers).toEqual({ b: ["cut-guard: 20 > 40"] });
   });
 
-  it("says of how long sessions may live where it is said", () => {
-    const found = inBackend(
-      `  on-maint drain 5s\n  rebalance 10\n${A}  server b 127.0.0.1:2 max-session-age 1h jitter 10\n`,
-      `  on-maint shutdown-sessions\n  on-drain idle 1s\n${A}  server b 127.0.0.1:2 max-session-age 1h max-session-idle 1m\n`,
-    );
-    expect(found.own.sort()).toEqual([
-      "on-drain: - > idle 1s",
-      "on-maint: drain 5s > shutdown-sessions",
-      "rebalance: 10 > -",
-    ]);
-    expect(found.servers).toEqual({
-      b: ["max-session-age: 1h jitter 10 > 1h", "max-session-idle: - > 1m"],
-    });
-  });
-
   it("says of `on-removed` where it is said", () => {
     const found = inBackend(
       `  on-removed keep\n${A}  server b 127.0.0.1:2 on-removed drain 5s\n`,
@@ -266,6 +251,18 @@ describe("global", () => {
     expect(found.resolvers.kept[0]?.changes.map(({ name }) => name)).toEqual(["nameserver", "hold nx"]);
     expect([names(found.statsSections.added), names(found.statsSections.removed)]).toEqual([["t"], ["s"]]);
     expect(found.hasChanges).toBe(true);
+  });
+});
+
+it("reports how long sessions live where it stands: at the section, or at the server", () => {
+  const now = "  max-session-age 2h jitter 10\n  rebalance 5\n  on-maint drain 10s\n";
+  const found = inBackend(
+    `  max-session-age 1h\n${A}${B}`,
+    `${now}${A}  server b 127.0.0.1:2 on-drain idle 1s on-maint keep\n`,
+  );
+  expect(found).toEqual({
+    own: ["rebalance: - > 5", "max-session-age: 1h > 2h jitter 10", "on-maint: - > drain 10s"],
+    servers: { b: ["on-maint: - > keep", "on-drain: - > idle 1s"] },
   });
 });
 

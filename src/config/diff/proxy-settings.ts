@@ -18,7 +18,7 @@ import type { HoldConfig, ResolversConfig } from "../resolvers-model.ts";
 import type { ResolveWords } from "../server-resolution.ts";
 import type { Effect, GlobalChange, SettingChange } from "./model.ts";
 import { sameValue } from "./same-value.ts";
-import { SESSIONS } from "./session-settings.ts";
+import { SESSION_SETTINGS } from "./session-settings.ts";
 import { changeOf, compareSettings, flag, nested, type SettingTable, setting } from "./settings.ts";
 import { balanceText, logFormatText, logTargetText, protocolText, removalText, valueText } from "./value-text.ts";
 
@@ -40,9 +40,9 @@ const CHECKS: SettingTable<BackendChecks> = {
   timeoutMs: null,
   connectTimeoutMs: null,
   cutGuardPercent: setting("cut-guard"),
+  sessions: nested(SESSION_SETTINGS),
   // The section's own.
   onRemoved: null,
-  sessions: nested(SESSIONS),
 };
 
 const PROXY: SettingTable<ProxyConfig> = {
@@ -217,6 +217,7 @@ const GLOBAL: SettingTable<GlobalConfig> = {
   statsSockets: null,
   statsTimeoutMs: setting("stats timeout", formatTimeMs),
   hardStopAfterMs: setting("hard-stop-after", formatTimeMs),
+  graceMs: setting("grace", formatTimeMs),
   logs: null,
   logTag: setting("log-tag"),
   logHostname: setting("log-send-hostname"),

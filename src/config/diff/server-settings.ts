@@ -7,7 +7,7 @@ import type { Endpoint, ProxyConfig, ServerConfig } from "../model.ts";
 import type { ServerResolution } from "../resolvers-model.ts";
 import type { SettingChange } from "./model.ts";
 import { sameValue } from "./same-value.ts";
-import { SESSION_TEXTS, SESSIONS } from "./session-settings.ts";
+import { SESSION_SETTINGS, SESSION_SETTINGS_OF_SECTION } from "./session-settings.ts";
 import { changeOf, compareSettings, flag, nested, type SettingTable, setting } from "./settings.ts";
 import { markedDownText, protocolText, removalText } from "./value-text.ts";
 
@@ -71,8 +71,8 @@ const POLICY: SettingTable<HealthPolicy> = {
   cutGuardPercent: setting("cut-guard"),
   slowStartMs: setting("slowstart", formatTimeMs),
   observe: setting("observe", ({ errorLimit, onError }) => `layer4 error-limit ${errorLimit} on-error ${onError}`),
+  sessions: nested(SESSION_SETTINGS),
   onRemoved: setting("on-removed", removalText),
-  sessions: nested(SESSIONS),
   track: setting("track", ({ backend, server }) => `${backend}/${server}`),
 };
 
@@ -118,13 +118,8 @@ const SERVER: SettingTable<ServerConfig> = {
 /** What servers have from their section, where the change is reported, as the text of the server's setting. */
 const INHERITED: Readonly<Record<string, (proxy: ProxyConfig) => string | undefined>> = {
   "cut-guard": (proxy) => String(proxy.defaultServer.checks.cutGuardPercent ?? 0),
+  ...SESSION_SETTINGS_OF_SECTION,
   "on-removed": (proxy) => removalText(proxy.onRemoved ?? { kind: "keep" }),
-  ...Object.fromEntries(
-    Object.entries(SESSION_TEXTS).map(([name, text]) => [
-      name,
-      (proxy: ProxyConfig) => text(proxy.defaultServer.checks.sessions ?? {}),
-    ]),
-  ),
 };
 
 type CompareServers = (old: ServerConfig, now: ServerConfig) => readonly SettingChange[];

@@ -1,34 +1,41 @@
-// How long sessions may live, and what becomes of them when their server leaves service, as settings to compare: said of a server, and
-// of a whole section. Pure; any thread.
+// The settings of how long sessions live, of a server and of a section alike. Pure; any thread.
 
 import { formatTimeMs } from "../../base/units.ts";
 import type { SessionPolicy } from "../health-model.ts";
+import type { ProxyConfig } from "../model.ts";
 import { type SettingTable, setting } from "./settings.ts";
 
 const ageText = ({ ms, jitterPercent }: NonNullable<SessionPolicy["maxAge"]>): string =>
-  formatTimeMs(ms) + (jitterPercent > 0 ? ` jitter ${jitterPercent}` : "");
+  jitterPercent === 0 ? formatTimeMs(ms) : `${formatTimeMs(ms)} jitter ${jitterPercent}`;
 
-function maintText(policy: NonNullable<SessionPolicy["onMaint"]>): string {
-  if (policy === "keep") return policy;
-  return policy.afterMs === 0 ? "shutdown-sessions" : `drain ${formatTimeMs(policy.afterMs)}`;
+function maintText(onMaint: NonNullable<SessionPolicy["onMaint"]>): string {
+  if (onMaint === "keep") return "keep";
+  return onMaint.afterMs === 0 ? "shutdown-sessions" : `drain ${formatTimeMs(onMaint.afterMs)}`;
 }
 
-function drainText(policy: NonNullable<SessionPolicy["onDrain"]>): string {
-  if (policy === "keep") return policy;
-  return "idleMs" in policy ? `idle ${formatTimeMs(policy.idleMs)}` : `over ${formatTimeMs(policy.overMs)}`;
+function drainText(onDrain: NonNullable<SessionPolicy["onDrain"]>): string {
+  if (onDrain === "keep") return "keep";
+  return "idleMs" in onDrain ? `idle ${formatTimeMs(onDrain.idleMs)}` : `over ${formatTimeMs(onDrain.overMs)}`;
 }
 
-export const SESSIONS: SettingTable<SessionPolicy> = {
+export const SESSION_SETTINGS: SettingTable<SessionPolicy> = {
   maxAge: setting("max-session-age", ageText),
   maxIdleMs: setting("max-session-idle", formatTimeMs),
   onMaint: setting("on-maint", maintText),
   onDrain: setting("on-drain", drainText),
 };
 
-/** The text of each of these settings, by its keyword. */
-export const SESSION_TEXTS: Readonly<Record<string, (policy: SessionPolicy) => string | undefined>> = {
-  "max-session-age": ({ maxAge }) => (maxAge === undefined ? undefined : ageText(maxAge)),
-  "max-session-idle": ({ maxIdleMs }) => (maxIdleMs === undefined ? undefined : formatTimeMs(maxIdleMs)),
-  "on-maint": ({ onMaint }) => (onMaint === undefined ? undefined : maintText(onMaint)),
-  "on-drain": ({ onDrain }) => (onDrain === undefined ? undefined : drainText(onDrain)),
+const ofSection =
+  <V>(read: (sessions: SessionPolicy) => V | undefined, text: (value: V) => string) =>
+  ({ defaultServer }: ProxyConfig): string | undefined => {
+    const value = read(defaultServer.checks.sessions ?? {});
+    return value === undefined ? undefined : text(value);
+  };
+
+/** What servers have of them from their section, by the keyword's name. */
+export const SESSION_SETTINGS_OF_SECTION: Readonly<Record<string, (proxy: ProxyConfig) => string | undefined>> = {
+  "max-session-age": ofSection(({ maxAge }) => maxAge, ageText),
+  "max-session-idle": ofSection(({ maxIdleMs }) => maxIdleMs, formatTimeMs),
+  "on-maint": ofSection(({ onMaint }) => onMaint, maintText),
+  "on-drain": ofSection(({ onDrain }) => onDrain, drainText),
 };

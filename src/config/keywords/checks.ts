@@ -194,8 +194,8 @@ const AGENT_WORDS: readonly Keyword<ServerDraft>[] = [
 export const CHECK_SERVER_KEYWORDS: readonly Keyword<ServerDraft>[] = [
   ...CHECK_WORDS,
   ...POLICY_SERVER_WORDS,
-  ...REMOVAL_SERVER_WORDS,
   ...SESSION_POLICY_SERVER_WORDS,
+  ...REMOVAL_SERVER_WORDS,
   ...TLS_WORDS,
   ...AGENT_WORDS,
 ];

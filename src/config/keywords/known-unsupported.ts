@@ -15,7 +15,7 @@ ring traces userlist
 const GLOBAL_WORDS: ReadonlySet<string> = wordSet(`
 51degrees-data-file anonkey busy-polling close-spread-time cluster-secret cpu-affinity cpu-map
 cpu-policy cpu-set debug default-path description deviceatlas-json-file dns-accept-family
-expose-deprecated-directives expose-experimental-directives force-cfg-parser-pause grace
+expose-deprecated-directives expose-experimental-directives force-cfg-parser-pause
 h1-accept-payload-with-any-method h1-case-adjust h1-case-adjust-file h1-do-not-close-on-insecure-transfer-encoding
 harden.reject-privileged-ports.quic harden.reject-privileged-ports.tcp http-err-codes http-fail-codes
 httpclient.resolvers.disabled httpclient.resolvers.id httpclient.resolvers.prefer httpclient.retries

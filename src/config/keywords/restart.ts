@@ -1,4 +1,4 @@
-// Words about what outlives the process: files of server states, read at start and written while it runs. Control thread.
+// Words about the end of the process and what outlives it: files of server states, read at start and written while it runs. Control thread.
 
 import type { GlobalDraft, ProxyDraft } from "../drafts.ts";
 import type { WordReader } from "../word-reader.ts";
@@ -24,6 +24,17 @@ export const RESTART_GLOBAL_KEYWORDS: readonly Keyword<GlobalDraft>[] = [
     status: "supported",
     read(words, global) {
       global.stateFile = readPath(words, "<file>", global.stateFile !== undefined) ?? global.stateFile;
+    },
+  },
+  {
+    name: "grace",
+    args: "<time>",
+    doc: "After SIGUSR1 clients are served as before for so long (`show info` says that it is stopping), then the soft stop begins.",
+    byDefault: "it begins at once",
+    status: "supported",
+    read(words, global) {
+      const timeMs = words.time();
+      if (timeMs !== undefined && words.end()) global.graceMs = timeMs === 0 ? undefined : timeMs;
     },
   },
   {

@@ -100,6 +100,7 @@ function receiveSockets(fd: number, path: string): readonly Inherited[] {
       descriptors.push(...received.descriptors);
       if (received.length <= 0)
         throw failure(path, `${descriptors.length} of ${count} sockets came: ${reasonOf(received.length)}`);
+      if (received.descriptors.length === 0) throw failure(path, "what came is not what HAProxy sends");
       bodies.push(body.slice(0, received.length));
       // The other side waits for it before it goes on; what it says does not matter.
       sendDescriptors(fd, Buffer.alloc(4), []);

@@ -16,7 +16,6 @@ import {
   counterAtAlarm,
   countVerdict,
   highestHealth,
-  isRunning,
   type Oper,
   operAfterVerdict,
   type Verdict,
@@ -85,7 +84,8 @@ export async function applyObservedErrors(
 ): Promise<Receipt> {
   const { observe } = server.config.policy;
   const { check, policy } = server.health;
-  if (observe === undefined || !isRunning(check.counter)) return done();
+  // As in HAProxy a check that the operator disabled does not take this away.
+  if (observe === undefined || !check.counter.configured || check.counter.paused) return done();
   policy.observedFailures += alarms;
   check.hurries = true;
   context.events.onHealthChange(server, "check");

@@ -74,7 +74,7 @@ export async function cutOfPopulation(
   manner: CutManner,
 ): Promise<Acknowledgement> {
   const { memory, orders } = context;
-  const inOrder = inOrderOf(context, population, manner);
+  const inOrder = inOrderOf(context, population, most, manner);
   const byThread = Array.from({ length: memory.threads }, (): number[] => []);
   const shares = byThread.map(() => 0);
   for (const [place, id] of inOrder.entries()) {
@@ -97,23 +97,39 @@ export async function cutOfPopulation(
   };
 }
 
-/** Those that may end, who goes first first. */
-function inOrderOf(context: CommitContext, { ids }: Population, { choice, idleMs }: CutManner): readonly number[] {
-  const { sessions, sessionsF64 } = context.memory;
+/** Those that may end, who goes first first; where a relay needs no choice, only as many as are to end. */
+function inOrderOf(
+  context: CommitContext,
+  { ids }: Population,
+  most: number,
+  { choice, idleMs }: CutManner,
+): readonly number[] {
+  const { memory } = context;
+  const { sessions, sessionsF64 } = memory;
   const nowMs = context.nowMs();
-  const found: { readonly id: number; readonly key: number }[] = [];
-  for (const id of ids) {
-    if (!lives(context.memory, id)) continue;
-    const base = rowOfSessionId(id) * SESSION_WORDS;
-    const activeMs = lastActiveMs(sessionsF64, base / 2);
-    if (idleMs > 0 && (nowMs - activeMs < idleMs || bytesHeld(sessions, base) > 0)) continue;
-    const key =
-      choice === CutChoice.RANDOM
-        ? context.random()
-        : choice === CutChoice.OLDEST
-          ? sessionsF64[base / 2 + S_ACCEPT_F64]
-          : activeMs;
-    found.push({ id, key });
+  const activeMs = (id: number): number => lastActiveMs(sessionsF64, (rowOfSessionId(id) * SESSION_WORDS) / 2);
+  const found = ids.filter((id) => {
+    if (!lives(memory, id)) return false;
+    if (idleMs === 0) return true;
+    return nowMs - activeMs(id) >= idleMs && bytesHeld(sessions, rowOfSessionId(id) * SESSION_WORDS) === 0;
+  });
+  if (choice === CutChoice.RANDOM) return shuffled(found, idleMs === 0 ? most : found.length, context.random);
+  const since = (id: number): number =>
+    choice === CutChoice.OLDEST ? sessionsF64[(rowOfSessionId(id) * SESSION_WORDS) / 2 + S_ACCEPT_F64] : activeMs(id);
+  // Read once: relays go on writing while they are compared.
+  const keys = new Map(found.map((id) => [id, since(id)]));
+  return found.sort((a, b) => keys.get(a)! - keys.get(b)!);
+}
+
+/** The first `most` places of a shuffle. */
+function shuffled(ids: number[], most: number, random: () => number): readonly number[] {
+  const count = Math.min(most, ids.length);
+  for (let place = 0; place < count; place++) {
+    const other = place + Math.floor(random() * (ids.length - place));
+    const id = ids[other]!;
+    ids[other] = ids[place]!;
+    ids[place] = id;
   }
-  return found.sort((a, b) => a.key - b.key).map(({ id }) => id);
+  ids.length = count;
+  return ids;
 }

@@ -106,11 +106,10 @@ async function riseUnchecked({ context }: ReloadRun, server: ServerEntry): Promi
 /** Links servers to those that they track by the new configuration. New ones take on the state that they follow at once. */
 export function followTracks(run: ReloadRun, backends: readonly ProxyEntry[]): void {
   const { memory } = run.context;
+  const tracks = ({ config, health }: ServerEntry): boolean =>
+    config.policy.track !== undefined || health.tracked !== undefined;
+  if (!backends.some((backend) => backend.servers.some(tracks))) return;
   const present = backends.flatMap((backend) => backend.servers).filter(({ leaving }) => leaving === undefined);
-  const hasTracks = present.some(
-    (server) => server.config.policy.track !== undefined || server.health.tracked !== undefined,
-  );
-  if (!hasTracks) return;
   const byName = new Map(present.map((server) => [`${server.backend.name}/${server.name}`, server]));
   const table = memory.serversI32;
   for (const server of present) {

@@ -11,6 +11,7 @@ import {
   V_FLAGS,
   V_MAXCONN,
   V_OPER,
+  V_USABLE,
   V_WEIGHT,
   VF_DYNAMIC,
 } from "../../memory/server-row.ts";
@@ -19,6 +20,7 @@ import { NOWHERE } from "../build-registry.ts";
 import type { ResolvedAddress } from "../change.ts";
 import { startHealth } from "../health/health-entry.ts";
 import { beginLeaving, closeToSessions, sessionsOfServer } from "../reconcile/leaving.ts";
+import { noteUsable } from "../reconcile/rebalance.ts";
 import { settleLoad } from "../reconcile/server-load.ts";
 import type { ProxyEntry, ServerEntry } from "../registry.ts";
 import { freeServerRow } from "../rows.ts";
@@ -85,6 +87,7 @@ async function addServer(run: ReloadRun, backend: ProxyEntry, config: ServerConf
   registry.serversByIndex[index] = server;
   backend.servers = [...backend.servers, server];
   writeServerRow(memory, server, address?.sockaddr ?? NOWHERE, admin, oper, 0);
+  if (memory.serversI32[index * SERVER_WORDS + V_USABLE] === 1) noteUsable(run.context, server);
   run.touched.add(backend);
   run.report.servers.added.push(fullName(server));
   events.onServerAdded(server);
@@ -105,7 +108,7 @@ function keepServer(run: ReloadRun, server: ServerEntry, now: ServerConfig): Ser
   const wasDynamic = isDynamic(run, server);
   const wasLeaving = server.leaving !== undefined;
   const adopted = wasDynamic || wasLeaving;
-  const isSame = !adopted && sameValue(old, now) && server.name === now.name;
+  const isSame = !adopted && run.isUnchanged(now) && server.name === now.name && server.id === now.id;
   server.config = now;
   if (isSame) return server;
   server.name = now.name;
@@ -114,7 +117,7 @@ function keepServer(run: ReloadRun, server: ServerEntry, now: ServerConfig): Ser
   const table = memory.serversI32;
   const row = server.index * SERVER_WORDS;
   writeServerSettings(memory, server, 0);
-  const what = (value: string): string => `server ${fullName(server)} ${value}`;
+  const what = (value: string) => () => `server ${fullName(server)} ${value}`;
   if (overrulesValue(run, what("weight"), old.weight, now.weight, table[row + V_WEIGHT])) {
     Atomics.store(table, row + V_WEIGHT, now.weight);
   }

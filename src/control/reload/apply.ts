@@ -2,7 +2,6 @@
 // servers need. Nothing here can fail. Control thread, only called by `commit`.
 
 import { LISTENERS_MAX } from "../../base/limits.ts";
-import { sameValue } from "../../config/diff/same-value.ts";
 import type { ProxyConfig } from "../../config/model.ts";
 import { W_MAXCONN } from "../../memory/control-words.ts";
 import { P_FRONT_MAXCONN, PROXY_WORDS } from "../../memory/proxy-row.ts";
@@ -54,7 +53,9 @@ export async function applyReload(context: CommitContext, prepared: PreparedRelo
   const backends = Int32Array.from(run.touched, ({ index }) => index);
   for (const { index } of run.touched) bumpEpoch(context.memory, index);
   const generation = { kind: "generation", backends, listeners: Int32Array.from(listeners) } as const;
+  const beginMs = performance.now();
   await orders.order(generation);
+  run.report.relaysMs = performance.now() - beginMs;
   // Once more, so that nothing of what leaves is on its way between threads any more (see server-state.ts).
   await orders.order({ ...generation, listeners: new Int32Array() });
   for (const follow of run.afterwards) await follow();
@@ -91,7 +92,7 @@ async function applySettings(run: ReloadRun, proxies: readonly ProxyEntry[]): Pr
   const { memory, registry } = run.context;
   const { config, maxconn } = run.prepared;
   const table = memory.proxiesI32;
-  if (overrulesValue(run, "maxconn", registry.maxconn, maxconn, memory.words[W_MAXCONN])) {
+  if (overrulesValue(run, () => "maxconn", registry.maxconn, maxconn, memory.words[W_MAXCONN])) {
     Atomics.store(memory.words, W_MAXCONN, maxconn);
   }
   const backends = new Map(proxies.filter(({ isBackend }) => isBackend).map((proxy) => [proxy.config.name, proxy]));
@@ -102,20 +103,17 @@ async function applySettings(run: ReloadRun, proxies: readonly ProxyEntry[]): Pr
     const before = frontendLimit(old, registry.maxconn);
     const current = table[proxy.index * PROXY_WORDS + P_FRONT_MAXCONN];
     const limit = frontendLimit(now, maxconn);
-    const isNew = overrulesValue(run, `frontend ${now.name} maxconn`, before, limit, current);
+    const isNew = overrulesValue(run, () => `frontend ${now.name} maxconn`, before, limit, current);
     proxy.id = now.id;
     proxy.name = now.name;
     proxy.leaving = undefined;
     const backend = now.defaultBackend === undefined ? undefined : backends.get(now.defaultBackend);
     const own = proxy.isBackend && now.defaultBackend === undefined ? proxy.index : -1;
     writeProxySettings(memory, proxy, isNew ? limit : current, backend?.index ?? own);
-    if (proxy.isBackend && !sameValue(settingsOf(old), settingsOf(now))) reviewServers(run, proxy, old);
+    if (proxy.isBackend && run.isChanged(now)) reviewServers(run, proxy, old);
   }
   registry.maxconn = maxconn;
 }
-
-/** All that a section says but its servers. */
-const settingsOf = ({ servers: _, ...settings }: ProxyConfig): object => settings;
 
 /** What servers go by has changed for all of the section. */
 function reviewServers({ context, touched }: ReloadRun, backend: ProxyEntry, old: ProxyConfig): void {
@@ -163,9 +161,10 @@ function lackOfRoom(context: CommitContext, prepared: PreparedReload, match: Mat
   const proxies = match.proxies.filter(({ entry }) => entry === undefined).length;
   const freeProxies = memory.proxies - registry.proxies.length;
   if (proxies > freeProxies) return `${proxies} proxies are new, and there is room for ${freeProxies}`;
-  const servers = match.proxies.flatMap(({ servers }) => servers).filter((server) => server.entry === undefined).length;
+  let servers = 0;
+  for (const proxy of match.proxies) for (const { entry } of proxy.servers) if (entry === undefined) servers++;
   let freeServers = 0;
-  for (let row = 0; row < memory.servers; row++) {
+  for (let row = 0; row < memory.servers && freeServers < servers; row++) {
     if (memory.serversI32[row * SERVER_WORDS + V_IN_USE] === 0) freeServers++;
   }
   if (servers > freeServers) return `${servers} servers are new, and there is room for ${freeServers}`;

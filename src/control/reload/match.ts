@@ -46,6 +46,8 @@ function matchServers(config: ProxyConfig, entry: ProxyEntry | undefined): Match
     const servers = config.servers.map((server) => ({ config: server, entry: undefined, staysDeleted: false }));
     return { config, entry, servers, others: [] };
   }
+  const inPlace = matchInPlace(config, entry);
+  if (inPlace !== undefined) return inPlace;
   const byName = new Map<string, ServerEntry[]>();
   for (const server of entry.servers) {
     const namesakes = byName.get(server.config.name);
@@ -64,6 +66,20 @@ function matchServers(config: ProxyConfig, entry: ProxyEntry | undefined): Match
     return { config: server, entry: found, staysDeleted };
   });
   return { config, entry, servers, others: entry.servers.filter((server) => !matched.has(server)) };
+}
+
+/** Most sections have the servers that they had, in the same order. */
+function matchInPlace(config: ProxyConfig, entry: ProxyEntry): MatchedProxy | undefined {
+  if (entry.servers.length !== config.servers.length) return undefined;
+  const servers: MatchedServer[] = [];
+  for (const [i, server] of config.servers.entries()) {
+    const found = entry.servers[i]!;
+    if (found.config.name !== server.name || found.leaving !== undefined || !sameEndpoint(found.config, server)) {
+      return undefined;
+    }
+    servers.push({ config: server, entry: found, staysDeleted: false });
+  }
+  return { config, entry, servers, others: [] };
 }
 
 /** Apart from numbers that are given out by position. */

@@ -89,6 +89,8 @@ export interface ReloadReport {
   readonly needsRestart: readonly SettingChange[];
   /** Sessions that were ended because of `on-removed shutdown-sessions`. */
   ended: number;
+  /** Milliseconds until the last relay thread had taken the new configuration on. */
+  relaysMs: number;
 }
 
 /** A message about the configuration, or why it was not taken. */
@@ -97,6 +99,18 @@ export interface ReloadMessage {
   readonly text: string;
   readonly hint?: string;
   readonly place?: SourcePlace;
+}
+
+/** Milliseconds; 0 for what it did not come to. */
+export interface ReloadTimes {
+  /** The files were read and checked: the control thread does nothing else then. */
+  readonly read: number;
+  /** Differences, names, sockets. */
+  readonly prepare: number;
+  /** The new configuration was put in force. */
+  readonly commit: number;
+  /** Of that, the longest that a relay thread took to take it on. */
+  readonly relays: number;
 }
 
 /** What a reload came to. */
@@ -109,8 +123,8 @@ export interface ReloadReceipt {
   /** ISO 8601. */
   readonly started: string;
   readonly tookMs: number;
-  /** Of that, the time in which the new configuration was put in force. */
-  readonly commitMs: number;
+  /** What of that went where. */
+  readonly times: ReloadTimes;
   readonly files: readonly string[];
   readonly messages: readonly ReloadMessage[];
   /** Undefined where it was refused: nothing has changed then. */

@@ -2,30 +2,39 @@
 // opened is closed again if it comes to nothing. Control thread.
 
 import { accessSync, constants } from "node:fs";
-import { AppError } from "../../base/errors.ts";
+import { AppError, systemReason } from "../../base/errors.ts";
 import { diffConfigs } from "../../config/diff/diff.ts";
 import type { Config, ProxyConfig, ServerConfig } from "../../config/model.ts";
 import type { SharedMemory } from "../../memory/shared-memory.ts";
 import { initialServerAddress, NameLookup, resolveNameservers } from "../addresses.ts";
 import type { ResolvedAddress } from "../change.ts";
 import type { MutableRegistry } from "../commit-context.ts";
+import { fitMaxconn } from "../process-size.ts";
 import { matchConfig } from "./match.ts";
 import type { PreparedReload } from "./model.ts";
 import type { ListenerPlanning } from "./plan-listeners.ts";
+
+/** What runs, as far as a reload has to fit into it. */
+interface Running {
+  readonly registry: MutableRegistry;
+  readonly memory: SharedMemory;
+  /** `-n` of the command line. */
+  readonly maxconn: number | undefined;
+}
 
 /** Servers looked at before other events of the control thread have their turn. */
 const SLICE = 512;
 
 /** Throws AppError; what `planning` has opened is the caller's to undo. `warn`: something that does not stop it. */
 export async function prepareReload(
-  registry: MutableRegistry,
-  memory: SharedMemory,
+  running: Running,
   config: Config,
   planning: ListenerPlanning,
   warn: (text: string) => void,
 ): Promise<PreparedReload> {
-  const maxconn = limitOf(registry, memory, config);
+  const { registry, memory } = running;
   checkThreads(memory, config);
+  const maxconn = limitOf(running, config);
   const diff = diffConfigs(registry.config, config);
   await nextTurn();
   checkFiles(config);
@@ -38,37 +47,49 @@ export async function prepareReload(
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** The process's limit of sessions; where the configuration names none, it stays what it is. */
-function limitOf(registry: MutableRegistry, memory: SharedMemory, { global }: Config): number {
-  const maxconn = global.maxconn ?? registry.maxconn;
-  if (maxconn <= memory.rowsPerThread) return maxconn;
+/** The process's limit of sessions; where neither command line nor configuration names one, it stays what it is. */
+function limitOf({ registry, memory, maxconn: fixed }: Running, config: Config): number {
+  const wanted = fixed ?? config.global.maxconn;
+  if (wanted === undefined || wanted === registry.maxconn) return registry.maxconn;
+  checkRoom(memory, wanted);
+  // Raises the file limit, or says why that does not do.
+  return fitMaxconn(config, memory.threads, wanted).maxconn;
+}
+
+/** Throws AppError where so many sessions do not fit into the tables. */
+export function checkRoom(memory: SharedMemory, maxconn: number): void {
+  if (maxconn <= memory.rowsPerThread) return;
   throw new AppError(
     "maxconn-too-high",
     `maxconn ${maxconn} needs a restart: this process was started with room for ${memory.rowsPerThread} sessions.`,
   );
 }
 
-function checkThreads(memory: SharedMemory, { global }: Config): void {
+/** Throws AppError where another number of threads is asked for. */
+export function checkThreads(memory: SharedMemory, { global }: Config): void {
   const { nbthread } = global;
   if (nbthread === undefined || nbthread === memory.threads) return;
   throw new AppError(
     "nbthread-changed",
     `nbthread ${nbthread} needs a restart: this process was started with ${memory.threads} threads.`,
+    "leave nbthread as it was, or restart",
   );
 }
 
-/** Files that checks read: one that vanished would take servers down. */
-function checkFiles(config: Config): void {
+/** Throws AppError where a file that checks read is not there: it would take servers down. */
+export function checkFiles(config: Config): void {
   const seen = new Set<string>();
-  for (const { health, place } of config.proxies.flatMap(({ servers }) => servers)) {
-    for (const file of [health?.tls?.caFile, health?.tls?.crtFile]) {
-      if (file === undefined || seen.has(file)) continue;
-      seen.add(file);
-      try {
-        accessSync(file, constants.R_OK);
-      } catch (error) {
-        const reason = (error as Error).message.replace(/, access .*/, "");
-        throw new AppError("unreadable", `cannot read '${file}': ${reason}`, undefined, place);
+  for (const { servers } of config.proxies) {
+    for (const { health, place } of servers) {
+      if (health?.tls === undefined) continue;
+      for (const file of [health.tls.caFile, health.tls.crtFile]) {
+        if (file === undefined || seen.has(file)) continue;
+        seen.add(file);
+        try {
+          accessSync(file, constants.R_OK);
+        } catch (error) {
+          throw new AppError("unreadable", `cannot read '${file}': ${systemReason(error)}`, undefined, place);
+        }
       }
     }
   }

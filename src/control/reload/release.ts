@@ -15,8 +15,10 @@ export async function releaseEmpty(run: ReloadRun): Promise<void> {
   const changed = new Set<ProxyEntry>();
   for (const server of departing.servers) {
     if (run.isLong) await run.nextTurn();
-    const sessions = sessionsOfServer(memory, server);
-    if (sessions === 0 && isFree(run, server)) {
+    // What follows for single servers may have taken it away already.
+    const sessions = server.isDeleted ? 0 : sessionsOfServer(memory, server);
+    if (server.isDeleted) report.servers.removed.push(fullName(server));
+    else if (sessions === 0 && isFree(run, server)) {
       report.servers.removed.push(fullName(server));
       unlinkServer(context, server);
       changed.add(server.backend);

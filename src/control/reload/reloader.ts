@@ -25,6 +25,7 @@ export interface PreparedDoors {
 export interface ReloadSource {
   readonly files: readonly string[];
   load(): LoadResult;
+  onBegin?(): void;
   /** Hears of each reload once it is over, well or not. */
   onOver?(receipt: ReloadReceipt): void;
   /** Opens what is new. Throws AppError. */
@@ -40,6 +41,8 @@ export interface ReloadHost {
   readonly log: { open(targets: readonly LogTarget[]): Promise<void>; retain(): Promise<void> };
   /** Names are resolved by these sections from now on. */
   readonly useResolvers: (sections: readonly ResolversConfig[]) => void;
+  /** `-n` of the command line, which counts for more than the configuration. */
+  readonly maxconn: number | undefined;
   readonly isStopping: () => boolean;
   /** For the log and the terminal. */
   readonly tell: (receipt: ReloadReceipt) => void;
@@ -80,17 +83,19 @@ export class Reloader {
     const { files } = source;
     const head = { id: ++this.#count, by, started: new Date().toISOString(), files };
     const messages: ReloadMessage[] = [];
-    const done = await this.#attempt(source, messages);
+    const times = { read: 0, prepare: 0, commit: 0, relays: 0 };
+    source.onBegin?.();
+    const report = await this.#attempt(source, messages, times);
     const receipt: ReloadReceipt = {
       ...head,
-      outcome: done === undefined ? "refused" : "done",
+      outcome: report === undefined ? "refused" : "done",
       tookMs: round(performance.now() - beginMs),
-      commitMs: round(done?.commitMs ?? 0),
+      times: { ...times, relays: round(report?.relaysMs ?? 0) },
       messages,
-      report: done?.report,
+      report,
     };
     this.#host.tell(receipt);
-    this.#source?.onOver?.(receipt);
+    source.onOver?.(receipt);
     return receipt;
   }
 
@@ -98,11 +103,19 @@ export class Reloader {
   async #attempt(
     source: ReloadSource,
     messages: ReloadMessage[],
-  ): Promise<{ readonly report: ReloadReport; readonly commitMs: number } | undefined> {
+    times: Record<"read" | "prepare" | "commit", number>,
+  ): Promise<ReloadReport | undefined> {
     const host = this.#host;
     const refuse = (text: string): undefined => void messages.push({ severity: "error", text });
     if (host.isStopping()) return refuse("the program is stopping: it takes no new configuration");
+    let sinceMs = performance.now();
+    const lap = (phase: keyof typeof times): void => {
+      const nowMs = performance.now();
+      times[phase] = round(nowMs - sinceMs);
+      sinceMs = nowMs;
+    };
     const { config, diagnostics } = source.load();
+    lap("read");
     messages.push(...diagnostics.map(messageOf));
     if (config === undefined) return undefined;
     const planning = new ListenerPlanning();
@@ -111,17 +124,17 @@ export class Reloader {
       doors = await source.openDoors(config);
       await host.log.open([config.global.logs, ...config.proxies.map((proxy) => proxy.logs)].flat());
       const warn = (text: string): void => void messages.push({ severity: "warning", text });
-      const prepared = await prepareReload(host.registry, host.memory, config, planning, warn);
-      const beginMs = performance.now();
+      const prepared = await prepareReload(host, config, planning, warn);
+      lap("prepare");
       const change: Change = { kind: "reload", prepared };
       const receipt = await host.commit(change);
-      const commitMs = performance.now() - beginMs;
+      lap("commit");
       if (!receipt.done) throw new AppError(receipt.code, receipt.detail);
       host.useResolvers(prepared.resolvers);
       doors.accept();
       await this.#close(receipt);
       planning.forbidOverlap();
-      return { report: receipt.reload!, commitMs };
+      return receipt.reload;
     } catch (error) {
       if (!isExpected(error)) throw error;
       planning.undo();

@@ -34,5 +34,6 @@ export function newReport(diff: ConfigDiff, match: Match): ReloadReport {
     overruled: [],
     needsRestart: diff.global.filter(({ effect }) => effect !== "at once"),
     ended: 0,
+    relaysMs: 0,
   };
 }

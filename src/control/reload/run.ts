@@ -1,6 +1,6 @@
 // One reload while it is carried out: what its steps share. Control thread, only within `commit`.
 
-import type { ProxyConfig } from "../../config/model.ts";
+import type { ProxyConfig, ServerConfig } from "../../config/model.ts";
 import type { CommitContext } from "../commit-context.ts";
 import type { ProxyEntry, ServerEntry } from "../registry.ts";
 import type { Overruled, PreparedReload, ReloadReport } from "./model.ts";
@@ -23,12 +23,31 @@ export class ReloadRun {
   };
   /** What follows once the relays know: changes of single servers, which are orders of their own. */
   readonly afterwards: (() => Promise<unknown>)[] = [];
+  readonly #unchanged = new Set<ServerConfig>();
+  readonly #changed = new Set<ProxyConfig>();
   #sliceEndMs = performance.now() + SLICE_MS;
 
   constructor(context: CommitContext, prepared: PreparedReload, report: ReloadReport) {
     this.context = context;
     this.prepared = prepared;
     this.report = report;
+    for (const proxy of prepared.diff.proxies.kept) {
+      if (proxy.changes.length > 0) {
+        this.#changed.add(proxy.new);
+        continue;
+      }
+      for (const { new: now, changes } of proxy.servers.kept) if (changes.length === 0) this.#unchanged.add(now);
+    }
+  }
+
+  /** The server's line, and all that it has from its section, say what they said. */
+  isUnchanged(server: ServerConfig): boolean {
+    return this.#unchanged.has(server);
+  }
+
+  /** The section says something else than it said, apart from its servers. */
+  isChanged(proxy: ProxyConfig): boolean {
+    return this.#changed.has(proxy);
   }
 
   /** True when others should have a turn: then `await nextTurn()`. */

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { InMemoryProgram } from "../../../test/unit/in-memory-program.ts";
 import { EVICT_NOW } from "../reconcile/eviction.ts";
-import { ownStateText, readOwnState } from "./own-format.ts";
+import { ownStateParts, readOwnState } from "./own-format.ts";
 
 async function example() {
   const program = await InMemoryProgram.start();
@@ -17,7 +17,8 @@ async function example() {
   eviction.byState.queued = 1;
   eviction.cutPaced = 4;
   eviction.discardedBytes = 1234;
-  const text = ownStateText(program.memory, program.registry, program.evictions.all, (server) => server === s1);
+  const parts = ownStateParts(program.memory, program.registry, program.evictions.all, (server) => server === s1);
+  const text = [...parts].join("");
   return { text, eviction };
 }
 

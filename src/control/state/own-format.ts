@@ -45,35 +45,50 @@ export interface Refusal {
   readonly isForeign: boolean;
 }
 
-/** What is in force now. `isOperators`: the address of the server is the operator's choice. */
-export function ownStateText(
+/**
+ * What is in force now, piece by piece: a table may be long. `isOperators`: the address of the server is the operator's choice.
+ */
+export function* ownStateParts(
   memory: SharedMemory,
   registry: Registry,
   evictions: readonly Eviction[],
   isOperators: (server: ServerEntry) => boolean,
-): string {
-  const lines = [STATE_HEADER];
+): Generator<string> {
+  let lines = 0;
+  let checksum = 0;
+  const counted = (part: string): string => {
+    lines += part.split("\n").length - 1;
+    checksum = crc32(part, checksum);
+    return part;
+  };
+  yield counted(`${BEGINNING}${STATE_HEADER}\n`);
   const more: string[] = [];
   for (const backend of registry.proxies) {
+    let part = "";
     for (const server of backend.servers) {
-      // What leaves does not come back.
-      if (server.leaving !== undefined) continue;
-      lines.push(stateLine(memory, server));
+      if (isLeaving(server)) continue;
+      part += `${stateLine(memory, server)}\n`;
       const words = serverWords(memory, server, isOperators(server));
-      if (words !== "") more.push(`${MARK}server ${backend.name} ${server.name}${words}`);
+      if (words !== "") more.push(`${MARK}server ${backend.name} ${server.name}${words}\n`);
     }
+    if (part !== "") yield counted(part);
   }
   for (const eviction of evictions) {
-    // The sessions of another one do not outlive the process.
-    if (eviction.outcome === "running" && eviction.server !== undefined) more.push(evictionLine(eviction));
+    // The sessions of one without a server do not outlive the process.
+    const { outcome, server } = eviction;
+    if (outcome === "running" && server !== undefined && !isLeaving(server)) more.push(`${evictionLine(eviction)}\n`);
   }
-  const text = `${BEGINNING}${[...lines, ...more].join("\n")}\n`;
-  return `${text}${endLine(text)}\n`;
+  yield counted(more.join(""));
+  yield `${endLine(lines, checksum)}\n`;
 }
 
+/** What leaves does not come back, and another server may have its name by now. */
+const isLeaving = ({ leaving, backend }: ServerEntry): boolean =>
+  leaving !== undefined || backend.leaving !== undefined;
+
 /** The last line: how many there are before it, and their checksum. */
-const endLine = (before: string): string =>
-  `${MARK}end ${before.split("\n").length - 1} ${crc32(before).toString(16).padStart(8, "0")}`;
+const endLine = (lines: number, checksum: number): string =>
+  `${MARK}end ${lines} ${checksum.toString(16).padStart(8, "0")}`;
 
 function serverWords(memory: SharedMemory, server: ServerEntry, isOperators: boolean): string {
   const { config } = server;
@@ -116,7 +131,7 @@ function evictionLine(eviction: ServerEviction): string {
   return `${MARK}eviction ${eviction.id} ${server.backend.name} ${server.name}${wordsText(words)}`;
 }
 
-/** Reads a file of `ownStateText`. Undefined where it is refused says nothing of it holds. */
+/** Reads a file of `ownStateParts`. Undefined where it is refused says nothing of it holds. */
 export function readOwnState(text: string): { readonly state: OwnState } | { readonly refused: Refusal } {
   const refuse = (line: number, reason: string, isForeign = false) => ({ refused: { line, reason, isForeign } });
   if (!text.startsWith(BEGINNING)) return refuseBeginning(text);
@@ -136,7 +151,8 @@ export function readOwnState(text: string): { readonly state: OwnState } | { rea
     return refuse(lines.length, `expected a whole line, found ${quoted(lines.at(-1))}: the file is cut off`);
   if (!end.startsWith(`${MARK}end `))
     return refuse(number, `expected '${MARK}end ...' as the last line, found ${quoted(end)}: the file is cut off`);
-  const expected = endLine(text.slice(0, text.length - end.length - 1));
+  const before = text.slice(0, text.length - end.length - 1);
+  const expected = endLine(before.split("\n").length - 1, crc32(before));
   if (end !== expected) return refuse(number, `expected '${expected}', found ${quoted(end)}: the file was altered`);
   return { state: { servers: [...records.values()], evictions } };
 }

@@ -6,7 +6,7 @@ import type { SharedMemory } from "../../memory/shared-memory.ts";
 import type { Evictions } from "../reconcile/eviction.ts";
 import type { Registry } from "../registry.ts";
 import { readServerStates } from "./haproxy-files.ts";
-import { ownStateText } from "./own-format.ts";
+import { ownStateParts } from "./own-format.ts";
 import type { StartState } from "./restore-state.ts";
 import { type FileSay, readStateFile, StateFile } from "./state-file.ts";
 
@@ -48,7 +48,7 @@ export function stateFileOf(
   const file = new StateFile(
     writeTo,
     evictions,
-    (isOperators) => ownStateText(memory, registry, evictions.all, isOperators),
+    (isOperators) => ownStateParts(memory, registry, evictions.all, isOperators),
     say,
   );
   for (const { record, configuredAddress } of own?.servers ?? []) {

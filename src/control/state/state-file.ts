@@ -1,7 +1,7 @@
 // Headgate's own state file: read at start, written when something that it holds has changed. A write is a new file that takes the old
 // one's place, on the disk before the next one begins. What goes wrong is said once, and tried again. Control thread.
 
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, lstatSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Change, Commit, Receipt } from "../change.ts";
@@ -17,6 +17,8 @@ const PAUSE_MS = 20;
 const LATER_MS = 1000;
 /** A write waits so many times as long as building the last text took. */
 const BUILD_SHARE = 5;
+/** Work done in one go before other events of the control thread have their turn. */
+const TURN_MS = 4;
 const RETRY_MS = 5000;
 
 /** Reads the file at `path`. `isWritable`: it may be written over. Never throws. */
@@ -72,7 +74,7 @@ export class StateFile {
   private readonly path: string;
   private readonly evictions: Evictions;
   private readonly say: FileSay;
-  private readonly textOf: (isOperators: (server: ServerEntry) => boolean) => string;
+  private readonly partsOf: (isOperators: (server: ServerEntry) => boolean) => Iterable<string>;
   /** Servers whose address is the operator's choice. */
   private readonly addressed = new WeakSet<ServerEntry>();
   /** Such an address of before the start, by the server's full name. */
@@ -83,20 +85,23 @@ export class StateFile {
   private dueMs = Number.POSITIVE_INFINITY;
   private writing: Promise<void> | undefined;
   private pauseMs = PAUSE_MS;
+  private restUntilMs = 0;
   private hasFailed = false;
   private isClosed = false;
   private written = "";
+  /** The file that it wrote last. */
+  private inode: bigint | undefined;
 
-  /** `textOf`: what the file is to say now. `path` as the process sees it once it runs. */
+  /** `partsOf`: what the file is to say now. `path` as the process sees it once it runs. */
   constructor(
     path: string,
     evictions: Evictions,
-    textOf: (isOperators: (server: ServerEntry) => boolean) => string,
+    partsOf: (isOperators: (server: ServerEntry) => boolean) => Iterable<string>,
     say: FileSay,
   ) {
     this.path = path;
     this.evictions = evictions;
-    this.textOf = textOf;
+    this.partsOf = partsOf;
     this.say = say;
   }
 
@@ -125,13 +130,14 @@ export class StateFile {
     this.schedule(0);
   }
 
-  /** Writes what is not written yet, and nothing after that. */
+  /** Writes what is not written yet, unless somebody else has written since: who comes after knows better. Nothing after that. */
   async close(): Promise<void> {
     if (this.isClosed) return;
     this.isClosed = true;
     clearTimeout(this.timer);
     await this.writing;
-    if (this.dueMs < Number.POSITIVE_INFINITY) this.writeNow();
+    const isOurs = this.inode === undefined || this.inode === inodeOf(this.path);
+    if (this.dueMs < Number.POSITIVE_INFINITY && isOurs) this.writeNow();
   }
 
   private note(change: Change): void {
@@ -154,7 +160,7 @@ export class StateFile {
   }
 
   private schedule(afterMs: number): void {
-    const atMs = performance.now() + Math.max(afterMs, this.writing === undefined ? 0 : this.pauseMs);
+    const atMs = Math.max(performance.now() + afterMs, this.restUntilMs);
     if (this.isClosed || atMs >= this.dueMs) return;
     this.dueMs = atMs;
     if (this.writing === undefined) this.arm();
@@ -167,40 +173,52 @@ export class StateFile {
     this.timer.unref();
   }
 
-  private build(): string {
-    const beganMs = performance.now();
-    const text = this.textOf((server) => this.isOperators(server));
-    this.pauseMs = Math.max(PAUSE_MS, (performance.now() - beganMs) * BUILD_SHARE);
-    return text;
-  }
-
   private write(): void {
     this.dueMs = Number.POSITIVE_INFINITY;
-    const text = this.build();
-    if (withoutAges(text) === this.written) return;
-    this.writing = replaceFile(this.path, text).then(
-      () => this.succeeded(text),
-      (error: Error) => this.failed(error),
-    );
-    void this.writing.then(() => {
+    this.writing = this.writeInTurns().finally(() => {
       this.writing = undefined;
+      this.restUntilMs = performance.now() + this.pauseMs;
+      this.dueMs = Math.max(this.dueMs, this.restUntilMs);
       this.arm();
     });
   }
 
+  /** Puts the text together in short turns, between which others have theirs. */
+  private async writeInTurns(): Promise<void> {
+    const draft = new Draft();
+    let turnMs = performance.now();
+    let spentMs = 0;
+    for (const part of this.partsOf((server) => this.isOperators(server))) {
+      draft.add(part);
+      const passedMs = performance.now() - turnMs;
+      if (passedMs < TURN_MS) continue;
+      spentMs += passedMs;
+      await new Promise((resolve) => setImmediate(resolve));
+      turnMs = performance.now();
+    }
+    this.pauseMs = Math.max(PAUSE_MS, spentMs * BUILD_SHARE);
+    if (draft.lasting === this.written) return;
+    await replaceFile(this.path, draft.text).then(
+      () => this.succeeded(draft),
+      (error: Error) => this.failed(error),
+    );
+  }
+
   private writeNow(): void {
-    const text = this.build();
-    if (withoutAges(text) === this.written) return;
+    const draft = new Draft();
+    for (const part of this.partsOf((server) => this.isOperators(server))) draft.add(part);
+    if (draft.lasting === this.written) return;
     try {
-      replaceFileNow(this.path, text);
-      this.succeeded(text);
+      replaceFileNow(this.path, draft.text);
+      this.succeeded(draft);
     } catch (error) {
       this.failed(error as Error);
     }
   }
 
-  private succeeded(text: string): void {
-    this.written = withoutAges(text);
+  private succeeded({ lasting }: Draft): void {
+    this.written = lasting;
+    this.inode = inodeOf(this.path);
     if (this.hasFailed) this.say("NOTICE", `state file '${this.path}' is written again.`);
     this.hasFailed = false;
   }
@@ -216,6 +234,18 @@ export class StateFile {
   }
 }
 
+/** A text in the making. */
+class Draft {
+  text = "";
+  /** The same but for what changes by itself. */
+  lasting = "";
+
+  add(part: string): void {
+    this.text += part;
+    this.lasting += withoutAges(part);
+  }
+}
+
 /** The text without what changes by itself: how long servers have been in their states, what checks find, and the checksum. */
 const withoutAges = (text: string): string =>
   text
@@ -223,6 +253,8 @@ const withoutAges = (text: string): string =>
       return before + (Number(check) & CheckBits.ENABLED) + (Number(agent) & CheckBits.ENABLED);
     })
     .replace(/^# headgate end .*$/m, "");
+
+const inodeOf = (path: string): bigint | undefined => lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
 
 const temporaryName = (path: string): string => `${path}.${process.pid}.tmp`;
 const FILE_MODE = 0o600;

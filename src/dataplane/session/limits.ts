@@ -9,10 +9,11 @@ import {
   S_GENERATION,
   S_SERVER,
   S_SERVER_ACTIVE_F64,
+  S_SERVER_NEXT,
   S_STATE,
   SessionState,
 } from "../../memory/session-row.ts";
-import { type Relay, rowBase, rowBaseF64 } from "../relay.ts";
+import { lookAt, type Relay, rowBase, rowBaseF64 } from "../relay.ts";
 
 /** When the session is to end, in ms of the relay's clock; infinite while it may live. It is quiet only once it is connected. */
 export function limitDeadline(relay: Relay, row: number): number {
@@ -21,6 +22,16 @@ export function limitDeadline(relay: Relay, row: number): number {
   const limits = server * SERVER_WORDS;
   if ((relay.servers[limits + V_MAX_AGE] | relay.servers[limits + V_MAX_IDLE]) === 0) return Number.POSITIVE_INFINITY;
   return Math.min(ageDeadline(relay, row, limits), idleDeadline(relay, row, limits));
+}
+
+/** The server's limits may be new: its sessions on this thread are looked at by the time that they say. */
+export function watchLimits(relay: Relay, server: number): void {
+  const limits = server * SERVER_WORDS;
+  if ((relay.servers[limits + V_MAX_AGE] | relay.servers[limits + V_MAX_IDLE]) === 0) return;
+  for (let row = relay.serverSessions[server]; row >= 0; row = relay.sessions[rowBase(row) + S_SERVER_NEXT]) {
+    const deadline = limitDeadline(relay, row);
+    if (deadline !== Number.POSITIVE_INFINITY) lookAt(relay, row, deadline);
+  }
 }
 
 /** Which of the two a session that is due has reached first. */

@@ -86,6 +86,8 @@ export interface RuntimeValue {
 }
 
 export interface ReloadPlan {
+  /** Why the reload would be refused as a whole, as far as that shows before anything is opened or looked up; null: it would not. */
+  readonly refusal: string | null;
   /** The files say something else than what was last loaded. */
   readonly hasChanges: boolean;
   /** Changes that wait for a restart are among `global`. */
@@ -100,6 +102,12 @@ export interface ReloadPlan {
     readonly added: readonly PlannedServer[];
     readonly changed: readonly ChangedServer[];
     readonly leaving: readonly LeavingServer[];
+    /** They were leaving, or had been added at runtime, and become the file's. */
+    readonly adopted: readonly PlannedServer[];
+    /** Added at runtime, in no file: they stay. */
+    readonly dynamic: readonly PlannedServer[];
+    /** Deleted at runtime, and their lines say what they said before: they do not come back. */
+    readonly staysDeleted: readonly PlannedServer[];
   };
   readonly listeners: {
     readonly opened: readonly NamedListener[];

@@ -36,11 +36,19 @@ export function planText(plan: ReloadPlan, options: { readonly colour?: boolean 
 
 function planLines(plan: ReloadPlan): readonly Line[] {
   return [
+    ...(plan.refusal === null ? [] : [line("!", `the reload is refused: ${plan.refusal}`)]),
     ...proxyLines(plan),
     ...listenerLines(plan.listeners),
     ...addedServerLines(plan),
     ...changedServerLines(plan.servers.changed),
     ...leavingServerLines(plan.servers.leaving),
+    ...serverLines("~", plan.servers.adopted, "was leaving or added at runtime, and is the file's now"),
+    ...serverLines("=", plan.servers.dynamic, "was added at runtime, and stays"),
+    ...serverLines(
+      "=",
+      plan.servers.staysDeleted,
+      "was deleted at runtime, and stays so: its line says what it said before",
+    ),
     ...plan.global.map(globalLine),
     ...listLines("resolvers", plan.resolvers),
     ...listLines("log", plan.logTargets),
@@ -145,6 +153,10 @@ function leavingServerLines(leaving: readonly LeavingServer[]): readonly Line[] 
       return line("-", `${membersText(members)}${address}, without sessions`);
     }),
   ];
+}
+
+function serverLines(mark: Mark, servers: readonly PlannedServer[], text: string): readonly Line[] {
+  return servers.map((server) => line(mark, `server ${nameOf(server)} ${text}`));
 }
 
 /** What becomes of the sessions, as the end of a sentence; nothing where there are none. */

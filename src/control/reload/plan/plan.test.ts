@@ -128,6 +128,7 @@ describe("the plan of a reload", () => {
     expect(plan.needsRestart).toBe(true);
     expect(planText(plan).split("\n")).toEqual([
       "settings changed; a restart is needed for some.",
+      "! the reload is refused: nbthread 3 needs a restart: this process was started with 2 threads.",
       "~ global: maxconn 10 -> 20",
       "! global: nbthread 3, was not set, which needs a restart",
       "! global: chroot /x, was not set, which needs a restart",

@@ -1,15 +1,19 @@
 // What a reload would do: the differences of the configurations, with what only the running process knows: sessions, and what operators
 // changed. Reads registry and tables, changes nothing. Control thread; `program.settled` around it, so that no change is half done.
 
+import { AppError } from "../../../base/errors.ts";
 import { formatEndpoint } from "../../../config/address.ts";
 import { diffConfigs } from "../../../config/diff/diff.ts";
 import type { BindOf, ConfigDiff, Kept, KeptBind, KeptProxy, ListDiff } from "../../../config/diff/model.ts";
 import type { RemovalPolicy } from "../../../config/health-model.ts";
 import type { Config, ProxyConfig, ServerConfig } from "../../../config/model.ts";
 import { P_FRONT_SESSIONS, PROXY_WORDS } from "../../../memory/proxy-row.ts";
-import { SERVER_WORDS, V_ATTACHED, V_QUEUE_LENGTH } from "../../../memory/server-row.ts";
+import { SERVER_WORDS, V_FLAGS, VF_DYNAMIC } from "../../../memory/server-row.ts";
 import type { SharedMemory } from "../../../memory/shared-memory.ts";
+import { sessionsOfServer } from "../../reconcile/leaving.ts";
 import type { ProxyEntry, Registry, ServerEntry } from "../../registry.ts";
+import { type Match, type MatchedServer, matchConfig } from "../match.ts";
+import { checkFiles, checkRoom, checkThreads } from "../prepare.ts";
 import type {
   ChangedListener,
   Fate,
@@ -29,34 +33,19 @@ export function planReload(
   next: Config,
   diff: ConfigDiff = diffConfigs(registry.config, next),
 ): ReloadPlan {
-  const entries = new Map(registry.proxies.map((proxy) => [proxy.config, proxy]));
-  const look: Look = { registry, memory, next, entries };
+  const look: Look = { registry, memory, next, match: matchConfig(registry, next) };
   const { proxies, binds } = diff;
+  const gone = look.match.others.filter(({ leaving }) => leaving === undefined);
   return {
+    refusal: refusalOf(look),
     hasChanges: diff.hasChanges,
     needsRestart: diff.global.some(({ effect }) => effect === "needs a restart"),
     proxies: {
-      added: proxies.added.map(plannedProxy),
+      added: look.match.proxies.filter(({ entry }) => entry === undefined).map(({ config }) => plannedProxy(config)),
       changed: proxies.kept.filter(hasChanges).map(({ new: now, changes }) => ({ ...named(now), changes })),
-      leaving: proxies.removed.map((proxy) => ({ ...plannedProxy(proxy), ...proxyFate(look, proxy) })),
+      leaving: gone.map((proxy) => ({ ...plannedProxy(proxy.config), ...proxyFate(look, proxy) })),
     },
-    servers: {
-      added: [
-        ...proxies.kept.flatMap(({ new: now, servers }) =>
-          addedServers(servers).map((server) => plannedServer(now, server)),
-        ),
-        ...proxies.added.flatMap((proxy) => proxy.servers.map((server) => plannedServer(proxy, server))),
-      ],
-      changed: proxies.kept.flatMap(({ new: now, servers }) =>
-        servers.kept.filter(hasChanges).map((kept) => ({ ...plannedServer(now, kept.new), changes: kept.changes })),
-      ),
-      leaving: [
-        ...proxies.kept.flatMap((proxy) => leavingServers(look, proxy)),
-        ...proxies.removed.flatMap((proxy) =>
-          serversOf(look, proxy).map((server) => leavingServer(look, server, "section")),
-        ),
-      ],
-    },
+    servers: plannedServers(look, proxies.kept, gone),
     listeners: {
       opened: binds.opened.map(namedListener),
       changed: binds.kept.filter(hasChanges).map(changedListener),
@@ -74,8 +63,61 @@ export function planReload(
     ),
     statsSockets: plannedList(diff.statsSockets, ({ endpoint }) => formatEndpoint(endpoint)),
     statsSections: plannedList(diff.statsSections, ({ name }) => name),
-    ...runtimeValues(look, proxies.kept),
+    ...runtimeValues(look),
   };
+}
+
+/** Who is who is the reload's own judgement (`match.ts`): it knows of what leaves, and of what operators added and deleted. */
+function plannedServers(look: Look, kept: readonly KeptProxy[], gone: readonly ProxyEntry[]): ReloadPlan["servers"] {
+  const matched = look.match.proxies.flatMap(({ config, servers }) => servers.map((server) => ({ config, server })));
+  const those = (isMeant: (server: MatchedServer) => boolean): readonly PlannedServer[] =>
+    matched.filter(({ server }) => isMeant(server)).map(({ config, server }) => plannedServer(config, server.config));
+  const others = look.match.proxies.map((proxy) => ({
+    ...proxy,
+    named: new Set(proxy.config.servers.map(({ name }) => name)),
+  }));
+  const isStaying = (server: ServerEntry, names: ReadonlySet<string>): boolean =>
+    isDynamic(look, server) && !names.has(server.config.name);
+  const present = ({ leaving, isDeleted }: ServerEntry): boolean => leaving === undefined && !isDeleted;
+  return {
+    added: those(({ entry, staysDeleted }) => entry === undefined && !staysDeleted),
+    changed: kept.flatMap(({ new: now, servers }) =>
+      servers.kept.filter(hasChanges).map((server) => ({ ...plannedServer(now, server.new), changes: server.changes })),
+    ),
+    leaving: [
+      ...others.flatMap(({ others: left, named: names }) =>
+        left
+          .filter((server) => present(server) && !isStaying(server, names))
+          .map((server) => leavingServer(look, server, names.has(server.config.name) ? "readdressed" : "removed")),
+      ),
+      ...gone.flatMap(({ servers }) => servers.filter(present).map((server) => leavingServer(look, server, "section"))),
+    ],
+    adopted: those(({ entry }) => entry !== undefined && (entry.leaving !== undefined || isDynamic(look, entry))),
+    dynamic: others.flatMap(({ config, others: left, named: names }) =>
+      left
+        .filter((server) => present(server) && isStaying(server, names))
+        .map((server) => plannedServer(config, server.config)),
+    ),
+    staysDeleted: those(({ staysDeleted }) => staysDeleted),
+  };
+}
+
+const isDynamic = ({ memory }: Look, { index }: ServerEntry): boolean =>
+  (memory.serversI32[index * SERVER_WORDS + V_FLAGS] & VF_DYNAMIC) !== 0;
+
+/** What `prepareReload` refuses before it opens anything. `-n` of the command line, where it is in force, outdoes the file. */
+function refusalOf({ registry, memory, next }: Look): string | null {
+  const { maxconn } = next.global;
+  const isFixed = (registry.config.global.maxconn ?? 0) > memory.rowsPerThread;
+  try {
+    checkThreads(memory, next);
+    if (maxconn !== undefined && !isFixed) checkRoom(memory, maxconn);
+    checkFiles(next);
+    return null;
+  } catch (error) {
+    if (error instanceof AppError) return error.message;
+    throw error;
+  }
 }
 
 const hasChanges = ({ changes }: { readonly changes: readonly unknown[] }): boolean => changes.length > 0;
@@ -89,11 +131,6 @@ const plannedServer = ({ name: backend }: ProxyConfig, { name, endpoint, place }
   address: formatEndpoint(endpoint),
   place,
 });
-
-const addedServers = ({ added, readdressed }: KeptProxy["servers"]): readonly ServerConfig[] => [
-  ...added,
-  ...readdressed.map(({ new: now }) => now),
-];
 
 const namedListener = ({ bind, proxy }: BindOf): NamedListener => ({
   address: formatEndpoint(bind.endpoint),
@@ -113,59 +150,38 @@ interface Look {
   readonly registry: Registry;
   readonly memory: SharedMemory;
   readonly next: Config;
-  /** The registry's proxies hold the very objects of the configuration that is loaded. */
-  readonly entries: ReadonlyMap<ProxyConfig, ProxyEntry>;
+  readonly match: Match;
 }
 
-/** All servers of a section, those added at runtime too. */
-const serversOf = ({ entries }: Look, proxy: ProxyConfig): readonly ServerEntry[] => entries.get(proxy)?.servers ?? [];
-
-function proxyFate(look: Look, proxy: ProxyConfig): Fate {
-  const entry = look.entries.get(proxy);
-  if (entry === undefined || !entry.isFrontend) return fateOf(look, 0, proxy.onRemoved);
-  const sessions = Atomics.load(look.memory.proxiesI32, entry.index * PROXY_WORDS + P_FRONT_SESSIONS);
-  return fateOf(look, sessions, proxy.onRemoved);
+function proxyFate(look: Look, proxy: ProxyEntry): Fate {
+  const { onRemoved } = proxy.config;
+  if (!proxy.isFrontend) return fateOf(look, 0, onRemoved);
+  const sessions = Atomics.load(look.memory.proxiesI32, proxy.index * PROXY_WORDS + P_FRONT_SESSIONS);
+  return fateOf(look, sessions, onRemoved);
 }
 
 function leavingServer(look: Look, server: ServerEntry, why: LeavingServer["why"]): LeavingServer {
-  const row = server.index * SERVER_WORDS;
-  const table = look.memory.serversI32;
-  const sessions = Atomics.load(table, row + V_ATTACHED) + Atomics.load(table, row + V_QUEUE_LENGTH);
   const { config, backend } = server;
+  const sessions = sessionsOfServer(look.memory, server);
   return { ...plannedServer(backend.config, config), why, ...fateOf(look, sessions, config.policy.onRemoved) };
 }
 
-function leavingServers(look: Look, { old, servers }: KeptProxy): readonly LeavingServer[] {
-  if (servers.removed.length === 0 && servers.readdressed.length === 0) return [];
-  const entries = new Map(serversOf(look, old).map((entry) => [entry.config, entry]));
-  const leaving = (config: ServerConfig, why: LeavingServer["why"]): readonly LeavingServer[] => {
-    const entry = entries.get(config);
-    // An operator may have deleted it before the file did.
-    return entry === undefined ? [] : [leavingServer(look, entry, why)];
-  };
-  return [
-    ...servers.removed.flatMap((server) => leaving(server, "removed")),
-    ...servers.readdressed.flatMap((server) => leaving(server.old, "readdressed")),
-  ];
-}
-
-/** What was changed at runtime in sections that are kept. */
-function runtimeValues(look: Look, kept: readonly KeptProxy[]): RuntimeValues {
-  const { memory, next } = look;
-  const configs = { old: look.registry.config, new: next };
+/** What was changed at runtime in what stays, and in servers whose name goes to one with another address. */
+function runtimeValues({ registry, memory, next, match }: Look): RuntimeValues {
+  const configs = { old: registry.config, new: next };
   const values: RuntimeValues = { overruled: [], staying: [] };
   sortStories("global", processStories(memory, configs.old, next), values);
-  for (const { old, new: now, servers } of kept) {
-    const proxy = look.entries.get(old);
+  for (const { config: now, entry: proxy, servers, others } of match.proxies) {
     if (proxy === undefined) continue;
     if (proxy.isFrontend) sortStories(`${now.kind} ${now.name}`, frontendStories(memory, proxy, now, configs), values);
-    const successors = new Map([...servers.kept, ...servers.readdressed].map((server) => [server.old, server.new]));
-    const readdressed = new Set(servers.readdressed.map((server) => server.old));
-    for (const server of proxy.servers) {
-      const successor = successors.get(server.config);
-      if (successor === undefined) continue;
-      const stories = serverStories(memory, server, successor);
-      sortStories(`${proxy.name}/${server.name}`, stories, values, readdressed.has(server.config));
+    for (const { entry, config } of servers) {
+      if (entry !== undefined) sortStories(`${now.name}/${config.name}`, serverStories(memory, entry, config), values);
+    }
+    const successors = new Map(servers.map(({ config }) => [config.name, config]));
+    for (const server of others) {
+      const successor = successors.get(server.config.name);
+      if (successor === undefined || server.leaving !== undefined) continue;
+      sortStories(`${now.name}/${server.name}`, serverStories(memory, server, successor), values, true);
     }
   }
   return values;

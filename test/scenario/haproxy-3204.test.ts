@@ -1,0 +1,76 @@
+// haproxy-3204: reloads with long-lived sessions of every generation: one process, every session listed and reached, no memory kept. The
+// full size, 200 reloads with 1,000 sessions each: HEADGATE_NIGHTLY=1.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import { type Client, openClients } from "../harness/client.ts";
+import { closeAfterEach } from "../harness/closing.ts";
+import { FRONTEND_ADDRESS, freePort } from "../harness/ports.ts";
+import { echo, Upstream } from "../harness/upstream.ts";
+import { waitFor } from "../harness/wait-for.ts";
+import { ReloadStage, sections } from "./reload-stage.ts";
+
+const IS_NIGHTLY = process.env.HEADGATE_NIGHTLY === "1";
+const RELOADS = IS_NIGHTLY ? 200 : 12;
+/** Of the whole run: what is open at once has to fit into the descriptors of test and program. */
+const SESSIONS = IS_NIGHTLY ? 1000 : 5;
+const OPEN_MOST = 4000;
+const GROWTH_MOST = 1.02;
+
+const opened = closeAfterEach();
+
+/** Processes below this one, all generations. */
+function descendants(pid: number): number[] {
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, "latin1").trim().split(" ").filter(Boolean).map(Number),
+  );
+  return children.flatMap((child) => [child, ...descendants(child)]);
+}
+
+const residentKib = (pid: number): number =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1]);
+
+it(`haproxy-3204: ${RELOADS} reloads with ${SESSIONS} sessions each: one process, all of them listed`, async () => {
+  const upstream = opened(await Upstream.start(echo));
+  const port = await freePort();
+  const configOf = (generation: number) =>
+    sections({ port, servers: [`s${generation} ${upstream.endpoint}`], global: ["maxconn 8000"] });
+  const stage = opened(await ReloadStage.start(configOf(0), { shellBefore: "ulimit -n 20000" }));
+  const { program } = stage;
+  const rounds = async (): Promise<void> => {
+    const clients: Client[] = [];
+    const generations: number[] = [];
+    for (let generation = 1; generation <= RELOADS; generation++) {
+      await stage.mustReload(configOf(generation));
+      clients.push(...(await openClients(SESSIONS, { host: FRONTEND_ADDRESS, port })).map(opened));
+      generations.push(generation);
+      // Connected is not served yet: one that waits in the kernel, or on its way between threads, would be the next generation's.
+      const isServed = async (): Promise<boolean> =>
+        (await program.counter("be", `s${generation}`, "scur")) === SESSIONS;
+      await waitFor(isServed, "the clients to be served");
+      if (clients.length < OPEN_MOST && generation < RELOADS) continue;
+      await waitFor(
+        async () => (await program.sessions()).every(({ serverSide }) => serverSide === 8),
+        "sessions to stand",
+      );
+      const shown = await program.sessions();
+      expect(shown.map(({ srv }) => srv).sort()).toEqual(
+        generations.flatMap((n) => new Array<string>(SESSIONS).fill(`s${n}`)).sort(),
+      );
+      expect([...(await stage.servers()).keys()].sort()).toEqual(generations.map((n) => `be/s${n}`).sort());
+      expect(descendants(program.pid), "one process").toEqual([]);
+      await Promise.all([clients[0], clients.at(-1)].map((client) => client!.roundTrip("from the first to the last")));
+      await program.runtime(`shutdown sessions server be/s${generations[0]}`);
+      expect((await program.sessions()).some(({ srv }) => srv === `s${generations[0]}`)).toBe(false);
+      for (const client of clients.splice(0)) client.close();
+      await waitFor(async () => (await program.sessions()).length === 0, "all sessions to end");
+      await waitFor(async () => (await stage.servers()).size === 1, "all that left to be gone");
+      generations.length = 0;
+    }
+  };
+  await rounds();
+  if (!IS_NIGHTLY) return;
+  const before = residentKib(program.pid);
+  await rounds();
+  expect(residentKib(program.pid) / before, "memory after as many again").toBeLessThanOrEqual(GROWTH_MOST);
+}, 600_000);
