@@ -9,6 +9,9 @@ export const SESSIONS_MAX = 1 << 21;
 /** Frontends, backends and listen sections at most. Rows are virtual memory until used. */
 export const PROXIES_MAX = 8192;
 
+/** Draws of `balance random` at most: they are made one after the other under the backend's lock. */
+export const RANDOM_DRAWS_MAX = 256;
+
 /** Servers at most, over all backends, those added at runtime included. */
 export const SERVERS_MAX = 32768;
 

@@ -75,13 +75,3 @@ export function parseSizeBytes(text: string): UnitResult {
   }
   return { ok: true, value };
 }
-
-/** Writes bytes the shortest exact way: 16384 -> "16k", 1000 -> "1000". */
-export function formatSizeBytes(valueBytes: number): string {
-  if (valueBytes === 0) return "0";
-  for (const unit of ["p", "t", "g", "m", "k"]) {
-    const factor = SIZE_FACTORS[unit] ?? 1;
-    if (valueBytes % factor === 0) return `${valueBytes / factor}${unit}`;
-  }
-  return String(valueBytes);
-}

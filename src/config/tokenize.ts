@@ -231,17 +231,3 @@ function variableValue(name: string, context: TokenizeContext): string | undefin
   if (name.startsWith(".")) return undefined;
   return Object.hasOwn(context.env, name) ? context.env[name] : undefined;
 }
-
-/** Quotes any text so that `tokenizeLine` gives it back as one word; for messages and for configs that are written. */
-export function quoteWord(text: string): string {
-  if (text !== "" && /^[A-Za-z0-9_.,:;@/+=*()[\]{}<>~^%!?|&$-]+$/.test(text)) return text;
-  let quoted = "";
-  for (const c of text) {
-    if (c === "\n") quoted += "\\n";
-    else if (c === "\r") quoted += "\\r";
-    else if (c === "\t") quoted += "\\t";
-    else if (c === "\\" || c === '"' || c === "$") quoted += `\\${c}`;
-    else quoted += c;
-  }
-  return `"${quoted}"`;
-}

@@ -11,7 +11,6 @@ import {
   P_FIRST_SERVER,
   P_FLAGS,
   P_FRONT_MAXCONN,
-  P_ID,
   P_LEADER,
   P_QUEUE_HEAD,
   P_QUEUE_TAIL,
@@ -132,7 +131,6 @@ export function writeProxySettings(
   table[row + P_TIMEOUT_CLIENT_FIN] = config.timeouts.clientFinMs ?? 0;
   table[row + P_TIMEOUT_SERVER_FIN] = config.timeouts.serverFinMs ?? 0;
   table[row + P_DEFAULT_BACKEND] = defaultBackend;
-  table[row + P_ID] = proxy.id;
 }
 
 /** Writes a server's row and puts it at the end of its backend's chain. The row must be free; the entry is its backend's last. */

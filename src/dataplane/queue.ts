@@ -10,7 +10,6 @@ import {
   P_QUEUE_LENGTH,
   P_QUEUE_MAX,
   P_QUEUE_TAIL,
-  P_SERVED,
   P_TICKET,
   PROXY_WORDS,
 } from "../memory/proxy-row.ts";
@@ -153,7 +152,6 @@ export function releaseSlot(relay: Relay, row: number, server: number): void {
   relay.sessions[base + S_FLAGS] &= ~SF_SERVED;
   Atomics.sub(relay.servers, server * SERVER_WORDS + V_SERVED, 1);
   tellIfEmptied(relay, server);
-  Atomics.sub(relay.proxies, backend * PROXY_WORDS + P_SERVED, 1);
   serveQueues(relay, backend, server);
 }
 
@@ -176,7 +174,6 @@ export function serveQueues(relay: Relay, backend: number, server: number): void
       unlink(relay, backend, granted);
       const base = rowBase(granted);
       sessions[base + S_QUEUE_SERVER] = server;
-      Atomics.add(proxies, proxy + P_SERVED, 1);
       Atomics.store(sessions, base + S_QUEUE_STATE, QueueState.GRANTED);
     } else granted = -1;
     unlockBackend(relay, backend);

@@ -19,7 +19,6 @@ export const EndCause = {
   UP: code("U"),
   /** No descriptor or memory left for it. */
   RESOURCE: code("R"),
-  INTERNAL: code("I"),
 } as const;
 export type EndCause = (typeof EndCause)[keyof typeof EndCause];
 

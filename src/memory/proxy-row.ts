@@ -44,10 +44,6 @@ export const P_TICKET = 23;
 export const P_FRONT_SESSIONS_MAX = 24;
 export const P_BACK_SESSIONS_MAX = 25;
 export const P_QUEUE_MAX = 26;
-/** Atomic: sessions that hold a slot of one of its servers. */
-export const P_SERVED = 27;
-/** Proxy id as shown (iid). */
-export const P_ID = 28;
 /** `option fence`: the only server that may be given sessions, -1 while there was none yet. Control decides when it changes. */
 export const P_LEADER = 29;
 /** Of a backend; once connected, in place of the client's and the server's timeouts. 0: those hold. */

@@ -6,12 +6,10 @@ import { SESSION_WORDS } from "./session-row.ts";
 /** Int32 words of a record: the row, then these. */
 export const RECORD_WORDS = SESSION_WORDS + 32;
 export const R_KIND = SESSION_WORDS;
-export const R_ROW = SESSION_WORDS + 1;
 export const R_PROCESS_CONNECTIONS = SESSION_WORDS + 2;
 export const R_FRONT_SESSIONS = SESSION_WORDS + 3;
 export const R_BACK_SESSIONS = SESSION_WORDS + 4;
 export const R_SERVER_SESSIONS = SESSION_WORDS + 5;
-export const R_THREAD = SESSION_WORDS + 6;
 /**
  * For frontends with PF_RECORD_ADDRESSES, and at accept as far as they exist by then: the address that the client dialled, ours on the connection to the server, and the
  * server's. Each a sockaddr of ADDRESS_WORDS words (of a unix socket the family alone counts); family 0: there is none.

@@ -45,8 +45,6 @@ export const S_QUEUE_TICKET = 27;
 /** How it ended: an EndCause and an EndPhase, as character codes of the log's termination state. */
 export const S_END_CAUSE = 28;
 export const S_END_PHASE = 29;
-/** errno of the last failed connection attempt, 0 if none. */
-export const S_CONNECT_ERRNO = 30;
 /** Why it was ended before its time: a CutReason. */
 export const S_END_REASON = 31;
 /** Client's and server's direction: see D_ offsets. */

@@ -21,8 +21,7 @@ import { giveSockets } from "./give-sockets.ts";
 import { LineBuffer } from "./line-buffer.ts";
 
 const TOO_MANY_WORDS = failure(`Too many arguments. Commands must have at most ${COMMAND_WORDS_MAX} arguments.`);
-const LINE_TOO_LONG =
-  "The command line is too big for the buffer size. Please change 'tune.bufsize' in the configuration to use a bigger command.\n";
+const LINE_TOO_LONG = `The command line is too big: at most ${COMMAND_LINE_BYTES_MAX} bytes are taken.\n`;
 const PAYLOAD_TOO_LONG = `The payload is too big: at most ${COMMAND_PAYLOAD_BYTES_MAX} bytes are taken.\n`;
 
 /** Hidden, as in HAProxy: no command for people. */

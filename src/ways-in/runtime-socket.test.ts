@@ -8,6 +8,7 @@ import { closeAfterEach } from "../../test/harness/closing.ts";
 import { temporaryDirectory } from "../../test/harness/temporary-directory.ts";
 import { waitFor } from "../../test/harness/wait-for.ts";
 import { InMemoryProgram } from "../../test/unit/in-memory-program.ts";
+import { CONTROL_BACKLOG_MAX } from "../base/limits.ts";
 import type { AdminLevel, StatsSocket } from "../config/model.ts";
 import { statsOf } from "../control/stats/program-stats.ts";
 import { startRuntimeSocket } from "./runtime-socket.ts";
@@ -127,7 +128,9 @@ describe("one line and close", () => {
 
   it("refuses a line that is too long", async () => {
     const { path } = await start();
-    expect(await ask(path, "x".repeat(16_385))).toMatch(/^The command line is too big for the buffer size\./);
+    expect(await ask(path, "x".repeat(16_385))).toMatch(
+      /^The command line is too big: at most 16384 bytes are taken\./,
+    );
   });
 });
 
@@ -246,6 +249,19 @@ describe("the socket itself", () => {
     expect(await ask(path, "show version\n")).toBe("");
     expect(logged.join()).toContain("a defect");
     expect(await ask(path, "show cli level\n")).toBe("admin\n\n");
+  });
+
+  it("says once that clients are turned away, and again when it happens anew", async () => {
+    const { path, logged } = await start({ maxConnections: 1 });
+    for (const spells of [1, 2]) {
+      const clients = Array.from({ length: 1 + CONTROL_BACKLOG_MAX + 3 }, () => opened(new Conversation(path)));
+      await waitFor(() => logged.length >= spells, "clients to be turned away");
+      expect(logged).toHaveLength(spells);
+      expect(logged.at(-1)).toMatch(/: clients are turned away, because 1 are served and 128 wait$/);
+      for (const client of clients) client.close();
+      // Those that closed may still be counted for a moment.
+      await waitFor(async () => (await ask(path, "show version\n")) === "1.2.3\n\n", "a client to be served again");
+    }
   });
 
   it("serves no more clients at once than it may; the others get their turn", async () => {

@@ -53,9 +53,14 @@ export async function startRuntimeSocket(
   let now = { socketConfig, statsTimeoutMs: options.statsTimeoutMs };
   const number = controlConnections.sockets.length + 1;
   const open = new Map<Socket, RuntimeSession | undefined>();
+  // From the first client that is turned away until none waits any more.
+  let isTurningAway = false;
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
     open.set(socket, undefined);
-    socket.on("close", () => open.delete(socket));
+    socket.on("close", () => {
+      open.delete(socket);
+      if (open.size <= options.maxConnections) isTurningAway = false;
+    });
     // An error is followed by "close", which the session acts on.
     socket.on("error", () => {});
     const serve = (): Promise<void> =>
@@ -76,6 +81,13 @@ export async function startRuntimeSocket(
     options.log?.(`stats socket ${formatEndpoint(socketConfig.endpoint)}: ${error.message}`),
   );
   const address = boundAddress(server, socketConfig);
+  server.on("drop", () => {
+    if (isTurningAway) return;
+    isTurningAway = true;
+    options.log?.(
+      `stats socket ${address}: clients are turned away, because ${options.maxConnections} are served and ${CONTROL_BACKLOG_MAX} wait`,
+    );
+  });
   const entry: { readonly address: string; level: StatsSocket["level"] } = { address, level: socketConfig.level };
   controlConnections.sockets.push(entry);
   return {

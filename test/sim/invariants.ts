@@ -7,15 +7,8 @@ import { candidatesOf } from "../../src/dataplane/relay.ts";
 import { W_CONNECTIONS, WT_GRANTS, WT_LOAD } from "../../src/memory/control-words.ts";
 import { CT_SESSIONS } from "../../src/memory/counters.ts";
 import { L_SESSIONS, LISTENER_WORDS } from "../../src/memory/listener-row.ts";
-import {
-  P_BACK_SESSIONS,
-  P_FRONT_SESSIONS,
-  P_LOCK,
-  P_QUEUE_LENGTH,
-  P_SERVED,
-  PROXY_WORDS,
-} from "../../src/memory/proxy-row.ts";
-import { SERVER_WORDS, V_ATTACHED, V_BACKEND, V_LIMIT, V_QUEUE_LENGTH, V_SERVED } from "../../src/memory/server-row.ts";
+import { P_BACK_SESSIONS, P_FRONT_SESSIONS, P_LOCK, P_QUEUE_LENGTH, PROXY_WORDS } from "../../src/memory/proxy-row.ts";
+import { SERVER_WORDS, V_ATTACHED, V_LIMIT, V_QUEUE_LENGTH, V_SERVED } from "../../src/memory/server-row.ts";
 import * as S from "../../src/memory/session-row.ts";
 import type { SharedMemory } from "../../src/memory/shared-memory.ts";
 import { threadWords } from "../../src/memory/shared-memory.ts";
@@ -151,19 +144,13 @@ export function checkTables(rig: Rig, checkSession: (row: number) => void): Walk
 
 /** Whose frontend a connection that is handed over belongs to is known only where there is one. */
 function checkProxy(rig: Rig, { index, name, isFrontend }: ProxyEntry, sums: Walk, handed: number): void {
-  const { proxiesI32, serversI32 } = rig.memory;
+  const { proxiesI32 } = rig.memory;
   const row = index * PROXY_WORDS;
   const isOnlyFrontend = rig.proxies.filter((proxy) => proxy.isFrontend).length === 1;
   if (isFrontend && (handed === 0 || isOnlyFrontend))
     mustEqual(proxiesI32[row + P_FRONT_SESSIONS], sums.front[index] + handed, `frontend sessions of ${name}`);
   mustEqual(proxiesI32[row + P_BACK_SESSIONS], sums.back[index], `backend sessions of ${name}`);
   mustEqual(proxiesI32[row + P_LOCK], 0, `the lock of ${name}`);
-  const own = sums.served.filter((_, server) => serversI32[server * SERVER_WORDS + V_BACKEND] === index);
-  mustEqual(
-    proxiesI32[row + P_SERVED],
-    own.reduce((sum, count) => sum + count, 0),
-    `sessions served by ${name}`,
-  );
 }
 
 function checkListeners({ memory, listenerRows }: Rig, sums: Walk, handed: number): void {

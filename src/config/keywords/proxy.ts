@@ -1,6 +1,7 @@
 // The words of defaults, frontend, backend and listen sections. Control thread.
 // Options are in options.ts, timeouts in timeouts.ts, health checks in check-rules.ts, what mode http keeps in http-words.ts.
 
+import { RANDOM_DRAWS_MAX } from "../../base/limits.ts";
 import { readBindLine } from "../bind-line.ts";
 import type { ProxyDraft } from "../drafts.ts";
 import type { Balance } from "../model.ts";
@@ -40,9 +41,13 @@ function readBalance(words: WordReader): Balance | undefined {
   const random = /^random\((.*)\)$/.exec(name);
   if (random !== null) {
     const draws = random[1] === "" ? 2 : /^[0-9]+$/.test(random[1] ?? "") ? Number(random[1]) : Number.NaN;
-    if (draws >= 1 && draws <= MAX_COUNT)
+    if (draws >= 1 && draws <= RANDOM_DRAWS_MAX)
       return words.end() ? { algorithm: "random", draws, explicit: true } : undefined;
-    words.error("out-of-range", `'random' expects a number of draws from 1 to ${MAX_COUNT}, not '${random[1]}'`, token);
+    words.error(
+      "out-of-range",
+      `'random' expects a number of draws from 1 to ${RANDOM_DRAWS_MAX}, not '${random[1]}'`,
+      token,
+    );
     return undefined;
   }
   if (UNSUPPORTED_ALGORITHMS.test(name)) {

@@ -4,7 +4,6 @@
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
 import { loadConfigText } from "../load.ts";
-import { quoteWord } from "../tokenize.ts";
 import type { LogFormat } from "./log-format.ts";
 import { parseLogFormat } from "./parse.ts";
 
@@ -96,7 +95,7 @@ describe("a message on a line", () => {
     ['log-format "a b %foo"', "17: %foo"],
     ["log-format a\\ b\\ %foo", "18: %foo"],
     ["log-format 'a %%foo %foo'", "21: %foo"],
-    [`log-format ${quoteWord('a "b" %foo')}`, "21: %foo"],
+    [`log-format "a \\"b\\" %foo"`, "21: %foo"],
     ['log-format "%ci %{+Q}foo"', "17: %{+Q}foo"],
     // Nothing on the line says %bar: the whole word is underlined.
     ['log-format "${FORMAT}"', '12: "${FORMAT}"'],

@@ -79,7 +79,7 @@ const endLine = (f: Fields): string => {
 const HEAD = "127.0.0.1:46426 [22/Nov/2026:15:33:11.817] fe";
 
 describe("the line of an ended session", () => {
-  const { NORMAL, CLIENT, SERVER, CLIENT_TIMEOUT, SERVER_TIMEOUT, KILLED, DOWN, UP, RESOURCE, INTERNAL } = EndCause;
+  const { CLIENT, SERVER, CLIENT_TIMEOUT, SERVER_TIMEOUT, KILLED, DOWN, UP, RESOURCE } = EndCause;
   test.each<[string, Fields, string]>([
     ["normal end", {}, "be/s1 1/0/12 1234 -- 4/3/2/1/0 0/0"],
     ["client reset", { state: [CLIENT, EndPhase.DATA] }, "be/s1 1/0/12 1234 CD 4/3/2/1/0 0/0"],
@@ -134,7 +134,6 @@ describe("the line of an ended session", () => {
     ["server went down", { state: [DOWN, EndPhase.DATA] }, "be/s1 1/0/12 1234 DD 4/3/2/1/0 0/0"],
     ["server came back", { state: [UP, EndPhase.DATA] }, "be/s1 1/0/12 1234 UD 4/3/2/1/0 0/0"],
     ["no resources", { state: [RESOURCE, EndPhase.CONNECT] }, "be/s1 1/0/12 1234 RC 4/3/2/1/0 0/0"],
-    ["internal", { state: [INTERNAL, NORMAL] }, "be/s1 1/0/12 1234 I- 4/3/2/1/0 0/0"],
     ["more bytes than 32 bits count", { bytes: 5e12 }, "be/s1 1/0/12 5000000000000 -- 4/3/2/1/0 0/0"],
     ["a server whose row is free again", { server: 1 }, "be/#1 1/0/12 1234 -- 4/3/2/1/0 0/0"],
   ])("%s", (_, fields, rest) => {

@@ -34,7 +34,7 @@ async function start(transport: NameserverConfig["transport"]) {
 describe.each(["udp", "tcp"] as const)("a nameserver over %s", (transport) => {
   it("is asked, and answers", async () => {
     const { server, nameserver, messages, arrived } = await start(transport);
-    for (const id of [1, 2, 3]) expect(nameserver.send(encodeQuery(id, "db.test", "A", 512))).toBe(true);
+    for (const id of [1, 2, 3]) nameserver.send(encodeQuery(id, "db.test", "A", 512));
     await arrived(3);
     expect(messages.map(messageId).sort()).toEqual([1, 2, 3]);
     expect(readAnswer(messages[0]!, "db.test", "A", 512)).toMatchObject({

@@ -15,8 +15,8 @@ const TCP_IDLE_MS = 10_000;
 export interface Nameserver {
   readonly id: string;
   readonly counters: NameserverCounters;
-  /** Sends a whole query. False if that failed at once. */
-  send(query: Uint8Array): boolean;
+  /** Sends a whole query. What fails is counted (snd_error), and is as if no answer came. */
+  send(query: Uint8Array): void;
   close(): void;
 }
 
@@ -50,14 +50,13 @@ class UdpNameserver implements Nameserver {
     );
   }
 
-  send(query: Uint8Array): boolean {
+  send(query: Uint8Array): void {
     const id = messageId(query);
     if (id !== undefined) this.remember(id, query);
     this.counters.sent++;
     this.open().send(query, this.config.port, this.config.host, (error) => {
       if (error) this.counters.snd_error++;
     });
-    return true;
   }
 
   close(): void {
@@ -94,9 +93,8 @@ class UdpNameserver implements Nameserver {
     if (id !== undefined) this.sent.delete(id);
     if (query !== undefined && isTruncated(message)) {
       this.counters.truncated++;
-      if (this.tcp.send(query)) return;
-    }
-    this.onMessage(message, this);
+      this.tcp.send(query);
+    } else this.onMessage(message, this);
   }
 }
 
@@ -114,9 +112,9 @@ class TcpNameserver implements Nameserver {
     );
   }
 
-  send(query: Uint8Array): boolean {
+  send(query: Uint8Array): void {
     this.counters.sent++;
-    return this.link.send(query);
+    this.link.send(query);
   }
 
   close(): void {
@@ -138,11 +136,10 @@ class TcpLink {
     this.onError = onError;
   }
 
-  send(query: Uint8Array): boolean {
+  send(query: Uint8Array): void {
     const length = Buffer.alloc(2);
     length.writeUInt16BE(query.length);
     this.open().write(Buffer.concat([length, query]));
-    return true;
   }
 
   close(): void {

@@ -66,11 +66,10 @@ class TestNameserver implements Nameserver {
     this.listen = listen;
   }
 
-  send(query: Uint8Array): boolean {
+  send(query: Uint8Array): void {
     const { id = 0, questions } = decode(Buffer.from(query));
     const question = questions?.[0];
     this.sent.push({ id, name: question?.name ?? "", type: question?.type ?? "" });
-    return true;
   }
 
   close(): void {

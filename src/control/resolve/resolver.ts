@@ -142,7 +142,7 @@ export class Resolver {
 
   /** What comes under the id from now on comes too late. */
   private endRound(entry: Entry): void {
-    if (entry.id !== undefined) this.byId.delete(entry.id);
+    if (entry.id !== undefined && this.byId.get(entry.id) === entry) this.byId.delete(entry.id);
     entry.id = undefined;
   }
 
@@ -154,14 +154,17 @@ export class Resolver {
     entry.idType = type;
     entry.id ??= this.newId(entry);
     const query = encodeQuery(entry.id, resolution.name, type, this.config.payloadBytes);
-    const reached = this.nameservers.filter((nameserver) => nameserver.send(query));
-    entry.resolution = asked(resolution, reached.length);
+    for (const nameserver of this.nameservers) nameserver.send(query);
+    entry.resolution = asked(resolution, this.nameservers.length);
   }
 
   /** Not to be guessed from outside, and not in use. */
   private newId(entry: Entry): number {
     let id = randomInt(IDS);
-    for (let tries = 0; tries < ID_TRIES_MAX && this.byId.has(id); tries++) id = randomInt(IDS);
+    // Where nearly all are in use, the next free one.
+    for (let tries = 0; tries < IDS && this.byId.has(id); tries++) {
+      id = tries < ID_TRIES_MAX ? randomInt(IDS) : (id + 1) % IDS;
+    }
     this.byId.set(id, entry);
     return id;
   }

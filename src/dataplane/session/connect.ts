@@ -29,7 +29,6 @@ import {
   S_BACKEND,
   S_CLIENT_ACTIVE_F64,
   S_CLIENT_FD,
-  S_CONNECT_ERRNO,
   S_CONNECT_MS_F64,
   S_FLAGS,
   S_GENERATION,
@@ -137,7 +136,6 @@ export function connectFailed(relay: Relay, row: number, errno: number): void {
     relay.kernel.closeAbortively(sessions[base + S_SERVER_FD]);
     sessions[base + S_SERVER_FD] = -1;
   }
-  sessions[base + S_CONNECT_ERRNO] = errno;
   if (isResourceError(errno)) countResourceError(relay, errno);
   if (isCut(relay, base)) {
     cutSession(relay, row, cutReason(relay, base));

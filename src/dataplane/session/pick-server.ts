@@ -12,14 +12,7 @@ import {
   CS_SESSIONS,
 } from "../../memory/counters.ts";
 import { EndCause, EndPhase } from "../../memory/end-state.ts";
-import {
-  BalanceCode,
-  P_BACK_SESSIONS,
-  P_BACK_SESSIONS_MAX,
-  P_BALANCE,
-  P_SERVED,
-  PROXY_WORDS,
-} from "../../memory/proxy-row.ts";
+import { BalanceCode, P_BACK_SESSIONS, P_BACK_SESSIONS_MAX, P_BALANCE, PROXY_WORDS } from "../../memory/proxy-row.ts";
 import { SERVER_WORDS, V_BACKEND, V_USABLE } from "../../memory/server-row.ts";
 import {
   S_BACKEND,
@@ -94,7 +87,6 @@ function seek(relay: Relay, row: number, avoid: number, returns: boolean): void 
     unlockBackend(relay, backend);
     if (taken) {
       if (returns) countQueueTime(relay, row);
-      Atomics.add(relay.proxies, proxy + P_SERVED, 1);
       relay.sessionsF64[rowBaseF64(row) + S_QUEUE_MS_F64] = Math.max(
         0,
         relay.sessionsF64[rowBaseF64(row) + S_QUEUE_MS_F64],

@@ -18,11 +18,9 @@ import {
   R_FRONT_SESSIONS,
   R_KIND,
   R_PROCESS_CONNECTIONS,
-  R_ROW,
   R_SERVER_ADDR,
   R_SERVER_SESSIONS,
   R_SOURCE_ADDR,
-  R_THREAD,
   RecordKind,
 } from "../../memory/record-row.ts";
 import { SERVER_WORDS, V_ADDR, V_SERVED } from "../../memory/server-row.ts";
@@ -56,8 +54,6 @@ export function writeRecord(relay: Relay, row: number, kind: number, server: num
   const backend = sessions[base + S_BACKEND];
   ring[at + S_SERVER] = server;
   ring[at + R_KIND] = kind;
-  ring[at + R_ROW] = row;
-  ring[at + R_THREAD] = relay.thread;
   ring[at + R_PROCESS_CONNECTIONS] = relay.words[W_CONNECTIONS];
   ring[at + R_FRONT_SESSIONS] = proxies[sessions[base + S_FRONTEND] * PROXY_WORDS + P_FRONT_SESSIONS];
   // Of the backend and of the server, HAProxy counts the others only.

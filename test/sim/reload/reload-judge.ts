@@ -17,7 +17,7 @@ import { keyOf, MODEL_ADMIN, ReloadModel, sectionsOf } from "./reload-model.ts";
 import type { ReloadRig } from "./reload-rig.ts";
 
 const BY_ORDER: ReadonlySet<number> = new Set([EndCause.KILLED, EndCause.DOWN, EndCause.UP]);
-const NEVER: ReadonlySet<number> = new Set([EndCause.INTERNAL, EndCause.RESOURCE]);
+const NEVER: ReadonlySet<number> = new Set([EndCause.RESOURCE]);
 const TIMEOUTS: ReadonlySet<number> = new Set([EndCause.CLIENT_TIMEOUT, EndCause.SERVER_TIMEOUT]);
 
 const sectionOf = ({ config }: ProxyEntry): string => `${config.kind} ${config.name}`;
