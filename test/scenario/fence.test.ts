@@ -117,7 +117,7 @@ describe.each([1, 2])("option fence, %i thread(s)", (threads) => {
 
   it("redispatched sessions wait as well, and nobody waits where no server is left", async () => {
     const old = opened(await BlackHole.start());
-    const lines = ["timeout connect 300ms", "retries 1", "option redispatch"];
+    const lines = ["timeout connect 2s", "retries 1", "option redispatch"];
     const { stage, next, heldAtAccept } = await sceneOf(threads, old, "", lines);
     const moved = opened(await stage.open());
     await waitFor(() => socketsHeldTo(stage.program.pid, old.address, old.port).length === 1, "an attempt");
