@@ -92,6 +92,8 @@ export interface ProxyEntry {
 
 export interface Registry {
   readonly config: Config;
+  /** Limit of sessions of the process by configuration or command line; `set maxconn global` changes what is in force. */
+  readonly maxconn: number;
   /** In order of declaration, then those that leave. A reload puts another list in its place. */
   readonly proxies: readonly ProxyEntry[];
   /** By row. What was deleted stays until its row is used again, so that records of its sessions still find its name. */

@@ -41,6 +41,7 @@ test("each proxy's records and messages go to its own targets, those of the proc
   })) as Partial<ProxyEntry>[] as ProxyEntry[];
   const registry: Registry = {
     config,
+    maxconn: 100,
     proxies: entries,
     proxiesByIndex: entries,
     serversByIndex: [],
@@ -106,6 +107,7 @@ listen b
   const entries = config!.proxies.map((proxy) => ({ name: proxy.name, config: proxy })) as unknown as ProxyEntry[];
   const registry: Registry = {
     config: config!,
+    maxconn: 100,
     proxies: entries,
     proxiesByIndex: entries,
     serversByIndex: [],

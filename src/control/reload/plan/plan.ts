@@ -24,7 +24,14 @@ import type {
   PlannedServer,
   ReloadPlan,
 } from "./model.ts";
-import { frontendStories, processStories, type RuntimeValues, serverStories, sortStories } from "./runtime-values.ts";
+import {
+  frontendStories,
+  processLimits,
+  processStories,
+  type RuntimeValues,
+  serverStories,
+  sortStories,
+} from "./runtime-values.ts";
 
 /** The plan of a reload to `next`. `diff`: from the registry's configuration to it, if the caller has it already. */
 export function planReload(
@@ -107,11 +114,9 @@ const isDynamic = ({ memory }: Look, { index }: ServerEntry): boolean =>
 
 /** What `prepareReload` refuses before it opens anything. `-n` of the command line, where it is in force, outdoes the file. */
 function refusalOf({ registry, memory, next }: Look): string | null {
-  const { maxconn } = next.global;
-  const isFixed = (registry.config.global.maxconn ?? 0) > memory.rowsPerThread;
   try {
     checkThreads(memory, next);
-    if (maxconn !== undefined && !isFixed) checkRoom(memory, maxconn);
+    checkRoom(memory, processLimits(registry, next).new);
     checkFiles(next);
     return null;
   } catch (error) {
@@ -168,12 +173,12 @@ function leavingServer(look: Look, server: ServerEntry, why: LeavingServer["why"
 
 /** What was changed at runtime in what stays, and in servers whose name goes to one with another address. */
 function runtimeValues({ registry, memory, next, match }: Look): RuntimeValues {
-  const configs = { old: registry.config, new: next };
   const values: RuntimeValues = { overruled: [], staying: [] };
-  sortStories("global", processStories(memory, configs.old, next), values);
+  const limits = processLimits(registry, next);
+  sortStories("global", processStories(memory, limits), values);
   for (const { config: now, entry: proxy, servers, others } of match.proxies) {
     if (proxy === undefined) continue;
-    if (proxy.isFrontend) sortStories(`${now.kind} ${now.name}`, frontendStories(memory, proxy, now, configs), values);
+    if (proxy.isFrontend) sortStories(`${now.kind} ${now.name}`, frontendStories(memory, proxy, now, limits), values);
     for (const { entry, config } of servers) {
       if (entry !== undefined) sortStories(`${now.name}/${config.name}`, serverStories(memory, entry, config), values);
     }

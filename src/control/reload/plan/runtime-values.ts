@@ -8,7 +8,8 @@ import { W_MAXCONN } from "../../../memory/control-words.ts";
 import { P_FRONT_MAXCONN, PROXY_WORDS } from "../../../memory/proxy-row.ts";
 import { AdminState, SERVER_WORDS, V_ADMIN, V_MAXCONN, V_WEIGHT } from "../../../memory/server-row.ts";
 import type { SharedMemory } from "../../../memory/shared-memory.ts";
-import type { ProxyEntry, ServerEntry } from "../../registry.ts";
+import { frontendLimit } from "../../build-registry.ts";
+import type { ProxyEntry, Registry, ServerEntry } from "../../registry.ts";
 import type { RuntimeValue } from "./model.ts";
 
 /** What a setting is at runtime, was in the old file, and is in the new one. */
@@ -68,29 +69,34 @@ function addressStory(server: ServerEntry, now: ServerConfig): readonly ValueSto
   return [{ setting: "address", runtime, old: formatEndpoint(endpoint), new: formatEndpoint(now.endpoint) }];
 }
 
-/** The limit of the process by its configuration. `-n` of the command line, or what the file limit allows, is how many rows there are. */
-const processLimit = (memory: SharedMemory, { global }: Config): number =>
-  Math.min(global.maxconn ?? memory.rowsPerThread, memory.rowsPerThread);
+/** The limit of the process before and after a reload. */
+export interface ProcessLimits {
+  readonly old: number;
+  readonly new: number;
+}
 
-/** The limit in force as text; one that `-n` gave is not the file's, but nobody changed it at runtime either. */
-const limitText = (memory: SharedMemory, inForce: number, old: number): string =>
-  `${inForce === memory.rowsPerThread ? old : inForce}`;
+/** `-n` of the command line, where it is in force, outdoes the file; without either the limit stays as it was at the start. */
+export function processLimits(
+  { config: { global }, maxconn }: Pick<Registry, "config" | "maxconn">,
+  now: Config,
+): ProcessLimits {
+  const isFixed = global.maxconn !== undefined && global.maxconn !== maxconn;
+  return { old: maxconn, new: isFixed ? maxconn : (now.global.maxconn ?? maxconn) };
+}
 
 /** Limit and state of a frontend. */
 export function frontendStories(
   memory: SharedMemory,
   proxy: ProxyEntry,
   now: ProxyConfig,
-  configs: { readonly old: Config; readonly new: Config },
+  limits: ProcessLimits,
 ): readonly ValueStory[] {
-  const limitOf = (config: Config, { maxconn = Number.POSITIVE_INFINITY }: ProxyConfig): number =>
-    Math.min(maxconn, processLimit(memory, config));
-  const old = limitOf(configs.old, proxy.config);
-  const runtime = limitText(memory, memory.proxiesI32[proxy.index * PROXY_WORDS + P_FRONT_MAXCONN], old);
+  const runtime = `${memory.proxiesI32[proxy.index * PROXY_WORDS + P_FRONT_MAXCONN]}`;
+  const old = frontendLimit(proxy.config, limits.old);
   const state = proxy.stopped ? "shut down" : proxy.paused ? "disabled" : "enabled";
   const stateOf = ({ disabled }: ProxyConfig): string => (disabled ? "disabled" : "enabled");
   return [
-    { setting: "maxconn", runtime, old: `${old}`, new: `${limitOf(configs.new, now)}` },
+    { setting: "maxconn", runtime, old: `${old}`, new: `${frontendLimit(now, limits.new)}` },
     {
       setting: "state",
       runtime: proxy.config.disabled ? "disabled" : state,
@@ -101,8 +107,6 @@ export function frontendStories(
 }
 
 /** The limit of the process, where `set maxconn global` changed it. */
-export function processStories(memory: SharedMemory, old: Config, now: Config): readonly ValueStory[] {
-  const before = processLimit(memory, old);
-  const runtime = limitText(memory, memory.words[W_MAXCONN], before);
-  return [{ setting: "maxconn", runtime, old: `${before}`, new: `${processLimit(memory, now)}` }];
+export function processStories(memory: SharedMemory, limits: ProcessLimits): readonly ValueStory[] {
+  return [{ setting: "maxconn", runtime: `${memory.words[W_MAXCONN]}`, old: `${limits.old}`, new: `${limits.new}` }];
 }
