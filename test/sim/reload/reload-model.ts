@@ -106,7 +106,9 @@ function adopt(server: ServerModel, known: ServerModel): void {
 }
 
 /** All that the program compares before it says that a line has not changed. */
-const wordsOf = ({ port, file, staysMs: ms }: ServerModel): string => JSON.stringify([port, file, ms]);
+/** What the file says of it; whether `on-removed` is said of it or of its section is all the same. */
+const wordsOf = ({ port, file, staysMs }: ServerModel): string =>
+  JSON.stringify([port, file && { ...file, onRemoved: staysMs }, staysMs === Number.POSITIVE_INFINITY]);
 
 export const keyOf = ({ section, name, port }: Pick<ServerModel, "section" | "name" | "port">): string =>
   `${section}/${name}@${port}`;
