@@ -38,7 +38,8 @@ function addressOf(hex: string): string {
 }
 
 function parseTable(path: string, port: number): KernelSocket[] {
-  const sockets: KernelSocket[] = [];
+  // By what tells sockets apart: where others come and go while it is read, the kernel shows some of them twice.
+  const sockets = new Map<string, KernelSocket>();
   // Another program's thousands of connections are not worth parsing.
   const wanted = `:${port.toString(16).toUpperCase().padStart(4, "0")} `;
   for (const line of readFileSync(path, "latin1").split("\n").slice(1)) {
@@ -48,7 +49,7 @@ function parseTable(path: string, port: number): KernelSocket[] {
     const [localAddress, localPort] = field[1]!.split(":");
     const [remoteAddress, remotePort] = field[2]!.split(":");
     const [txQueue, rxQueue] = field[4]!.split(":");
-    sockets.push({
+    sockets.set(`${field[1]} ${field[2]} ${field[9]}`, {
       localAddress: addressOf(localAddress!),
       localPort: Number.parseInt(localPort!, 16),
       remoteAddress: addressOf(remoteAddress!),
@@ -60,7 +61,7 @@ function parseTable(path: string, port: number): KernelSocket[] {
       inode: Number(field[9]),
     });
   }
-  return sockets;
+  return [...sockets.values()];
 }
 
 /** All TCP sockets with `port` at either end, in this network namespace or in that of another process. */
