@@ -199,7 +199,7 @@ export class StateFile {
     this.pauseMs = Math.max(PAUSE_MS, spentMs * BUILD_SHARE);
     if (draft.lasting === this.written) return;
     await replaceFile(this.path, draft.text).then(
-      () => this.succeeded(draft),
+      (inode) => this.succeeded(draft, inode),
       (error: Error) => this.failed(error),
     );
   }
@@ -209,16 +209,15 @@ export class StateFile {
     for (const part of this.partsOf((server) => this.isOperators(server))) draft.add(part);
     if (draft.lasting === this.written) return;
     try {
-      replaceFileNow(this.path, draft.text);
-      this.succeeded(draft);
+      this.succeeded(draft, replaceFileNow(this.path, draft.text));
     } catch (error) {
       this.failed(error as Error);
     }
   }
 
-  private succeeded({ lasting }: Draft): void {
+  private succeeded({ lasting }: Draft, inode: bigint): void {
     this.written = lasting;
-    this.inode = inodeOf(this.path);
+    this.inode = inode;
     if (this.hasFailed) this.say("NOTICE", `state file '${this.path}' is written again.`);
     this.hasFailed = false;
   }
@@ -259,14 +258,19 @@ const inodeOf = (path: string): bigint | undefined => lstatSync(path, { bigint: 
 const temporaryName = (path: string): string => `${path}.${process.pid}.tmp`;
 const FILE_MODE = 0o600;
 
-/** The file is complete and on the disk when it takes its name, and its name is on the disk when this resolves. */
-async function replaceFile(path: string, text: string): Promise<void> {
+/**
+ * The file is complete and on the disk when it takes its name, and its name is on the disk when this resolves: to the file's inode, asked
+ * for while nobody else can have put another one in its place.
+ */
+async function replaceFile(path: string, text: string): Promise<bigint> {
   const temporary = temporaryName(path);
+  let inode: bigint;
   try {
     const file = await open(temporary, "w", FILE_MODE);
     try {
       await file.writeFile(text);
       await file.sync();
+      inode = (await file.stat({ bigint: true })).ino;
     } finally {
       await file.close();
     }
@@ -281,9 +285,10 @@ async function replaceFile(path: string, text: string): Promise<void> {
   } finally {
     await folder.close();
   }
+  return inode;
 }
 
-function replaceFileNow(path: string, text: string): void {
+function replaceFileNow(path: string, text: string): bigint {
   const temporary = temporaryName(path);
   try {
     const file = openSync(temporary, "w", FILE_MODE);
@@ -294,7 +299,9 @@ function replaceFileNow(path: string, text: string): void {
     } finally {
       closeSync(file);
     }
+    const inode = lstatSync(temporary, { bigint: true }).ino;
     renameSync(temporary, path);
+    return inode;
   } catch (error) {
     removeFile(temporary);
     throw error;
