@@ -1,6 +1,7 @@
 import { beforeEach, expect, it } from "vitest";
 import { InMemoryProgram } from "../../test/unit/in-memory-program.ts";
 import { UNKNOWN } from "../control/kernel-answer.ts";
+import { EVICT_NOW } from "../control/reconcile/eviction.ts";
 import type { AskedFor, EvictionReceipt } from "./eviction-receipt.ts";
 import { receiptOf, receiptText } from "./eviction-receipt.ts";
 
@@ -9,21 +10,9 @@ beforeEach(async () => {
   program = await InMemoryProgram.start();
 });
 
-const AT_ONCE = {
-  drainMs: 0,
-  idleMs: 0,
-  overMs: 0,
-  ratePerSecond: 0,
-  order: "random",
-  deadlineMs: undefined,
-  resetClients: false,
-  deleteServer: false,
-  destroyForeign: false,
-} as const;
-
 async function evicted(): Promise<EvictionReceipt> {
   const server = program.registry.serversByIndex.find((entry) => entry?.backend.name === "be")!;
-  const receipt = await program.commit({ kind: "evict-server", server, request: AT_ONCE });
+  const receipt = await program.commit({ kind: "evict-server", server, request: EVICT_NOW });
   if (!receipt.done || receipt.eviction === undefined) throw new Error("refused");
   return receiptOf(program.memory, receipt.eviction);
 }

@@ -123,6 +123,10 @@ const sentBytes = (received: string): string =>
     "$1FROM$2 PORT",
   );
 
+/** HAProxy ends the text of a failed handshake with whatever error the thread's last system call left, so also another check's. */
+const withoutStaleError = (shown: Shown): Shown =>
+  shown.status.startsWith("L6") ? { ...shown, text: shown.text.replace(/ \(Connection refused\)$/, "") } : shown;
+
 describe.skipIf(whyNot !== "")(`health checks against HAProxy 2.6${whyNot}${withoutTls}`, () => {
   const running: Running[] = [];
   const theirs = new Map<string, Shown>();
@@ -162,7 +166,7 @@ describe.skipIf(whyNot !== "")(`health checks against HAProxy 2.6${whyNot}${with
     const { shown: found, sent } = ours[index]!;
     // HAProxy 2.6 means to show the expected bytes here, and shows none.
     const shown = { ...found, text: found.text.replace(/\(expect binary '[0-9A-F]+'\)/, "(expect binary '')") };
-    expect(shown).toEqual(theirs.get(`b${index}`));
+    expect(shown).toEqual(withoutStaleError(theirs.get(`b${index}`)!));
     const sentByHaproxy = running[index]!.upstream?.received[0];
     // No two client hellos of TLS are the same.
     if (sent === undefined || sentByHaproxy === undefined || running[index]!.case.check.tls) return;

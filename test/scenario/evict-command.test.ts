@@ -1,7 +1,6 @@
 // `headgate evict`: what it prints, how it ends, and Ctrl-C; on the program's own command line where that is enough, and with a
 // terminal of the test's where somebody has to sit at it.
 
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { describe, expect, it } from "vitest";
@@ -9,8 +8,9 @@ import { runEvictCommand } from "../../src/ways-in/evict-command.ts";
 import type { Terminal } from "../../src/ways-in/terminal.ts";
 import { Client } from "../harness/client.ts";
 import { closeAfterEach } from "../harness/closing.ts";
+import { runHeadgate } from "../harness/command.ts";
 import { FRONTEND_ADDRESS, freePort } from "../harness/ports.ts";
-import { HEADGATE, Program } from "../harness/program.ts";
+import { Program } from "../harness/program.ts";
 import { echo, Upstream } from "../harness/upstream.ts";
 import { waitFor } from "../harness/wait-for.ts";
 import { simpleConfig } from "./simple-config.ts";
@@ -32,20 +32,7 @@ async function start(count: number) {
 }
 
 /** The command as typed into a shell. */
-async function shell(...words: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [HEADGATE, "evict", ...words], { stdio: ["ignore", "pipe", "pipe"] });
-  opened({ close: () => void child.kill("SIGKILL") });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    stderr += text;
-  });
-  const [code] = (await once(child, "close")) as [number];
-  return { code, stdout, stderr };
-}
+const shell = (...words: string[]) => runHeadgate(["evict", ...words], opened);
 
 /** A terminal at which the test sits: it gives `answers` to questions, and may press Ctrl-C. */
 class TestTerminal implements Terminal {

@@ -10,6 +10,7 @@ import { Program } from "../harness/program.ts";
 import { statRow } from "../harness/show.ts";
 import { echo, Upstream } from "../harness/upstream.ts";
 import { waitFor } from "../harness/wait-for.ts";
+import { statsThroughItself } from "./carrier-stage.ts";
 import { simpleConfig } from "./simple-config.ts";
 
 const opened = closeAfterEach();
@@ -178,22 +179,7 @@ describe("haproxy-ingress-1534: an order that comes through a session that it en
     ["shutdown sessions frontend fe", /ends by it: there may be no answer/],
     ["shutdown session <own>", /ends by it: there may be no answer/],
   ])("%s", async (command, note) => {
-    const port = await freePort();
-    const statsAddress = loopbackAddress(30);
-    const statsPort = await freePort(statsAddress);
-    const program = opened(
-      await Program.start({
-        config: `global
-    nbthread 2
-    stats socket ipv4@${statsAddress}:${statsPort} level admin
-${simpleConfig({ port, threads: 2, servers: [`a ${statsAddress}:${statsPort}`] })}`,
-      }),
-    );
-    const through = opened(await Client.open({ host: FRONTEND_ADDRESS, port }));
-    let text = "";
-    through.socket.on("data", (chunk: Buffer) => {
-      text += chunk.toString();
-    });
+    const { program, through, answer } = await statsThroughItself(opened);
     const [own] = await waitFor(async () => {
       const sessions = await program.sessions();
       return sessions.length === 1 ? sessions : undefined;
@@ -202,8 +188,8 @@ ${simpleConfig({ port, threads: 2, servers: [`a ${statsAddress}:${statsPort}`] }
     expect(await program.runtime("shutdown sessions from 192.0.2.1")).toBe("Sessions ended: 0.\n\n");
     through.send(`${command.replace("<own>", own!.id)}\n`);
     await through.waitForEnd();
-    expect(text).toMatch(/^This command came through session 0x[0-9a-f]+ of be\/a, which /);
-    expect(text).toMatch(note);
+    expect(answer()).toMatch(/^This command came through session 0x[0-9a-f]+ of be\/a, which /);
+    expect(answer()).toMatch(note);
     expect(await program.sessions()).toEqual([]);
   });
 });

@@ -13,6 +13,7 @@ import { RuntimeConversation } from "../harness/runtime-client.ts";
 import { statRow } from "../harness/show.ts";
 import { echo, sink, Upstream } from "../harness/upstream.ts";
 import { waitFor } from "../harness/wait-for.ts";
+import { statsThroughItself } from "./carrier-stage.ts";
 import { CUT_STATES } from "./cut-states.ts";
 import { simpleConfig } from "./simple-config.ts";
 
@@ -317,25 +318,10 @@ listen twin
   });
 
   it("haproxy-ingress-1534: a command that came through the server itself is noticed, and its receipt is kept", async () => {
-    const port = await freePort();
-    const statsAddress = loopbackAddress(30);
-    const statsPort = await freePort(statsAddress);
-    const program = opened(
-      await Program.start({
-        config: `global
-    nbthread 2
-    stats socket ipv4@${statsAddress}:${statsPort} level admin
-${simpleConfig({ port, threads: 2, servers: [`a ${statsAddress}:${statsPort}`] })}`,
-      }),
-    );
-    const through = opened(await Client.open({ host: FRONTEND_ADDRESS, port }));
-    let text = "";
-    through.socket.on("data", (chunk: Buffer) => {
-      text += chunk.toString();
-    });
+    const { program, through, answer } = await statsThroughItself(opened);
     through.send("evict server be/a\n");
     await through.waitForEnd();
-    expect(text).toMatch(
+    expect(answer()).toMatch(
       /^This command came through session 0x[0-9a-f]+ of be\/a, which ends with the others: .*'show evictions'\.\n$/,
     );
     const [receipt] = JSON.parse(await program.runtime("show evictions json")) as EvictionReceipt[];

@@ -1,35 +1,21 @@
 // `headgate plan` and `plan` on the Runtime API against a running program with sessions: what they say, how the command ends, and that
 // nothing is changed by them.
 
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { openClients } from "../harness/client.ts";
 import { closeAfterEach } from "../harness/closing.ts";
+import { runHeadgate } from "../harness/command.ts";
 import { FRONTEND_ADDRESS, freePort } from "../harness/ports.ts";
-import { HEADGATE, Program } from "../harness/program.ts";
+import { Program } from "../harness/program.ts";
 import { echo, Upstream } from "../harness/upstream.ts";
 import { simpleConfig } from "./simple-config.ts";
 
 const opened = closeAfterEach();
 
 /** The command as typed into a shell, in that directory. */
-async function plan(cwd: string, ...words: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [HEADGATE, "plan", ...words], { cwd, stdio: ["ignore", "pipe", "pipe"] });
-  opened({ close: () => void child.kill("SIGKILL") });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    stderr += text;
-  });
-  const [code] = (await once(child, "close")) as [number];
-  return { code, stdout, stderr };
-}
+const plan = (cwd: string, ...words: string[]) => runHeadgate(["plan", ...words], opened, cwd);
 
 it("says what a reload would do, with sessions and operators' changes, and changes nothing", async () => {
   const upstream = opened(await Upstream.start(echo));

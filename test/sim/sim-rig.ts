@@ -3,8 +3,7 @@
 
 import { resolveServerAddress } from "../../src/control/addresses.ts";
 import type { Change, Receipt } from "../../src/control/change.ts";
-import { createCommit } from "../../src/control/commit.ts";
-import type { CommitContext } from "../../src/control/commit-context.ts";
+import type { CommitEvents } from "../../src/control/commit-context.ts";
 import { Evictions } from "../../src/control/reconcile/eviction.ts";
 import type { ProxyEntry, ServerEntry } from "../../src/control/registry.ts";
 import { writeProxyRow, writeServerRow } from "../../src/control/tables.ts";
@@ -67,43 +66,20 @@ export class SimRig extends SimThreads {
       const isShared = thread > 0 && setup.sharesListener;
       this.listenerFds.push(isShared ? this.listenerFds[0] : this.world.openListener());
     }
-    const events: CommitContext["events"] = {
+    const events: Partial<CommitEvents> = {
       onServerState: (server, { before, after }) => {
         if (before.oper !== OperState.STOPPED && after.oper === OperState.STOPPED) this.wasMarkedDown.add(server);
         const { maintenanceSince, drainSince, world } = this;
         if (isInMaintenance(after.admin) && !isInMaintenance(before.admin)) maintenanceSince.set(server, world.now);
         if (isDraining(after.admin) && !isDraining(before.admin)) drainSince.set(server, world.now);
       },
-      onFrontendStopped() {},
-      onFrontendPaused() {},
-      onFrontendResumed() {},
-      onBackendDown() {},
-      onCheckLog() {},
-      onHealthChange() {},
-      onServerAdded() {},
-      onServerDeleted() {},
-      onServerReloaded() {},
       onPolicy: (_backend, _level, text) => void this.said.push(text),
       onReconcileAt: (_backend, atMs) => {
         this.reconcileAtMs = Math.min(this.reconcileAtMs, atMs);
       },
-      onAddressChange() {},
-      onResolvedAgain() {},
-      onFqdnChange() {},
-      onProgress() {},
     };
     const registry = registryOf(this.proxies, SERVER_ROWS);
-    this.commit = createCommit({
-      memory: this.memory,
-      registry,
-      orders: this.orderSink,
-      events,
-      listeners: { close() {}, pause() {}, resume: () => true },
-      nowMs: () => this.world.now,
-      random: () => this.world.random.below(1000) / 1000,
-      evictions: this.evictions,
-      askKernel: async () => undefined,
-    });
+    this.commit = this.commitTo(registry, this.evictions, events);
     this.registry = registry;
   }
 

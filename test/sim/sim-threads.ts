@@ -1,6 +1,10 @@
 // The relay threads of a simulated Headgate and the scheduler between them: decides by chance which thread turns next, and what the network
 // and other threads do in between. Who gives the orders is its owner's.
 
+import type { Commit } from "../../src/control/change.ts";
+import { createCommit } from "../../src/control/commit.ts";
+import type { CommitEvents, MutableRegistry } from "../../src/control/commit-context.ts";
+import type { Evictions } from "../../src/control/reconcile/eviction.ts";
 import type { Acknowledgement, OrderSink } from "../../src/control/workers.ts";
 import { runTurn } from "../../src/dataplane/loop.ts";
 import { createRelay, type Relay } from "../../src/dataplane/relay.ts";
@@ -28,6 +32,25 @@ interface Pending {
 /** No burst of work takes more turns than this; one that does is a loop without end. */
 export const TURNS_MAX = 20_000;
 
+const NOBODY_LISTENS: CommitEvents = {
+  onServerState() {},
+  onFrontendStopped() {},
+  onFrontendPaused() {},
+  onFrontendResumed() {},
+  onBackendDown() {},
+  onCheckLog() {},
+  onHealthChange() {},
+  onServerAdded() {},
+  onServerDeleted() {},
+  onServerReloaded() {},
+  onPolicy() {},
+  onReconcileAt() {},
+  onAddressChange() {},
+  onResolvedAgain() {},
+  onFqdnChange() {},
+  onProgress() {},
+};
+
 export class SimThreads {
   readonly world: SimWorld;
   readonly memory: SharedMemory;
@@ -47,6 +70,21 @@ export class SimThreads {
     this.memory = memory;
     for (let thread = 0; thread < memory.threads; thread++) this.startRelay(thread, setup);
     this.world.betweenCalls = (thread, call) => this.interleave(thread, call);
+  }
+
+  /** The real door for changes in front of these threads. `events`: those that somebody listens to. */
+  protected commitTo(registry: MutableRegistry, evictions: Evictions, events: Partial<CommitEvents>): Commit {
+    return createCommit({
+      memory: this.memory,
+      registry,
+      orders: this.orderSink,
+      events: { ...NOBODY_LISTENS, ...events },
+      listeners: { close() {}, pause() {}, resume: () => true },
+      nowMs: () => this.world.now,
+      random: () => this.world.random.below(1000) / 1000,
+      evictions,
+      askKernel: async () => undefined,
+    });
   }
 
   private startRelay(thread: number, setup: { readonly seed: number; readonly buffersMax?: number }): void {

@@ -5,8 +5,7 @@ import { loadConfigText } from "../../../src/config/load.ts";
 import type { Config, ProxyConfig } from "../../../src/config/model.ts";
 import { buildRegistry } from "../../../src/control/build-registry.ts";
 import type { Change, Receipt } from "../../../src/control/change.ts";
-import { createCommit } from "../../../src/control/commit.ts";
-import type { CommitContext, MutableRegistry } from "../../../src/control/commit-context.ts";
+import type { CommitEvents, MutableRegistry } from "../../../src/control/commit-context.ts";
 import { Evictions } from "../../../src/control/reconcile/eviction.ts";
 import type { ListenerEntry, ProxyEntry } from "../../../src/control/registry.ts";
 import type { ListenerPlan, PlannedListener, ReloadReport } from "../../../src/control/reload/model.ts";
@@ -50,14 +49,8 @@ export class ReloadRig extends SimThreads {
     const amid = (): void => {
       if (this.world.random.chance(30)) this.turnAny();
     };
-    const events: CommitContext["events"] = {
+    const events: Partial<CommitEvents> = {
       onServerState: amid,
-      onFrontendStopped() {},
-      onFrontendPaused() {},
-      onFrontendResumed() {},
-      onBackendDown() {},
-      onCheckLog() {},
-      onHealthChange() {},
       onServerAdded: amid,
       onServerDeleted: amid,
       onServerReloaded: amid,
@@ -65,22 +58,8 @@ export class ReloadRig extends SimThreads {
       onReconcileAt: (backend, atMs) => {
         this.due.set(backend, Math.min(atMs, this.due.get(backend) ?? Number.POSITIVE_INFINITY));
       },
-      onAddressChange() {},
-      onResolvedAgain() {},
-      onFqdnChange() {},
-      onProgress() {},
     };
-    this.commit = createCommit({
-      memory,
-      registry,
-      orders: this.orderSink,
-      events,
-      listeners: { close() {}, pause() {}, resume: () => true },
-      nowMs: () => this.world.now,
-      random: () => this.world.random.below(1000) / 1000,
-      evictions: this.evictions,
-      askKernel: async () => undefined,
-    });
+    this.commit = this.commitTo(registry, this.evictions, events);
   }
 
   protected override onEmptied(): void {
