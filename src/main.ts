@@ -4,7 +4,7 @@ import { readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { AppError, systemReason } from "./base/errors.ts";
 import { CONTROL_CONNECTIONS_MAX } from "./base/limits.ts";
-import { loadConfig } from "./config/load.ts";
+import { loadConfig, loadConfigSteps } from "./config/load.ts";
 import type { Config } from "./config/model.ts";
 import { listeningSockets, pauseAll, resumeAll } from "./control/hand-over/all-frontends.ts";
 import { isAlone, noteAlone, noteShared } from "./control/hand-over/handed-over.ts";
@@ -276,7 +276,7 @@ async function startService(
       : {
           reload: {
             files,
-            load: () => loadConfig(files, process.env),
+            load: () => loadConfigSteps(files, process.env),
             onBegin: () => options.manager?.reloading(),
             onOver: ({ outcome }) => {
               reloadCounts.note(outcome === "done");

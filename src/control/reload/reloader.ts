@@ -2,6 +2,7 @@
 // Whatever goes wrong before the commit leaves everything as it was. Control thread.
 
 import { AppError } from "../../base/errors.ts";
+import { type Steps, Turns } from "../../base/turns.ts";
 import type { Config, Diagnostic, LoadResult, LogTarget } from "../../config/model.ts";
 import type { ResolversConfig } from "../../config/resolvers-model.ts";
 import type { SharedMemory } from "../../memory/shared-memory.ts";
@@ -24,7 +25,7 @@ export interface PreparedDoors {
 /** Where configurations come from, and what belongs to them outside the control thread's parts. Given by the program's entry. */
 export interface ReloadSource {
   readonly files: readonly string[];
-  load(): LoadResult;
+  load(): Steps<LoadResult>;
   onBegin?(): void;
   /** Hears of each reload once it is over, well or not. */
   onOver?(receipt: ReloadReceipt): void;
@@ -114,7 +115,7 @@ export class Reloader {
       times[phase] = round(nowMs - sinceMs);
       sinceMs = nowMs;
     };
-    const { config, diagnostics } = source.load();
+    const { config, diagnostics } = await new Turns().run(source.load());
     lap("read");
     messages.push(...diagnostics.map(messageOf));
     if (config === undefined) return undefined;

@@ -1,12 +1,10 @@
 // One reload while it is carried out: what its steps share. Control thread, only within `commit`.
 
+import { Turns } from "../../base/turns.ts";
 import type { ProxyConfig, ServerConfig } from "../../config/model.ts";
 import type { CommitContext } from "../commit-context.ts";
 import type { ProxyEntry, ServerEntry } from "../registry.ts";
 import type { Overruled, PreparedReload, ReloadReport } from "./model.ts";
-
-/** Work done in one go before other events of the control thread have their turn. */
-const SLICE_MS = 4;
 
 export class ReloadRun {
   readonly context: CommitContext;
@@ -25,7 +23,7 @@ export class ReloadRun {
   readonly afterwards: (() => Promise<unknown>)[] = [];
   readonly #unchanged = new Set<ServerConfig>();
   readonly #changed = new Set<ProxyConfig>();
-  #sliceEndMs = performance.now() + SLICE_MS;
+  readonly #turns = new Turns();
 
   constructor(context: CommitContext, prepared: PreparedReload, report: ReloadReport) {
     this.context = context;
@@ -52,12 +50,11 @@ export class ReloadRun {
 
   /** True when others should have a turn: then `await nextTurn()`. */
   get isLong(): boolean {
-    return performance.now() >= this.#sliceEndMs;
+    return this.#turns.isLong;
   }
 
-  async nextTurn(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
-    this.#sliceEndMs = performance.now() + SLICE_MS;
+  nextTurn(): Promise<void> {
+    return this.#turns.next();
   }
 
   overrule(overruled: Overruled): void {

@@ -11,6 +11,22 @@ export function sumThreads(memory: SharedMemory, word: number): number {
   return sum;
 }
 
+/** One word of a proxy's block, over all threads. */
+export function sumProxy(memory: SharedMemory, proxy: number, word: number): number {
+  let sum = 0;
+  for (let thread = 0; thread < memory.threads; thread++)
+    sum += memory.countersF64[proxyCounters(memory, thread, proxy) + word];
+  return sum;
+}
+
+/** One word of a server's block, over all threads. */
+export function sumServer(memory: SharedMemory, server: number, word: number): number {
+  let sum = 0;
+  for (let thread = 0; thread < memory.threads; thread++)
+    sum += memory.countersF64[serverCounters(memory, thread, server) + word];
+  return sum;
+}
+
 /** One proxy's or one server's block in every thread. */
 export class CounterBlocks {
   readonly #memory: SharedMemory;
