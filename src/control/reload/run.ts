@@ -3,7 +3,8 @@
 import type { ProxyConfig, ServerConfig } from "../../config/model.ts";
 import type { CommitContext } from "../commit-context.ts";
 import type { ProxyEntry, ServerEntry } from "../registry.ts";
-import type { Overruled, PreparedReload, ReloadReport } from "./model.ts";
+import type { PreparedReload } from "./model.ts";
+import { type Deeds, newDeeds } from "./report.ts";
 
 /** Work done in one go before other events of the control thread have their turn. */
 const SLICE_MS = 4;
@@ -11,7 +12,7 @@ const SLICE_MS = 4;
 export class ReloadRun {
   readonly context: CommitContext;
   readonly prepared: PreparedReload;
-  readonly report: ReloadReport;
+  readonly deeds: Deeds = newDeeds();
   /** Backends whose relays have to look at their servers and queues anew. */
   readonly touched = new Set<ProxyEntry>();
   /** What each proxy's section said before. */
@@ -27,10 +28,9 @@ export class ReloadRun {
   readonly #changed = new Set<ProxyConfig>();
   #sliceEndMs = performance.now() + SLICE_MS;
 
-  constructor(context: CommitContext, prepared: PreparedReload, report: ReloadReport) {
+  constructor(context: CommitContext, prepared: PreparedReload) {
     this.context = context;
     this.prepared = prepared;
-    this.report = report;
     for (const proxy of prepared.diff.proxies.kept) {
       if (proxy.changes.length > 0) {
         this.#changed.add(proxy.new);
@@ -58,9 +58,5 @@ export class ReloadRun {
   async nextTurn(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     this.#sliceEndMs = performance.now() + SLICE_MS;
-  }
-
-  overrule(overruled: Overruled): void {
-    this.report.overruled.push(overruled);
   }
 }
