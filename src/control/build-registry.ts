@@ -10,7 +10,7 @@ import { initialServerAddress, NameLookup } from "./addresses.ts";
 import { hasEligibleServer } from "./backend-times.ts";
 import type { MutableRegistry } from "./commit-context.ts";
 import { linkTrackers, startHealth } from "./health/health-entry.ts";
-import { type ListenFrom, openFrontendListener } from "./listeners.ts";
+import { type ListenFrom, openFrontendListener, openPausedListener, pauseFrontendListeners } from "./listeners.ts";
 import { newProxyEntry } from "./proxy-entry.ts";
 import { nameFirstLeader } from "./reconcile/fence.ts";
 import type { ListenerEntry, ProxyEntry, ServerEntry } from "./registry.ts";
@@ -67,21 +67,27 @@ export async function buildRegistry(
   return registry;
 }
 
-/** Opens the listeners of every frontend that is not disabled. */
+/**
+ * Opens the listeners of every frontend that is not disabled, nor shut down. Those of a paused one are given up again; where another
+ * program has its port by now, that is said with `warn`.
+ */
 export async function openListeners(
   registry: MutableRegistry,
   maxconn: number,
   from: ListenFrom = {},
+  warn: (text: string) => void = () => {},
 ): Promise<ListenerEntry[]> {
   const opened: ListenerEntry[] = [];
   for (const proxy of registry.proxies) {
-    if (!proxy.isFrontend || proxy.config.disabled) continue;
+    if (!proxy.isFrontend || proxy.config.disabled || proxy.stopped) continue;
     for (const [i, bind] of proxy.config.binds.entries()) {
       const backlog = backlogOf(proxy.config, bind, maxconn);
-      const listener = await openFrontendListener(proxy, bind, opened.length, i + 1, backlog, from);
+      const open = proxy.paused ? openPausedListener : openFrontendListener;
+      const listener = await open(proxy, bind, opened.length, i + 1, backlog, from, warn);
       proxy.listeners.push(listener);
       opened.push(listener);
     }
+    if (proxy.paused) pauseFrontendListeners(proxy);
   }
   registry.listenersByIndex.push(...opened);
   return opened;
