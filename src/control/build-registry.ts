@@ -6,7 +6,7 @@ import { LISTENERS_MAX, PROXIES_MAX, SERVERS_MAX } from "../base/limits.ts";
 import type { BindConfig, Config, ProxyConfig, ServerConfig } from "../config/model.ts";
 import { ADMIN_MAINT, AdminState, OperState, SERVER_WORDS, V_ADMIN, V_OPER } from "../memory/server-row.ts";
 import type { SharedMemory } from "../memory/shared-memory.ts";
-import { initialServerAddress, NameLookup } from "./addresses.ts";
+import { initialServerAddress, NameLookup, resolveBindAddress } from "./addresses.ts";
 import { hasEligibleServer } from "./backend-times.ts";
 import type { MutableRegistry } from "./commit-context.ts";
 import { linkTrackers, startHealth } from "./health/health-entry.ts";
@@ -87,10 +87,31 @@ export async function openListeners(
       proxy.listeners.push(listener);
       opened.push(listener);
     }
-    if (proxy.paused) pauseFrontendListeners(proxy);
   }
+  opened.push(...(await takeFurther(opened, from)));
+  for (const proxy of registry.proxies) if (proxy.paused) pauseFrontendListeners(proxy);
   registry.listenersByIndex.push(...opened);
   return opened;
+}
+
+/**
+ * The process before may have had several sockets on an address (`shards`), each with clients that wait: all of them are listened on, since
+ * whoever closes one loses its clients.
+ */
+async function takeFurther(opened: readonly ListenerEntry[], from: ListenFrom): Promise<readonly ListenerEntry[]> {
+  const { inherited } = from;
+  const further: ListenerEntry[] = [];
+  if (inherited === undefined) return further;
+  for (const { proxy, bind, id, backlog } of opened) {
+    const { sockaddr } = await resolveBindAddress(bind.endpoint);
+    while (inherited.has(sockaddr, bind.v6only) && opened.length + further.length < LISTENERS_MAX) {
+      const index = opened.length + further.length;
+      const listener = await openFrontendListener(proxy, bind, index, id, backlog, from);
+      proxy.listeners.push(listener);
+      further.push(listener);
+    }
+  }
+  return further;
 }
 
 async function addServer(
