@@ -202,13 +202,14 @@ async function startBeside(
 ): Promise<Service> {
   const pids = command.finish?.pids ?? [];
   if (command.takeFrom !== undefined) noteShared();
-  const listenFrom: ListenFrom = {
+  // Anew for each attempt: one that fails closes what it had.
+  const listenFrom = (): ListenFrom => ({
     reusePort: pids.length > 0,
     ...(command.takeFrom === undefined ? {} : { inherited: fetchSockets(command.takeFrom) }),
-  };
+  });
   for (let attempt = 1; ; attempt++) {
     try {
-      return await startService(config, { ...command, manager, listenFrom }, beforeAccepting);
+      return await startService(config, { ...command, manager, listenFrom: listenFrom() }, beforeAccepting);
     } catch (error) {
       const isTaken = error instanceof AppError && error.code === "cannot-bind" && pids.length > 0;
       if (isTaken && attempt === 1) signalAll(pids, "SIGTTOU");

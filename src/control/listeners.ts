@@ -37,6 +37,28 @@ export async function openFrontendListener(
   return { index, id, bind, proxy, backlog, ...(await bindListener(proxy.name, bind, backlog, from)) };
 }
 
+/** The same for a frontend that is paused: where another program has its port by now, that is said, and there is no socket. */
+export async function openPausedListener(
+  proxy: ProxyEntry,
+  bind: BindConfig,
+  index: number,
+  id: number,
+  backlog: number,
+  from: ListenFrom,
+  warn: (text: string) => void,
+): Promise<ListenerEntry> {
+  try {
+    return await openFrontendListener(proxy, bind, index, id, backlog, from);
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== "cannot-bind") throw error;
+    warn(`${error.message} It is disabled: reload when the port is free, then 'enable frontend'.`);
+    const { sockaddr, host, port } = await resolveBindAddress(bind.endpoint);
+    const protocol = protocolOf(bind, sockaddr);
+    const address = shownAddress(bind, host, port);
+    return { index, id, bind, proxy, backlog, fd: -1, key: await listenerKey(bind), protocol, address };
+  }
+}
+
 /** What tells the address of one listener from that of another. Throws AppError "cannot-resolve". */
 export async function listenerKey(bind: BindConfig): Promise<string> {
   return keyOf(bind, await resolveBindAddress(bind.endpoint));

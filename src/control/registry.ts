@@ -52,6 +52,8 @@ export interface ServerEntry {
   downMs: number;
   downSinceMs: number | undefined;
   readonly health: HealthEntry;
+  /** Address and words of the `add server` that made it; undefined: the configuration's. */
+  addedAs: readonly string[] | undefined;
   /** It has left its backend; changes that waited for their turn are refused. */
   isDeleted: boolean;
   /** A reload removed it, and sessions are left. */
@@ -76,6 +78,8 @@ export interface ProxyEntry {
   stopped: boolean;
   /** `disable frontend`: the listeners' sockets are kept, but listen no more. */
   paused: boolean;
+  /** It is paused for another process, not by an operator. */
+  lendsPorts: boolean;
   /** Wall clock ms of the last change between usable and not. */
   lastChangeMs: number;
   /** As for a server: the backend had no usable server. */

@@ -36,7 +36,7 @@ export class ListenerPlanning {
       byFrontend.set(proxy, own);
       wanted.push(...own);
     }
-    const closing = assign(wanted, open);
+    const closing = keepFurther(byFrontend, assign(wanted, open));
     await this.#bindMissing(wanted, closing);
     const planned = ([proxy, own]: [ProxyConfig, Wanted[]]): [ProxyConfig, PlannedListener[]] => [
       proxy,
@@ -99,6 +99,21 @@ function assign(wanted: readonly Wanted[], open: readonly ListenerEntry[]): List
   for (const want of wanted) take(want, () => true);
   const still = new Set([...left.values()].flat());
   return open.filter((listener) => still.has(listener));
+}
+
+/**
+ * Several sockets on one address came from another process: whoever has the address goes on listening on all of them. Those that are
+ * really left.
+ */
+function keepFurther(byFrontend: ReadonlyMap<ProxyConfig, Wanted[]>, left: readonly ListenerEntry[]): ListenerEntry[] {
+  if (left.length === 0) return [];
+  const owners = new Map<string, { readonly own: Wanted[]; readonly want: Wanted }>();
+  for (const own of byFrontend.values()) for (const want of own) owners.set(want.key, { own, want });
+  return left.filter((entry) => {
+    const owner = owners.get(entry.key);
+    owner?.own.push({ ...owner.want, socket: { kind: "open", entry } });
+    return owner === undefined;
+  });
 }
 
 /** Sockets to be closed that the kernel will not let a new one be bound beside: another address, the same port. */
