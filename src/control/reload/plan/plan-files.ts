@@ -13,11 +13,11 @@ export type PlanResult =
 
 /** Plans a reload with these files. Between two changes, so that none is half carried out. */
 export async function planFiles(
-  program: Pick<Program, "registry" | "memory" | "settled">,
+  program: Pick<Program, "registry" | "memory" | "nowMs" | "settled">,
   files: readonly string[],
 ): Promise<PlanResult> {
   const { config, diagnostics } = loadConfig(files, process.env);
   if (config === undefined) return { valid: false, diagnostics };
-  const plan = await program.settled(() => planReload(program.registry, program.memory, config));
+  const plan = await program.settled(() => planReload(program.registry, program.memory, config, program.nowMs()));
   return { valid: true, diagnostics, plan };
 }

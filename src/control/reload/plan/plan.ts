@@ -24,15 +24,12 @@ import {
   plannedProxy,
   plannedServer,
 } from "./parts.ts";
+import { policyCuts } from "./policy-cuts.ts";
 import { processLimits, runtimeValues, shutStory } from "./runtime-values.ts";
 
-/** The plan of a reload to `next`. `diff`: from the registry's configuration to it, if the caller has it already. */
-export function planReload(
-  registry: Registry,
-  memory: SharedMemory,
-  next: Config,
-  diff: ConfigDiff = diffConfigs(registry.config, next),
-): ReloadPlan {
+/** The plan of a reload to `next`. `nowMs`: by the relays' clock. */
+export function planReload(registry: Registry, memory: SharedMemory, next: Config, nowMs: number): ReloadPlan {
+  const diff = diffConfigs(registry.config, next);
   const look: Look = { registry, memory, next, match: matchConfig(registry, next) };
   const gone = look.match.others.filter(({ leaving }) => leaving === undefined);
   return {
@@ -46,6 +43,7 @@ export function planReload(
     },
     servers: plannedServers(look, diff, gone),
     listeners: plannedListeners(look, diff.binds),
+    cuts: policyCuts(memory, look.match, nowMs),
     ...runtimeValues(memory, look.match, processLimits(registry, next)),
   };
 }
