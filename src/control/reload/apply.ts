@@ -24,10 +24,11 @@ import { applyServers, removeServer } from "./apply-servers.ts";
 import { nameLeaving } from "./leaving-names.ts";
 import { type Match, type MatchedProxy, matchConfig } from "./match.ts";
 import type { PreparedReload } from "./model.ts";
+import { policyCuts } from "./plan/policy-cuts.ts";
 import { runtimeValues } from "./plan/runtime-values.ts";
 import { releaseEmpty } from "./release.ts";
 import { removalPolicyOf } from "./removal-policy.ts";
-import { reportOf } from "./report.ts";
+import { type Foreseen, reportOf } from "./report.ts";
 import { ReloadRun } from "./run.ts";
 
 /** The receipt says what was done, and which sockets are to be closed now. Refused where the tables have no room. */
@@ -38,7 +39,10 @@ export async function applyReload(context: CommitContext, prepared: PreparedRelo
   if (lack !== undefined) return refuse("no-room", lack);
   const run = new ReloadRun(context, prepared);
   // Before anything changes.
-  const values = runtimeValues(context.memory, match, { old: registry.maxconn, new: prepared.maxconn });
+  const before: Foreseen = {
+    ...runtimeValues(context.memory, match, { old: registry.maxconn, new: prepared.maxconn }),
+    cuts: policyCuts(context.memory, match, context.nowMs()),
+  };
   const proxies: ProxyEntry[] = [];
   for (const matched of match.proxies) {
     if (run.isLong) await run.nextTurn();
@@ -67,7 +71,7 @@ export async function applyReload(context: CommitContext, prepared: PreparedRelo
     matched: 0,
     ended: run.deeds.ended,
     survivors: 0,
-    reload: reportOf(prepared.diff, match, values, run.deeds),
+    reload: reportOf(prepared.diff, match, before, run.deeds),
     closing: prepared.listeners.closing,
   };
 }
