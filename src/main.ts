@@ -4,7 +4,7 @@ import { readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { AppError, systemReason } from "./base/errors.ts";
 import { CONTROL_CONNECTIONS_MAX } from "./base/limits.ts";
-import { loadConfig } from "./config/load.ts";
+import { loadConfig, loadConfigSteps } from "./config/load.ts";
 import type { Config } from "./config/model.ts";
 import { listeningSockets, pauseAll, resumeAll } from "./control/hand-over/all-frontends.ts";
 import { isAlone, noteAlone, noteShared } from "./control/hand-over/handed-over.ts";
@@ -23,7 +23,7 @@ import { readMasterAddress } from "./ways-in/master/master-address.ts";
 import { MasterDialect } from "./ways-in/master/master-dialect.ts";
 import { masterOperations } from "./ways-in/master/master-operations.ts";
 import { ReloadCounts } from "./ways-in/master/reload-counts.ts";
-import { runPlanCommand } from "./ways-in/plan-command.ts";
+import { type PlanColours, runPlanCommand } from "./ways-in/plan-command.ts";
 import { runReloadCommand } from "./ways-in/reload-command.ts";
 import { runRuntimeCommand } from "./ways-in/run-command.ts";
 import { type RuntimeSocket, type RuntimeSocketOptions, startRuntimeSocket } from "./ways-in/runtime-socket.ts";
@@ -54,6 +54,8 @@ const bootStartMs = Date.now() - Math.round(performance.now());
 const reloadCounts = new ReloadCounts();
 const speaker: Speaker = { version: VERSION, executable: fileURLToPath(import.meta.url) };
 
+const colours = (): PlanColours => ({ colour: process.stdout.isTTY, errorColour: process.stderr.isTTY });
+
 async function main(): Promise<void> {
   const command = parseCommandLine(process.argv.slice(2));
   switch (command.kind) {
@@ -80,13 +82,12 @@ async function main(): Promise<void> {
       // The connection of an eviction that is left alone is still open.
       return end(await runEvictCommand(command, process.env, terminal()));
     case "plan": {
-      const colours = { colour: process.stdout.isTTY, errorColour: process.stderr.isTTY };
-      const outcome = await runPlanCommand(command, process.env, colours);
+      const outcome = await runPlanCommand(command, process.env, colours());
       process.stderr.write(outcome.stderr);
       return print(outcome.stdout, "stdout", outcome.exitCode);
     }
     case "reload":
-      process.exitCode = await runReloadCommand(command, process.env, terminal());
+      process.exitCode = await runReloadCommand(command, process.env, terminal(), colours());
       return;
     case "demo":
       process.exitCode = await runDemo({
@@ -282,7 +283,7 @@ async function startService(
       : {
           reload: {
             files,
-            load: () => loadConfig(files, process.env),
+            load: () => loadConfigSteps(files, process.env),
             onBegin: () => options.manager?.reloading(),
             onOver: ({ outcome }) => {
               reloadCounts.note(outcome === "done");

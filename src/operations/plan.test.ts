@@ -46,7 +46,7 @@ it("reads the files of the process again", async () => {
     `dump: 1 server added.\n+ server other/s2 127.0.0.1:28902 (${place}:${DEFAULT_CONFIG.split("\n").length})\n`,
   );
   writeFileSync(place, DEFAULT_CONFIG);
-  expect(await run([])).toBe("dump: No changes: the files say what is loaded.\n");
+  expect(await run([])).toBe("dump: No changes, the files say what is loaded.\n");
   expect(program.changes).toEqual([]);
 });
 

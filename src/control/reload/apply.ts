@@ -24,10 +24,10 @@ import { applyServers, removeServer } from "./apply-servers.ts";
 import { nameLeaving } from "./leaving-names.ts";
 import { type Match, type MatchedProxy, matchConfig } from "./match.ts";
 import type { PreparedReload } from "./model.ts";
-import { overrulesValue } from "./overrule.ts";
+import { runtimeValues } from "./plan/runtime-values.ts";
 import { releaseEmpty } from "./release.ts";
 import { removalPolicyOf } from "./removal-policy.ts";
-import { newReport } from "./report.ts";
+import { reportOf } from "./report.ts";
 import { ReloadRun } from "./run.ts";
 
 /** The receipt says what was done, and which sockets are to be closed now. Refused where the tables have no room. */
@@ -36,7 +36,9 @@ export async function applyReload(context: CommitContext, prepared: PreparedRelo
   const match = matchConfig(registry, prepared.config);
   const lack = lackOfRoom(context, prepared, match);
   if (lack !== undefined) return refuse("no-room", lack);
-  const run = new ReloadRun(context, prepared, newReport(prepared.diff, match));
+  const run = new ReloadRun(context, prepared);
+  // Before anything changes.
+  const values = runtimeValues(context.memory, match, { old: registry.maxconn, new: prepared.maxconn });
   const proxies: ProxyEntry[] = [];
   for (const matched of match.proxies) {
     if (run.isLong) await run.nextTurn();
@@ -55,7 +57,7 @@ export async function applyReload(context: CommitContext, prepared: PreparedRelo
   const generation = { kind: "generation", backends, listeners: Int32Array.from(listeners) } as const;
   const beginMs = performance.now();
   await orders.order(generation);
-  run.report.relaysMs = performance.now() - beginMs;
+  run.deeds.relaysMs = performance.now() - beginMs;
   // Once more, so that nothing of what leaves is on its way between threads any more (see server-state.ts).
   await orders.order({ ...generation, listeners: new Int32Array() });
   for (const follow of run.afterwards) await follow();
@@ -63,9 +65,9 @@ export async function applyReload(context: CommitContext, prepared: PreparedRelo
   return {
     done: true,
     matched: 0,
-    ended: run.report.ended,
+    ended: run.deeds.ended,
     survivors: 0,
-    reload: run.report,
+    reload: reportOf(prepared.diff, match, values, run.deeds),
     closing: prepared.listeners.closing,
   };
 }
@@ -92,9 +94,7 @@ async function applySettings(run: ReloadRun, proxies: readonly ProxyEntry[]): Pr
   const { memory, registry } = run.context;
   const { config, maxconn } = run.prepared;
   const table = memory.proxiesI32;
-  if (overrulesValue(run, () => "maxconn", registry.maxconn, maxconn, memory.words[W_MAXCONN])) {
-    Atomics.store(memory.words, W_MAXCONN, maxconn);
-  }
+  if (maxconn !== registry.maxconn) Atomics.store(memory.words, W_MAXCONN, maxconn);
   const backends = new Map(proxies.filter(({ isBackend }) => isBackend).map((proxy) => [proxy.config.name, proxy]));
   for (const [i, proxy] of proxies.entries()) {
     if (run.isLong) await run.nextTurn();
@@ -103,13 +103,12 @@ async function applySettings(run: ReloadRun, proxies: readonly ProxyEntry[]): Pr
     const before = frontendLimit(old, registry.maxconn);
     const current = table[proxy.index * PROXY_WORDS + P_FRONT_MAXCONN];
     const limit = frontendLimit(now, maxconn);
-    const isNew = overrulesValue(run, () => `frontend ${now.name} maxconn`, before, limit, current);
     proxy.id = now.id;
     proxy.name = now.name;
     proxy.leaving = undefined;
     const backend = now.defaultBackend === undefined ? undefined : backends.get(now.defaultBackend);
     const own = proxy.isBackend && now.defaultBackend === undefined ? proxy.index : -1;
-    writeProxySettings(memory, proxy, isNew ? limit : current, backend?.index ?? own);
+    writeProxySettings(memory, proxy, limit === before ? current : limit, backend?.index ?? own);
     if (proxy.isBackend && run.isChanged(now)) reviewServers(run, proxy, old);
   }
   registry.maxconn = maxconn;
@@ -152,7 +151,7 @@ async function settle(run: ReloadRun): Promise<void> {
     if (!proxy.isDeleted && !run.touched.has(proxy)) await reconcile(context, proxy);
   }
   for (const { leaving } of [...run.departing.servers, ...run.departing.proxies])
-    run.report.ended += leaving?.ended ?? 0;
+    run.deeds.ended += leaving?.ended ?? 0;
 }
 
 /** What does not fit into the tables; undefined if all does. */

@@ -31,11 +31,14 @@ export function nameLeavingServers(backend: ProxyEntry): void {
   for (const server of backend.servers) {
     if (server.leaving === undefined) continue;
     const { name } = server.config;
-    server.name = freeName(name, `${name}@${addressText(server)}`, server.index, (text) => names.has(text));
+    server.name = freeName(name, otherName(server), server.index, (text) => names.has(text));
     server.id = freeId(server.id, ids);
     names.add(server.name);
   }
 }
+
+/** What a server that leaves is called where its name is another's: "s1@127.0.0.1:80". */
+export const otherName = (server: ServerEntry): string => `${server.config.name}@${addressText(server)}`;
 
 function addressText({ host, port, config: { endpoint } }: ServerEntry): string {
   if (endpoint.kind !== "inet") return host;
