@@ -22,7 +22,7 @@ import { readMasterAddress } from "./ways-in/master/master-address.ts";
 import { MasterDialect } from "./ways-in/master/master-dialect.ts";
 import { masterOperations } from "./ways-in/master/master-operations.ts";
 import { ReloadCounts } from "./ways-in/master/reload-counts.ts";
-import { runPlanCommand } from "./ways-in/plan-command.ts";
+import { type PlanColours, runPlanCommand } from "./ways-in/plan-command.ts";
 import { runReloadCommand } from "./ways-in/reload-command.ts";
 import { runRuntimeCommand } from "./ways-in/run-command.ts";
 import { type RuntimeSocket, startRuntimeSocket } from "./ways-in/runtime-socket.ts";
@@ -53,6 +53,8 @@ const bootStartMs = Date.now() - Math.round(performance.now());
 const reloadCounts = new ReloadCounts();
 const speaker: Speaker = { version: VERSION, executable: fileURLToPath(import.meta.url) };
 
+const colours = (): PlanColours => ({ colour: process.stdout.isTTY, errorColour: process.stderr.isTTY });
+
 async function main(): Promise<void> {
   const command = parseCommandLine(process.argv.slice(2));
   switch (command.kind) {
@@ -79,13 +81,12 @@ async function main(): Promise<void> {
       // The connection of an eviction that is left alone is still open.
       return end(await runEvictCommand(command, process.env, terminal()));
     case "plan": {
-      const colours = { colour: process.stdout.isTTY, errorColour: process.stderr.isTTY };
-      const outcome = await runPlanCommand(command, process.env, colours);
+      const outcome = await runPlanCommand(command, process.env, colours());
       process.stderr.write(outcome.stderr);
       return print(outcome.stdout, "stdout", outcome.exitCode);
     }
     case "reload":
-      process.exitCode = await runReloadCommand(command, process.env, terminal());
+      process.exitCode = await runReloadCommand(command, process.env, terminal(), colours());
       return;
     case "demo":
       process.exitCode = await runDemo({

@@ -3,6 +3,7 @@
 
 import { AppError } from "../../base/errors.ts";
 import { type Steps, Turns } from "../../base/turns.ts";
+import type { ShownMessage } from "../../config/diagnostics.ts";
 import type { Config, Diagnostic, LoadResult, LogTarget } from "../../config/model.ts";
 import type { ResolversConfig } from "../../config/resolvers-model.ts";
 import type { SharedMemory } from "../../memory/shared-memory.ts";
@@ -11,7 +12,7 @@ import type { MutableRegistry } from "../commit-context.ts";
 import { TurnWatch } from "../turn-watch.ts";
 import type { OrderSink } from "../workers.ts";
 import { closeListeners } from "./close-listeners.ts";
-import type { ReloadMessage, ReloadReceipt, ReloadReport, ReloadTimes } from "./model.ts";
+import type { ReloadReceipt, ReloadReport, ReloadTimes } from "./model.ts";
 import { ListenerPlanning } from "./plan-listeners.ts";
 import { prepareReload } from "./prepare.ts";
 
@@ -84,7 +85,7 @@ export class Reloader {
     const beginMs = performance.now();
     const { files } = source;
     const head = { id: ++this.#count, by, started: new Date().toISOString(), files };
-    const messages: ReloadMessage[] = [];
+    const messages: ShownMessage[] = [];
     const times = { read: 0, prepare: 0, commit: 0, relays: 0, controlTurn: 0, relayTurn: 0 };
     const watch = new TurnWatch(this.#host.memory);
     source.onBegin?.();
@@ -105,7 +106,7 @@ export class Reloader {
   /** Undefined if nothing has changed; then `messages` say why. */
   async #attempt(
     source: ReloadSource,
-    messages: ReloadMessage[],
+    messages: ShownMessage[],
     times: Record<"read" | "prepare" | "commit", number>,
   ): Promise<ReloadReport | undefined> {
     const host = this.#host;
@@ -176,9 +177,9 @@ function turnsOf(watch: TurnWatch): Pick<ReloadTimes, "controlTurn" | "relayTurn
 
 const round = (ms: number): number => Math.round(ms * 10) / 10;
 
-const messageOf = ({ severity, message, code, hint, place, lineText }: Diagnostic): ReloadMessage => ({
+const messageOf = ({ severity, message, code, hint, place, lineText, length }: Diagnostic): ShownMessage => ({
   severity,
   text: `${message} [${code}]`,
   ...(hint === undefined ? {} : { hint }),
-  ...(lineText === "" ? { place: { ...place, line: Math.max(1, place.line) } } : { place }),
+  ...(lineText === "" ? { place: { ...place, line: Math.max(1, place.line) } } : { place, lineText, length }),
 });

@@ -23,6 +23,7 @@ export interface Fate {
   readonly endsAfterMs: number | null;
 }
 
+/** `sessions`: of a frontend or listen section those that came in by it; of a backend those that wait in its queue. */
 export interface LeavingProxy extends PlannedProxy, Fate {}
 
 export interface PlannedServer {
@@ -36,6 +37,8 @@ export interface PlannedServer {
 export interface LeavingServer extends PlannedServer, Fate {
   /** "removed" from its section; "readdressed": a new one takes its name; "section": its section is removed. */
   readonly why: "removed" | "readdressed" | "section";
+  /** The name by which commands reach it from then on, without its backend's: another one where a new server takes its own. */
+  readonly called: string;
 }
 
 export interface ChangedServer extends PlannedServer {
@@ -93,12 +96,15 @@ export interface ReloadPlan {
   /** Changes that wait for a restart are among `global`. */
   readonly needsRestart: boolean;
   readonly proxies: {
+    /** How many stay, changed or not; of servers and listeners alike. */
+    readonly kept: number;
     readonly added: readonly PlannedProxy[];
     readonly changed: readonly ChangedProxy[];
     readonly leaving: readonly LeavingProxy[];
   };
   /** Those of added and leaving sections included. A server with another address is in `added` and in `leaving`. */
   readonly servers: {
+    readonly kept: number;
     readonly added: readonly PlannedServer[];
     readonly changed: readonly ChangedServer[];
     readonly leaving: readonly LeavingServer[];
@@ -110,6 +116,7 @@ export interface ReloadPlan {
     readonly staysDeleted: readonly PlannedServer[];
   };
   readonly listeners: {
+    readonly kept: number;
     readonly opened: readonly NamedListener[];
     readonly changed: readonly ChangedListener[];
     readonly moved: readonly MovedListener[];

@@ -62,7 +62,7 @@ describe("the plan of a reload", () => {
     const running = await Running.with(B);
     const plan = running.plan(`# a comment\n${B}`);
     expect(plan.hasChanges).toBe(false);
-    expect(planText(plan)).toBe("No changes: the files say what is loaded.\n");
+    expect(planText(plan)).toBe("No changes, the files say what is loaded.\n");
   });
 
   it("says how many sessions leave with a server, and what becomes of them", async () => {
@@ -91,7 +91,7 @@ describe("the plan of a reload", () => {
     running.hasSessions("b/s1", 2);
     expect(running.lines(B.replace("127.0.0.1:1 ", "127.0.0.1:9 "))).toEqual([
       "+ server b/s1 127.0.0.1:9, at its new address",
-      "- server b/s1 127.0.0.1:1 leaves with 2 sessions: they stay until they end (on-removed keep)",
+      "- server b/s1 127.0.0.1:1 leaves with 2 sessions, now called b/s1@127.0.0.1:1: they stay until they end (on-removed keep)",
     ]);
   });
 
@@ -127,7 +127,7 @@ describe("the plan of a reload", () => {
     const plan = running.plan(`global\n  maxconn 20\n  nbthread 3\n  chroot /x\n${B}`);
     expect(plan.needsRestart).toBe(true);
     expect(planText(plan).split("\n")).toEqual([
-      "settings changed; a restart is needed for some.",
+      "Settings changed; a restart is needed for some.",
       "! the reload is refused: nbthread 3 needs a restart: this process was started with 2 threads.",
       "~ global: maxconn 10 -> 20",
       "! global: nbthread 3, was not set, which needs a restart",
