@@ -2,6 +2,7 @@
 // changed. Reads registry and tables, changes nothing. Control thread; `program.settled` around it, so that no change is half done.
 
 import { AppError } from "../../../base/errors.ts";
+import { runThrough } from "../../../base/turns.ts";
 import { diffConfigs } from "../../../config/diff/diff.ts";
 import type { BindOf, BindsDiff, ConfigDiff, KeptBind } from "../../../config/diff/model.ts";
 import type { Config, ProxyConfig } from "../../../config/model.ts";
@@ -49,7 +50,7 @@ export function planReload(
     servers: plannedServers(look, diff, gone),
     listeners: plannedListeners(look, diff.binds),
     cuts: policyCuts(memory, look.match, nowMs),
-    ...runtimeValues(memory, look.match, processLimits(registry, next)),
+    ...runThrough(runtimeValues(memory, look.match, processLimits(registry, next))),
   };
 }
 
