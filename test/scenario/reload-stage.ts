@@ -2,10 +2,11 @@
 
 import { spawnSync } from "node:child_process";
 import { readdirSync, readlinkSync, writeFileSync } from "node:fs";
-import type { ReloadReceipt, ReloadReport } from "../../src/control/reload/model.ts";
+import type { ReloadReceipt } from "../../src/control/reload/model.ts";
 import { Client } from "../harness/client.ts";
 import { FRONTEND_ADDRESS } from "../harness/ports.ts";
 import { HEADGATE, Program, type ProgramOptions } from "../harness/program.ts";
+import { reloadNames } from "../harness/reload-names.ts";
 import type { Row } from "../harness/show.ts";
 import { waitFor } from "../harness/wait-for.ts";
 
@@ -43,11 +44,11 @@ export class ReloadStage {
     return JSON.parse(await this.program.runtime("reload json")) as ReloadReceipt;
   }
 
-  /** The same, and it has to be done. */
-  async mustReload(config?: string): Promise<ReloadReport> {
+  /** The same, and it has to be done: what it did, by names. */
+  async mustReload(config?: string): Promise<ReturnType<typeof reloadNames>> {
     const receipt = await this.reload(config);
     if (receipt.report === undefined) throw new Error(JSON.stringify(receipt.messages));
-    return receipt.report;
+    return reloadNames(receipt.report);
   }
 
   open(port: number, host = FRONTEND_ADDRESS): Promise<Client> {
