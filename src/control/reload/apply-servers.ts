@@ -125,6 +125,7 @@ function keepServer(run: ReloadRun, server: ServerEntry, now: ServerConfig): Ser
   if (isSame) return server;
   server.name = now.name;
   server.id = now.id;
+  server.addedAs = undefined;
   server.leaving = undefined;
   const table = memory.serversI32;
   const row = server.index * SERVER_WORDS;

@@ -17,7 +17,7 @@ const RECEIPT: Omit<ReloadReceipt, "outcome" | "report"> = {
   by: "a test",
   started: "2030-01-01T00:00:00.000Z",
   tookMs: 4.2,
-  times: { read: 1, prepare: 1, commit: 2, relays: 0.2 },
+  times: { read: 1, prepare: 1, commit: 2, relays: 0.2, controlTurn: 3, relayTurn: 0.3 },
   files: ["new.cfg"],
   messages: [],
 };

@@ -2,6 +2,7 @@
 // changed. Reads registry and tables, changes nothing. Control thread; `program.settled` around it, so that no change is half done.
 
 import { AppError } from "../../../base/errors.ts";
+import { runThrough } from "../../../base/turns.ts";
 import { diffConfigs } from "../../../config/diff/diff.ts";
 import type { BindOf, BindsDiff, ConfigDiff, KeptBind } from "../../../config/diff/model.ts";
 import type { Config, ProxyConfig } from "../../../config/model.ts";
@@ -28,8 +29,13 @@ import { policyCuts } from "./policy-cuts.ts";
 import { processLimits, runtimeValues, shutStory } from "./runtime-values.ts";
 
 /** The plan of a reload to `next`. `nowMs`: by the relays' clock. */
-export function planReload(registry: Registry, memory: SharedMemory, next: Config, nowMs: number): ReloadPlan {
-  const diff = diffConfigs(registry.config, next);
+export function planReload(
+  registry: Registry,
+  memory: SharedMemory,
+  next: Config,
+  nowMs: number,
+  diff: ConfigDiff = diffConfigs(registry.config, next),
+): ReloadPlan {
   const look: Look = { registry, memory, next, match: matchConfig(registry, next) };
   const gone = look.match.others.filter(({ leaving }) => leaving === undefined);
   return {
@@ -44,7 +50,7 @@ export function planReload(registry: Registry, memory: SharedMemory, next: Confi
     servers: plannedServers(look, diff, gone),
     listeners: plannedListeners(look, diff.binds),
     cuts: policyCuts(memory, look.match, nowMs),
-    ...runtimeValues(memory, look.match, processLimits(registry, next)),
+    ...runThrough(runtimeValues(memory, look.match, processLimits(registry, next))),
   };
 }
 
