@@ -132,7 +132,7 @@ export class ReloadRig extends SimThreads {
     const prepared = await prepareReload(this, config, planning, () => {});
     for (const fd of fresh) if (this.world.random.chance(50)) this.world.connectClient(fd);
     if (this.world.random.chance(50)) this.turnAny();
-    const plan = planReload(this.registry, this.memory, config);
+    const plan = planReload(this.registry, this.memory, config, this.world.now);
     const receipt = await this.commit({ kind: "reload", prepared });
     if (!receipt.done) throw new Error(`the reload is refused: ${receipt.code} ${receipt.detail}`);
     this.#lookForListeners();
