@@ -157,6 +157,8 @@ async function runProxy(command: RunCommand): Promise<void> {
     SIGTERM: () => finish(EXIT_SIGTERM, 0),
     SIGINT: () => finish(EXIT_SIGINT, 0),
     SIGUSR1: () => {
+      // One more changes nothing.
+      if (service.program.stopping) return;
       if (!isAlone()) service.doors.retire();
       const isOver = service.program.softStop();
       manager.tell(service.program);

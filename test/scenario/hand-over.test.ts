@@ -198,7 +198,7 @@ describe(`taking over${whyNot}`, () => {
     const first = await start();
     const second = await start(undefined, ["-sf", String(first.pid)]);
     expect(await first.waitForExit()).toBe(0);
-    expect(first.stderr).toContain("Paused frontend fe.");
+    expect(first.stderr).toContain("Paused proxy fe.");
     const client = opened(new Client(tcp));
     await client.connected;
     await client.roundTrip("hello");
