@@ -92,7 +92,7 @@ describe("loadConfigText", () => {
       "global\n  stats socket /s level admin\n  log 127.0.0.1 local0\nresolvers r\n  nameserver n 127.0.0.1:53",
       `${FRONTEND}  log global\n  log-format "%ci %ST"\nbackend b\n  option httpchk GET /up\n  http-check expect rstatus ^2`,
       "  on-removed drain 1m\n  max-session-age 1h jitter 10\n  default-server inter 3s",
-      "  server a 127.0.0.1:1 check check-ssl verify none check-alpn h2\n  server c x.example:2 resolvers r",
+      "  server a 127.0.0.1:1 check check-ssl verify none check-alpn http/1.1\n  server c x.example:2 resolvers r",
       "  server d unix@/d agent-check agent-port 7\n  server e 127.0.0.1:3 track b/a on-marked-down shutdown-sessions",
       "listen s\n  mode http\n  bind :9\n  stats enable",
     ];
