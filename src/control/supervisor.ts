@@ -64,6 +64,8 @@ export interface StartOptions {
   /** Wall clock ms at which the process began. */
   readonly bootStartMs: number;
   readonly listenFrom?: ListenFrom;
+  /** From a process that may be running still: its state file is ours. */
+  readonly takesOver?: boolean;
   /** Lines for the operator's terminal, without a line feed. */
   readonly say: (severity: "NOTICE" | "WARNING" | "ALERT", text: string) => void;
   /** The program cannot go on: a relay thread died. */
@@ -187,11 +189,11 @@ export class RunningProgram implements Program {
   /** What was in force before the start is so again. */
   async restore(state: StateAtStart): Promise<void> {
     await this.commit({ kind: "restore-state", state, tell: (severity, text) => this.tell(severity, text) });
-    this.stateFile?.begin();
   }
 
   /** Lets the relays accept. */
   async open(): Promise<void> {
+    this.stateFile?.begin();
     for (const listener of this.registry.listenersByIndex) {
       if (listener === undefined) continue;
       const { index, fd, bind, proxy } = listener;
@@ -370,7 +372,7 @@ export async function startProgram(options: StartOptions): Promise<RunningProgra
   const memory = allocateSharedMemory({ threads, rowsPerThread: size.room });
   memory.words[W_MAXCONN] = size.maxconn;
   const resolvers = await resolveNameservers(config.resolvers);
-  const state = readStartState(config, options.version, options.say);
+  const state = readStartState(config, options.version, options.takesOver ?? false, options.say);
   const warn = (text: string): void => options.say("WARNING", text);
   const registry = await buildRegistry(config, memory, size.maxconn, warn, state.servers);
   try {

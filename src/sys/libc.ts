@@ -55,6 +55,7 @@ export const c = {
   setsockopt: bindFunction<(fd: N, level: N, name: N, value: N, length: N) => N>(
     "int setsockopt(int, int, int, intptr_t, uint32)",
   ),
+  flock: bindFunction<(fd: N, operation: N) => N>("int flock(int, int)"),
   shutdown: bindFunction<(fd: N, how: N) => N>("int shutdown(int, int)"),
   socket: bindFunction<(family: N, type: N, protocol: N) => N>("int socket(int, int, int)"),
   splice: bindFunction<(from: N, fromOffset: N, to: N, toOffset: N, length: N, flags: N) => N>(

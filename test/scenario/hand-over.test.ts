@@ -141,7 +141,6 @@ describe(`taking over${whyNot}`, () => {
       expect(crowd.failures).toEqual([]);
       expect(existsSync(path)).toBe(true);
     },
-    60_000,
   );
 
   it.skipIf(!hasHaproxy)(
@@ -170,7 +169,6 @@ describe(`taking over${whyNot}`, () => {
       await crowd.close();
       expect(crowd.failures).toEqual([]);
     },
-    60_000,
   );
 
   it("-st: sessions of the process before end at once", async () => {
