@@ -47,12 +47,7 @@ export const newDeeds = (): Deeds => ({
   relaysMs: 0,
 });
 
-export function* reportOf(
-  diff: ConfigDiff,
-  { proxies }: Match,
-  foreseen: Foreseen,
-  deeds: Deeds,
-): Steps<ReloadReport> {
+export function* reportOf(diff: ConfigDiff, { proxies }: Match, foreseen: Foreseen, deeds: Deeds): Steps<ReloadReport> {
   const kept = proxies.filter(({ entry }) => entry !== undefined);
   let keptServers = 0;
   for (const { servers } of proxies) for (const { entry } of servers) if (entry !== undefined) keptServers++;
