@@ -54,6 +54,10 @@ function reportLines(report: ReloadReport): string[] {
       report.global.map((setting) => `${setting.name} ${setting.old ?? "off"} -> ${setting.new ?? "off"}`),
     ),
     ...list(
+      "relay thread leaving",
+      report.leavingThreads.map((each) => `${each.thread}: ${sessions(each.sessions)}`),
+    ),
+    ...list(
       "overruled",
       report.overruled.map(({ what, operator, file }) => `${what}: the operator's ${operator}, now ${file}`),
     ),

@@ -3,9 +3,10 @@
 
 import { LISTENERS_MAX } from "../../base/limits.ts";
 import type { ProxyConfig } from "../../config/model.ts";
-import { W_MAXCONN } from "../../memory/control-words.ts";
+import { W_MAXCONN, W_THREADS, WT_LOAD } from "../../memory/control-words.ts";
 import { P_FRONT_MAXCONN, PROXY_WORDS } from "../../memory/proxy-row.ts";
 import { SERVER_WORDS, V_IN_USE } from "../../memory/server-row.ts";
+import { threadsInService, threadWords } from "../../memory/shared-memory.ts";
 import { noteBackendTimes } from "../backend-times.ts";
 import { frontendLimit } from "../build-registry.ts";
 import type { Receipt } from "../change.ts";
@@ -23,7 +24,7 @@ import { applyListeners } from "./apply-listeners.ts";
 import { applyServers, removeServer } from "./apply-servers.ts";
 import { nameLeaving } from "./leaving-names.ts";
 import { type Match, type MatchedProxy, matchConfig } from "./match.ts";
-import type { PreparedReload } from "./model.ts";
+import type { PreparedReload, ReloadReport } from "./model.ts";
 import { overrulesValue } from "./overrule.ts";
 import { releaseEmpty } from "./release.ts";
 import { removalPolicyOf } from "./removal-policy.ts";
@@ -54,8 +55,11 @@ export async function applyReload(context: CommitContext, prepared: PreparedRelo
   for (const { index } of run.touched) bumpEpoch(context.memory, index);
   const generation = { kind: "generation", backends, listeners: Int32Array.from(listeners) } as const;
   const beginMs = performance.now();
+  const leaving = changeThreads(run);
   await orders.order(generation);
   run.report.relaysMs = performance.now() - beginMs;
+  if (leaving.length > 0) await orders.order({ kind: "look-again" }, 0);
+  run.report.leavingThreads.push(...leaving);
   // Once more, so that nothing of what leaves is on its way between threads any more (see server-state.ts).
   await orders.order({ ...generation, listeners: new Int32Array() });
   for (const follow of run.afterwards) await follow();
@@ -68,6 +72,17 @@ export async function applyReload(context: CommitContext, prepared: PreparedRelo
     reload: run.report,
     closing: prepared.listeners.closing,
   };
+}
+
+/** From now on connections are handed to those threads only that are in service. Those that leave, with the sessions they have. */
+function changeThreads({ context: { memory }, prepared: { threads } }: ReloadRun): ReloadReport["leavingThreads"] {
+  const before = threadsInService(memory);
+  Atomics.store(memory.words, W_THREADS, threads);
+  const leaving: ReloadReport["leavingThreads"] = [];
+  for (let thread = threads; thread < before; thread++) {
+    leaving.push({ thread: thread + 1, sessions: Atomics.load(memory.words, threadWords(thread) + WT_LOAD) });
+  }
+  return leaving;
 }
 
 async function applyProxy(run: ReloadRun, matched: MatchedProxy): Promise<ProxyEntry> {

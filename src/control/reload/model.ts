@@ -30,6 +30,8 @@ export interface PreparedReload {
   readonly diff: ConfigDiff;
   /** The process's limit of sessions from now on. */
   readonly maxconn: number;
+  /** Relay threads in service from now on; they run already. */
+  readonly threads: number;
   /** Of servers that are not there yet; undefined: none yet, it waits for its name to resolve. */
   readonly addresses: ReadonlyMap<ServerConfig, ResolvedAddress | undefined>;
   /** With addresses in place of nameservers' names. */
@@ -84,6 +86,8 @@ export interface ReloadReport {
     readonly staysShut: string[];
   };
   readonly global: readonly SettingChange[];
+  /** Relay threads that take no new sessions from now on, and the sessions that they still serve. */
+  readonly leavingThreads: { readonly thread: number; readonly sessions: number }[];
   readonly overruled: Overruled[];
   /** What cannot change while the process runs. */
   readonly needsRestart: readonly SettingChange[];

@@ -7,6 +7,7 @@ import type { ResolversConfig } from "../../config/resolvers-model.ts";
 import type { SharedMemory } from "../../memory/shared-memory.ts";
 import type { Change, Receipt } from "../change.ts";
 import type { MutableRegistry } from "../commit-context.ts";
+import type { ThreadKeeper } from "../thread-service.ts";
 import type { OrderSink } from "../workers.ts";
 import { closeListeners } from "./close-listeners.ts";
 import type { ReloadMessage, ReloadReceipt, ReloadReport } from "./model.ts";
@@ -37,6 +38,7 @@ export interface ReloadHost {
   readonly registry: MutableRegistry;
   readonly memory: SharedMemory;
   readonly orders: OrderSink;
+  readonly threads: ThreadKeeper;
   readonly commit: (change: Change) => Promise<Receipt>;
   readonly log: { open(targets: readonly LogTarget[]): Promise<void>; retain(): Promise<void> };
   /** Names are resolved by these sections from now on. */
@@ -148,6 +150,7 @@ export class Reloader {
       });
       return undefined;
     } finally {
+      host.threads.settle();
       await host.log.retain();
     }
   }

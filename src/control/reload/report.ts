@@ -31,6 +31,7 @@ export function newReport(diff: ConfigDiff, match: Match): ReloadReport {
     },
     listeners: { kept: diff.binds.kept.length, opened: [], moved: [], closed: [], staysShut: [] },
     global: diff.global.filter(({ effect }) => effect === "at once"),
+    leavingThreads: [],
     overruled: [],
     needsRestart: diff.global.filter(({ effect }) => effect !== "at once"),
     ended: 0,

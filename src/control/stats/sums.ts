@@ -2,11 +2,17 @@
 // thread; the words are written by relays at any time, each by one of them only.
 
 import { CB_TIMED, CS_TIMED, CT_BUSY_MS, CT_IDLE_MS } from "../../memory/counters.ts";
-import { proxyCounters, type SharedMemory, serverCounters, threadCounters } from "../../memory/shared-memory.ts";
+import {
+  proxyCounters,
+  type SharedMemory,
+  serverCounters,
+  slotsUsed,
+  threadCounters,
+} from "../../memory/shared-memory.ts";
 
 export function sumThreads(memory: SharedMemory, word: number): number {
   let sum = 0;
-  for (let thread = 0; thread < memory.threads; thread++)
+  for (let thread = 0; thread < slotsUsed(memory); thread++)
     sum += memory.countersF64[threadCounters(memory, thread) + word];
   return sum;
 }
@@ -65,7 +71,7 @@ export class CounterBlocks {
 }
 
 const eachThread = (memory: SharedMemory, of: (thread: number) => number): number[] =>
-  Array.from({ length: memory.threads }, (_, thread) => of(thread));
+  Array.from({ length: slotsUsed(memory) }, (_, thread) => of(thread));
 
 /** ms that all threads spent waiting and working. */
 export const idleAndBusyMs = (memory: SharedMemory): { readonly idleMs: number; readonly busyMs: number } => ({

@@ -162,10 +162,10 @@ export const reloadScripts: fc.Arbitrary<ReloadScript> = fc.record({
 });
 
 /** Runs a script and holds the program to the model after every step; throws at the first thing that does not hold. */
-export async function runReloadScript({ seed, configs, steps }: ReloadScript, threads: number): Promise<void> {
+export async function runReloadScript({ seed, configs, steps }: ReloadScript): Promise<void> {
   const [first] = configs;
   if (first === undefined) return;
-  const rig = await ReloadRig.start(configText(first), { seed, threads });
+  const rig = await ReloadRig.start(configText(first), { seed, threads: first.threads });
   const judge = new ReloadJudge(rig, first);
   judge.check();
   const scene: Scene = { rig, judge, configs, added: 0, which: 0, amount: 0 };

@@ -13,7 +13,7 @@ import type { SharedMemory } from "../../../memory/shared-memory.ts";
 import { sessionsOfServer } from "../../reconcile/leaving.ts";
 import type { ProxyEntry, Registry, ServerEntry } from "../../registry.ts";
 import { type Match, type MatchedServer, matchConfig } from "../match.ts";
-import { checkFiles, checkRoom, checkThreads } from "../prepare.ts";
+import { checkFiles, checkRoom, wantedThreads } from "../prepare.ts";
 import type {
   ChangedListener,
   Fate,
@@ -115,7 +115,7 @@ const isDynamic = ({ memory }: Look, { index }: ServerEntry): boolean =>
 /** What `prepareReload` refuses before it opens anything. `-n` of the command line, where it is in force, outdoes the file. */
 function refusalOf({ registry, memory, next }: Look): string | null {
   try {
-    checkThreads(memory, next);
+    wantedThreads(registry, memory, next);
     checkRoom(memory, processLimits(registry, next).new);
     checkFiles(next);
     return null;
