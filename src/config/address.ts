@@ -47,8 +47,9 @@ export function parseAddress(
   rules: AddressRules,
   env: Readonly<Record<string, string | undefined>>,
 ): AddressResult {
-  const text = expandVariables(written, env);
+  const text = written.includes("$") ? expandVariables(written, env) : written;
   if (text === "") return refuse(`'${written}' is an empty address`);
+  if (!text.includes("@") && !text.includes("+") && !text.includes("/")) return inetAddress(text, "any", rules);
   const unsupported = UNSUPPORTED_PREFIX.exec(text);
   if (unsupported !== null) {
     return refuse(
@@ -103,13 +104,14 @@ function hostOf(
   written: string,
   family: "any" | "ipv4" | "ipv6",
 ): { host: string; family: "any" | "ipv4" | "ipv6" } | string {
-  const bracketed = /^\[(.*)\]$/.exec(written);
-  const host = bracketed?.[1] ?? written;
+  if (family !== "ipv6" && isIPv4(written)) return { host: written, family: "ipv4" };
+  const isBracketed = written.startsWith("[") && written.endsWith("]");
+  const host = isBracketed ? written.slice(1, -1) : written;
   if (host === "" || host === "*") {
     return family === "ipv6" ? { host: "::", family } : { host: "0.0.0.0", family: "ipv4" };
   }
   if (isIPv6(host)) return family === "ipv4" ? `'${host}' is not an IPv4 address` : { host, family: "ipv6" };
-  if (bracketed !== null) return `'${host}' is not an IPv6 address`;
+  if (isBracketed) return `'${host}' is not an IPv6 address`;
   if (isIPv4(host)) return family === "ipv6" ? `'${host}' is not an IPv6 address` : { host, family: "ipv4" };
   if (/^[0-9]+(\.[0-9]+){3}$/.test(host)) return `'${host}' is not an IPv4 address`;
   if (!/^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?$/.test(host) || host.length > 253) {
@@ -123,23 +125,24 @@ function parsePort(text: string, rules: AddressRules): { first: number; last: nu
     if (rules.port === "range") return "the port is missing: write <address>:<port>";
     return { first: 0, last: 0, isOffset: false };
   }
-  if (/^[+-]/.test(text)) {
+  if (text.startsWith("+") || text.startsWith("-")) {
     if (rules.port !== "offset") return `a port offset ('${text}') is not possible here`;
     const offset = /^[+-][0-9]+$/.test(text) ? Number(text) : Number.NaN;
     if (!(Math.abs(offset) <= 65_535)) return `invalid port offset '${text}': from -65535 to +65535`;
     return { first: offset, last: offset, isOffset: true };
   }
-  const parts = rules.port === "range" ? text.split("-") : [text];
   const min = rules.port === "offset" ? 0 : 1;
-  const ports = parts.map((part) => (/^[0-9]+$/.test(part) ? Number(part) : Number.NaN));
-  if (parts.length > 2 || ports.some((port) => !(port >= min && port <= 65_535))) {
+  const dash = rules.port === "range" ? text.indexOf("-") : -1;
+  const first = portNumber(dash < 0 ? text : text.slice(0, dash));
+  const last = dash < 0 ? first : portNumber(text.slice(dash + 1));
+  if (!(first >= min && first <= 65_535 && last >= min && last <= 65_535)) {
     return `invalid port '${text}': a port is a number from ${min} to 65535`;
   }
-  const first = ports[0] ?? 0;
-  const last = ports[1] ?? first;
   if (last < first) return `invalid port range '${text}': it goes down`;
   return { first, last, isOffset: false };
 }
+
+const portNumber = (text: string): number => (/^[0-9]+$/.test(text) ? Number(text) : Number.NaN);
 
 /** `$NAME` and `${NAME}` in an address; an unset one gives nothing. Defaults ("${NAME-x}") exist in weak quotes only. */
 function expandVariables(text: string, env: Readonly<Record<string, string | undefined>>): string {

@@ -1,9 +1,11 @@
 // Drafts to the immutable model: numbers are given out, `log global` is replaced, each side keeps only what is its own.
 // Control thread. Runs only when nothing is wrong.
 
+import type { Steps } from "../base/turns.ts";
 import type { Drafts } from "./build.ts";
+import type { HealthWords } from "./checks/health-words.ts";
 import { protocolOf } from "./checks/protocol.ts";
-import { type BackendChecks, resolveHealth } from "./checks/resolve-health.ts";
+import { type BackendChecks, resolveHealth, type ServerHealth } from "./checks/resolve-health.ts";
 import { lineSpan, placeOf } from "./diagnostics.ts";
 import type { GlobalDraft, LogEntry, LogTargetDraft, ProxyDraft, ServerEntry } from "./drafts.ts";
 import type { Config, GlobalConfig, LogTarget, ProxyConfig, ServerConfig, StatsSection, Timeouts } from "./model.ts";
@@ -14,14 +16,15 @@ import { resolveNames } from "./server-resolution.ts";
 const FIRST_PROXY_ID = 2;
 
 /** `resolvConf`: the text of /etc/resolv.conf. */
-export function assemble(drafts: Drafts, resolvConf: string | undefined): Config {
+export function* assemble(drafts: Drafts, resolvConf: string | undefined): Steps<Config> {
   const ids = proxyIds(drafts.proxies);
   const global = globalOf(drafts);
   const proxies: ProxyConfig[] = [];
   const statsSections: StatsSection[] = [];
   for (const [index, draft] of drafts.proxies.entries()) {
     const id = ids[index] ?? FIRST_PROXY_ID;
-    if (draft.mode === "tcp") proxies.push(proxyOf(draft, id, drafts.global, global));
+    yield;
+    if (draft.mode === "tcp") proxies.push(yield* proxyOf(draft, id, drafts.global, global));
     else statsSections.push(statsSectionOf(draft, id));
   }
   const resolvers = drafts.resolvers.map(resolversOf);
@@ -42,19 +45,54 @@ function proxyIds(drafts: readonly ProxyDraft[]): readonly number[] {
   });
 }
 
+/** Servers between two occasions to rest. */
+const PART = 64;
+
 /** As for proxies, but a server with a forced number still counts as a place (HAProxy: ids 2, 1 forced, 4, 5). */
-function serversOf(entries: readonly ServerEntry[], checks: BackendChecks): readonly ServerConfig[] {
-  const taken = new Set(entries.flatMap((entry) => (entry.id === undefined ? [] : [entry.id])));
+function* serversOf(entries: readonly ServerEntry[], checks: BackendChecks): Steps<readonly ServerConfig[]> {
+  const taken = new Set<number>();
+  for (const { id } of entries) if (id !== undefined) taken.add(id);
+  // Most servers of a section have the same words.
+  const healths = new Map<HealthWords, ServerHealth>();
+  const servers: ServerConfig[] = [];
   let next = 1;
-  return entries.map(({ name, endpoint, portKind, settings, id, place }) => {
-    if (id === undefined) while (taken.has(next)) next++;
-    const number = id ?? next;
+  for (const [index, { name, endpoint, portKind, settings, id: forced, place }] of entries.entries()) {
+    if (index % PART === PART - 1) yield;
+    if (forced === undefined) while (taken.has(next)) next++;
+    const id = forced ?? next;
     next++;
-    const { words, resolve, ...plain } = settings;
-    const health = resolveHealth(words, checks);
-    const names = resolveNames(endpoint, resolve);
-    return { name, id: number, idForced: id !== undefined, endpoint, portKind, ...plain, ...names, ...health, place };
-  });
+    const { weight, maxconn, backup, disabled, words, resolve } = settings;
+    let health = healths.get(words);
+    if (health === undefined) {
+      health = freeze(resolveHealth(words, checks));
+      healths.set(words, health);
+    }
+    const { resolution, onAddressChange } = resolveNames(endpoint, resolve);
+    if (resolution !== undefined) freeze(resolution);
+    Object.freeze(endpoint);
+    Object.freeze(place);
+    // All with the same fields, set or not: that is what makes thousands of them cheap to make and to compare.
+    servers.push(
+      Object.freeze({
+        name,
+        id,
+        idForced: forced !== undefined,
+        endpoint,
+        portKind,
+        weight,
+        maxconn,
+        backup,
+        disabled,
+        resolution,
+        onAddressChange,
+        health: health.health,
+        agent: health.agent,
+        policy: health.policy,
+        place,
+      }),
+    );
+  }
+  return Object.freeze(servers);
 }
 
 function globalOf({ global }: Drafts): GlobalConfig {
@@ -127,12 +165,13 @@ function serverStateOf(draft: ProxyDraft, global: GlobalDraft): ProxyConfig["ser
   return { from, file: base.endsWith("/") ? `${base}${path}` : `${base}/${path}` };
 }
 
-function proxyOf(draft: ProxyDraft, id: number, global: GlobalDraft, globalConfig: GlobalConfig): ProxyConfig {
+function* proxyOf(draft: ProxyDraft, id: number, global: GlobalDraft, globalConfig: GlobalConfig): Steps<ProxyConfig> {
   const hasFrontend = draft.kind !== "backend";
   const hasBackend = draft.kind !== "frontend";
   const { splice } = draft;
   const checks = backendChecksOf(draft);
-  return withoutUndefined({
+  const servers = yield* serversOf(draft.servers, checks);
+  return freeze({
     kind: draft.kind === "defaults" ? "listen" : draft.kind,
     name: draft.name,
     id,
@@ -150,10 +189,10 @@ function proxyOf(draft: ProxyDraft, id: number, global: GlobalDraft, globalConfi
     logFormatSd: hasFrontend ? draft.logFormatSd : undefined,
     logTag: draft.logTag,
     dontlognull: hasFrontend && draft.dontlognull,
-    dontlogNormal: hasFrontend && draft.dontlogNormal ? true : undefined,
-    logSeparateErrors: hasFrontend && draft.logSeparateErrors ? true : undefined,
+    dontlogNormal: (hasFrontend && draft.dontlogNormal) || undefined,
+    logSeparateErrors: (hasFrontend && draft.logSeparateErrors) || undefined,
     logs: logsOf(draft.logs, globalConfig),
-    servers: serversOf(draft.servers, checks),
+    servers,
     defaultServer: { ...draft.defaultServer, checks },
     balance: draft.balance,
     retries: draft.retries,
@@ -162,9 +201,9 @@ function proxyOf(draft: ProxyDraft, id: number, global: GlobalDraft, globalConfi
     splice: splice.auto || splice.request || splice.response,
     fullconn: hasBackend ? draft.fullconn : undefined,
     timeouts: timeoutsOf(draft, hasFrontend, hasBackend),
-    fence: hasBackend && draft.fence ? true : undefined,
-    allBackups: hasBackend && draft.allBackups ? true : undefined,
-    rebalancePerSecond: hasBackend ? draft.rebalancePerSecond || undefined : undefined,
+    fence: (hasBackend && draft.fence) || undefined,
+    allBackups: (hasBackend && draft.allBackups) || undefined,
+    rebalancePerSecond: (hasBackend && draft.rebalancePerSecond) || undefined,
     serverState: hasBackend ? serverStateOf(draft, global) : undefined,
     logHealthChecks: hasBackend && draft.logHealthChecks,
     onRemoved: draft.onRemoved?.kind === "keep" ? undefined : draft.onRemoved,
@@ -182,18 +221,22 @@ function statsSectionOf(draft: ProxyDraft, id: number): StatsSection {
   };
 }
 
-/** Fields that are not set are absent, not present and undefined: the model prints and compares as it reads. */
+/** Fields that are not set are absent. */
 function withoutUndefined<T extends object>(value: T): T {
-  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as T;
+  const fields = value as Record<string, unknown>;
+  const set: Record<string, unknown> = {};
+  for (const key in fields) if (fields[key] !== undefined) set[key] = fields[key];
+  return set as T;
 }
 
-/** Nobody may change a configuration, in fact and not only in its type. */
-function freeze<T>(value: T): T {
+/** Nobody may change a configuration, in fact and not only in its type. What is frozen already is so with all that it holds. */
+function freeze<T extends object>(value: T): T {
   // Bytes and patterns cannot be frozen, or would not work.
-  if (ArrayBuffer.isView(value) || value instanceof RegExp) return value;
-  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value);
-    for (const field of Object.values(value)) freeze(field);
+  if (Object.isFrozen(value) || ArrayBuffer.isView(value) || value instanceof RegExp) return value;
+  Object.freeze(value);
+  for (const key in value) {
+    const field = value[key];
+    if (typeof field === "object" && field !== null) freeze(field);
   }
   return value;
 }

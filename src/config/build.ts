@@ -1,6 +1,7 @@
 // Sections to drafts: headers, inheritance from defaults, and each line to its keyword. Control thread.
 // Goes on after every error, so that one run shows all of them.
 
+import type { Steps } from "../base/turns.ts";
 import { type DiagnosticList, lineSpan, placeOf, type SourceLine, shortPlace, tokenSpan } from "./diagnostics.ts";
 import {
   type GlobalDraft,
@@ -40,11 +41,11 @@ interface Builder {
 const DEFAULT_STATS_TIMEOUT_MS = 10_000;
 
 /** Reads every section into drafts, through the keyword tables; what is wrong goes into `diagnostics`. */
-export function buildDrafts(
+export function* buildDrafts(
   sections: readonly RawSection[],
   context: LoadContext,
   diagnostics: DiagnosticList,
-): Drafts {
+): Steps<Drafts> {
   const global: GlobalDraft = {
     context,
     statsTimeoutMs: DEFAULT_STATS_TIMEOUT_MS,
@@ -65,7 +66,7 @@ export function buildDrafts(
     else if (section.kind === "resolvers") {
       const draft = readResolvers(section, context, diagnostics);
       if (draft !== undefined) resolvers.push(draft);
-    } else readProxy(section, section.kind, builder);
+    } else yield* readProxy(section, section.kind, builder);
   }
   return { global, proxies: builder.proxies, resolvers };
 }
@@ -111,7 +112,10 @@ function refuseGlobalWord(words: WordReader, first: Token, isPair: boolean): voi
   refuseWord(words, 0, isPair ? 2 : 1, GLOBAL_PLACE);
 }
 
-function readProxy(section: RawSection, kind: ProxyKind, builder: Builder): void {
+/** Lines between two occasions to rest. */
+const PART = 32;
+
+function* readProxy(section: RawSection, kind: ProxyKind, builder: Builder): Steps<void> {
   const { header, lines } = section;
   const words = new WordReader(header, builder.diagnostics, 1);
   words.keyword = kind;
@@ -126,7 +130,10 @@ function readProxy(section: RawSection, kind: ProxyKind, builder: Builder): void
     builder.diagnostics.error("http-section", message, modeSpan, "say 'mode tcp' if plain TCP is meant");
     draft.disabled = true; // Its lines are not read, so it cannot be asked for a 'bind' or a timeout.
   } else {
-    for (const line of lines) readProxyLine(line, draft, builder.diagnostics);
+    for (const [index, line] of lines.entries()) {
+      if (index % PART === 0) yield;
+      readProxyLine(line, draft, builder.diagnostics);
+    }
   }
   if (mode === "tcp" && kind !== "defaults") dropHttpDefaults(draft, builder.diagnostics);
   if (kind !== "defaults") builder.proxies.push(draft);

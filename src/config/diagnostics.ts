@@ -101,21 +101,39 @@ export interface RenderOptions {
  * `file:line:column: severity: message [code]`, the line, a caret under the words it speaks of, and the hint.
  */
 export function renderDiagnostic(d: Diagnostic, options: RenderOptions = {}): string {
-  const { file, line, column } = d.place;
-  const severity = options.colour ? `${COLOURS[d.severity]}${d.severity}\x1b[0m` : d.severity;
-  const out = [`${printable(file)}:${line}:${column}: ${severity}: ${printable(d.message)} [${d.code}]`];
-  if (d.lineText !== "") {
-    const gutter = String(line).padStart(5);
-    const start = Math.max(0, Math.min(column - 1, d.lineText.length) - MAX_SHOWN / 2);
-    const shown = d.lineText.slice(column - 1 < MAX_SHOWN / 2 ? 0 : start).slice(0, MAX_SHOWN);
-    const before = column - 1 < MAX_SHOWN / 2 ? column - 1 : column - 1 - start;
-    // Tabs stay tabs, so that the caret stands under its word whatever a tab's width is.
-    const pad = shown.slice(0, before).replace(/[^\t]/g, " ").padEnd(before);
-    const carets = "^".repeat(Math.max(1, Math.min(d.length, shown.length - before)));
-    out.push(`${gutter} | ${printable(shown)}`, `${" ".repeat(gutter.length)} | ${pad}${carets}`);
-  }
-  if (d.hint !== undefined) out.push(`      = ${printable(d.hint)}`);
+  return renderMessage({ ...d, text: `${d.message} [${d.code}]` }, options);
+}
+
+/** What there is to show of a message: those that come from elsewhere than a line of a file have less. */
+export interface ShownMessage {
+  readonly severity: Severity;
+  readonly text: string;
+  readonly hint?: string;
+  readonly place?: SourcePlace;
+  readonly lineText?: string;
+  readonly length?: number;
+}
+
+/** The same of any message. */
+export function renderMessage(message: ShownMessage, options: RenderOptions = {}): string {
+  const { severity: word, text, hint, place, lineText = "", length = 1 } = message;
+  const severity = options.colour ? `${COLOURS[word]}${word}\x1b[0m` : word;
+  const where = place === undefined ? "" : `${printable(place.file)}:${place.line}:${place.column}: `;
+  const out = [`${where}${severity}: ${printable(text)}`];
+  if (place !== undefined && lineText !== "") out.push(...underlined(place, lineText, length));
+  if (hint !== undefined) out.push(`      = ${printable(hint)}`);
   return out.join("\n");
+}
+
+function underlined({ line, column }: SourcePlace, lineText: string, length: number): string[] {
+  const gutter = String(line).padStart(5);
+  const start = Math.max(0, Math.min(column - 1, lineText.length) - MAX_SHOWN / 2);
+  const shown = lineText.slice(column - 1 < MAX_SHOWN / 2 ? 0 : start).slice(0, MAX_SHOWN);
+  const before = column - 1 < MAX_SHOWN / 2 ? column - 1 : column - 1 - start;
+  // Tabs stay tabs, so that the caret stands under its word whatever a tab's width is.
+  const pad = shown.slice(0, before).replace(/[^\t]/g, " ").padEnd(before);
+  const carets = "^".repeat(Math.max(1, Math.min(length, shown.length - before)));
+  return [`${gutter} | ${printable(shown)}`, `${" ".repeat(gutter.length)} | ${pad}${carets}`];
 }
 
 /** Control characters of a config must not reach the terminal. */

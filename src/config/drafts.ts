@@ -202,17 +202,65 @@ export const SERVER_DEFAULTS: ServerSettings = {
   words: HEALTH_DEFAULTS,
 };
 
-/** A server with the settings of `default-server`; its lists are its own. */
+/** A server with the settings of `default-server`; what its line does not speak of stays the same object. */
 export function newServerDraft(base: ServerSettings, context: LoadContext): ServerDraft {
-  const { weight, maxconn, backup, disabled, words, resolve } = base;
-  return { context, weight, maxconn, backup, disabled, words: { ...words }, resolve: { ...resolve } };
+  return new OwnSettings(base, context);
 }
 
-/** What a `default-server` line leaves to the servers after it. */
-export function settingsOf(draft: ServerDraft): ServerSettings {
-  const { weight, maxconn, backup, disabled, words, resolve } = draft;
-  const said = Object.keys(resolve).length > 0 ? { resolve: { ...resolve } } : {};
-  return { weight, maxconn, backup, disabled, words: { ...words }, ...said };
+/** What a line has come to. `like`: another server, whose words stand for this one's if they are the same: there may be thousands. */
+export function settingsOf(draft: ServerDraft, like?: ServerSettings): ServerSettings {
+  return (draft as OwnSettings).settings(like);
+}
+
+class OwnSettings implements ServerDraft {
+  readonly context: LoadContext;
+  weight: number;
+  maxconn: number;
+  backup: boolean;
+  disabled: boolean;
+  id: number | undefined = undefined;
+  idSpan: Span | undefined = undefined;
+  readonly #base: ServerSettings;
+  #words: Mutable<HealthWords> | undefined = undefined;
+  #resolve: Mutable<ResolveWords> | undefined = undefined;
+
+  constructor(base: ServerSettings, context: LoadContext) {
+    this.context = context;
+    this.#base = base;
+    this.weight = base.weight;
+    this.maxconn = base.maxconn;
+    this.backup = base.backup;
+    this.disabled = base.disabled;
+  }
+
+  get words(): Mutable<HealthWords> {
+    this.#words ??= { ...this.#base.words };
+    return this.#words;
+  }
+
+  get resolve(): Mutable<ResolveWords> {
+    this.#resolve ??= { ...this.#base.resolve };
+    return this.#resolve;
+  }
+
+  settings(like: ServerSettings | undefined): ServerSettings {
+    const { weight, maxconn, backup, disabled } = this;
+    const own = this.#words ?? this.#base.words;
+    const words = like !== undefined && sameFields(like.words, own) ? like.words : own;
+    const resolve = this.#resolve ?? this.#base.resolve;
+    const isSaid = resolve !== undefined && Object.keys(resolve).length > 0;
+    return isSaid
+      ? { weight, maxconn, backup, disabled, words, resolve }
+      : { weight, maxconn, backup, disabled, words };
+  }
+}
+
+function sameFields(a: HealthWords, b: HealthWords): boolean {
+  if (a === b) return true;
+  const [one, other] = [a, b] as unknown as Readonly<Record<string, unknown>>[];
+  for (const key in one) if (one[key] !== other?.[key]) return false;
+  for (const key in other) if (one?.[key] !== other[key]) return false;
+  return true;
 }
 
 /** What a new section is told about itself. */
@@ -257,6 +305,11 @@ export function newProxyDraft(header: ProxyHeader, base: ProxyDraft | undefined)
     serverStateSource: base?.serverStateSource ?? "none",
     serverStateFileName: base?.serverStateFileName,
     statsLines: [...(base?.statsLines ?? [])],
-    ...header,
+    context: header.context,
+    kind: header.kind,
+    name: header.name,
+    header: header.header,
+    mode: header.mode,
+    modeSpan: header.modeSpan,
   };
 }

@@ -5,6 +5,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { systemReason } from "../base/errors.ts";
 import { CONFIG_FILE_BYTES_MAX } from "../base/limits.ts";
+import { runThrough, type Steps } from "../base/turns.ts";
 import { readSystemAccounts } from "./accounts.ts";
 import { assemble } from "./assemble.ts";
 import { buildDrafts } from "./build.ts";
@@ -13,7 +14,7 @@ import type { LoadContext } from "./drafts.ts";
 import { LOG_FORMAT_ENVIRONMENT } from "./log-format/ready-made.ts";
 import type { LoadResult } from "./model.ts";
 import { readResolvConf } from "./resolv-conf.ts";
-import { readSections, type SourceFile } from "./sections.ts";
+import { type RawSection, readSections, type SourceFile } from "./sections.ts";
 import { validate } from "./validate.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -23,9 +24,14 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * where there is at least one error; warnings and notices leave it valid.
  */
 export function loadConfig(paths: readonly string[], env: Environment): LoadResult {
+  return runThrough(loadConfigSteps(paths, env));
+}
+
+/** The same in parts. All files are read in the first one, so that they are of one moment. */
+export function* loadConfigSteps(paths: readonly string[], env: Environment): Steps<LoadResult> {
   const diagnostics = new DiagnosticList();
   const files = paths.flatMap((path) => readPath(path, diagnostics));
-  return loadFiles(files, env, diagnostics, paths);
+  return yield* loadFiles(files, env, diagnostics, paths);
 }
 
 /** Loads one text under the name that its messages shall show. `resolvConf`: where the text of /etc/resolv.conf comes from. */
@@ -35,16 +41,16 @@ export function loadConfigText(
   env: Environment,
   resolvConf: () => string | undefined = readResolvConf,
 ): LoadResult {
-  return loadFiles([{ name: fileName, text }], env, new DiagnosticList(), [fileName], resolvConf);
+  return runThrough(loadFiles([{ name: fileName, text }], env, new DiagnosticList(), [fileName], resolvConf));
 }
 
-function loadFiles(
+function* loadFiles(
   files: readonly SourceFile[],
   environment: Environment,
   diagnostics: DiagnosticList,
   paths: readonly string[],
   resolvConf: () => string | undefined = readResolvConf,
-): LoadResult {
+): Steps<LoadResult> {
   const env = { ...environment, ...LOG_FORMAT_ENVIRONMENT };
   const kept = new KeptWords();
   const inert = new InertWords();
@@ -55,16 +61,17 @@ function loadFiles(
     keep: (name, span) => kept.add(name, span),
     ignore: (name, span, reason) => inert.add(name, span, reason),
   };
-  const sections = files.flatMap((file) => readSections(file, env, diagnostics));
-  const drafts = buildDrafts(sections, context, diagnostics);
-  validate(drafts, diagnostics);
+  const sections: RawSection[] = [];
+  for (const file of files) for (const section of yield* readSections(file, env, diagnostics)) sections.push(section);
+  const drafts = yield* buildDrafts(sections, context, diagnostics);
+  yield* validate(drafts, diagnostics);
   kept.report(diagnostics);
   inert.report(diagnostics);
   const hasListener = drafts.global.statsSockets.length > 0 || drafts.proxies.some((proxy) => proxy.binds.length > 0);
   if (!hasListener && !diagnostics.hasErrors) {
     diagnostics.warning("no-listener", "nothing listens: there is no 'bind' line", wholeFile(paths.at(-1) ?? ""));
   }
-  const config = diagnostics.hasErrors ? undefined : assemble(drafts, resolvConf());
+  const config = diagnostics.hasErrors ? undefined : yield* assemble(drafts, resolvConf());
   return { config, diagnostics: diagnostics.sorted([...paths, ...files.map((file) => file.name)]) };
 }
 

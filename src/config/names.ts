@@ -2,5 +2,5 @@
 
 /** The first character that a proxy's or server's name must not have, or undefined. */
 export function invalidNameCharacter(name: string): string | undefined {
-  return [...name].find((c) => !/[A-Za-z0-9_:.-]/.test(c));
+  return /[^A-Za-z0-9_:.-]/u.exec(name)?.[0];
 }

@@ -2,7 +2,7 @@
 
 import type { DiagnosticList, SourceLine } from "./diagnostics.ts";
 import type { ProxyDraft } from "./drafts.ts";
-import { httpWord, servesStats } from "./keywords/http-words.ts";
+import { httpWord, MAY_BE_HTTP, servesStats } from "./keywords/http-words.ts";
 import { type LookupPlace, type ProxyKeyword, type ProxySide, refuseWord } from "./keywords/keyword.ts";
 import { PROXY_HINTS, UNSUPPORTED_PROXY_WORDS } from "./keywords/known-unsupported.ts";
 import { PROXY_TABLE } from "./keywords/proxy.ts";
@@ -15,12 +15,11 @@ const KNOWN = [...PROXY_TABLE.keys()];
 const PAIRED: ReadonlySet<string> = new Set(["option", "timeout"]);
 
 export function readProxyLine(line: SourceLine, proxy: ProxyDraft, diagnostics: DiagnosticList): void {
-  const texts = line.tokens.map((token) => token.text);
-  const isNegated = texts[0] === "no";
+  const isNegated = line.tokens[0]?.text === "no";
   const at = isNegated ? 1 : 0;
   const first = line.tokens[at];
   const words = new WordReader(line, diagnostics, at);
-  words.keyword = texts[0] ?? "";
+  words.keyword = line.tokens[0]?.text ?? "";
   if (first === undefined) {
     words.error("missing-argument", "'no' expects 'option <name>' or 'log'", line.tokens[0]);
     return;
@@ -33,7 +32,7 @@ export function readProxyLine(line: SourceLine, proxy: ProxyDraft, diagnostics: 
     if (second === undefined) return;
     words.keyword = `${first.text} ${second.text}`;
   }
-  if (keptForHttp(words, proxy, texts)) return;
+  if (MAY_BE_HTTP.has(first.text) && keptForHttp(words, proxy)) return;
   const keyword = PROXY_TABLE.get(words.keyword);
   if (keyword === undefined) refuseWord(words, at, isPair ? 2 : 1, lookupPlace(proxy));
   else if (isAllowed(words, keyword, proxy)) apply(words, keyword, proxy, isNegated);
@@ -45,7 +44,8 @@ function lookupPlace(proxy: ProxyDraft): LookupPlace {
 }
 
 /** Keeps lines that belong to mode http: all that are known in a stats section and its defaults, `stats` in any defaults. */
-function keptForHttp(words: WordReader, proxy: ProxyDraft, texts: readonly string[]): boolean {
+function keptForHttp(words: WordReader, proxy: ProxyDraft): boolean {
+  const texts = words.line.tokens.map(({ text }) => text);
   const name = httpWord(texts);
   if (name === undefined) return false;
   const token = words.line.tokens[0];

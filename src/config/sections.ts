@@ -2,6 +2,7 @@
 // Each file begins outside any section, as in HAProxy. What cannot belong anywhere is reported here and left out.
 
 import { CONFIG_LINE_CHARACTERS_MAX } from "../base/limits.ts";
+import type { Steps } from "../base/turns.ts";
 import { type DiagnosticList, lineSpan, type SourceLine, tokenSpan } from "./diagnostics.ts";
 import type { SectionKind } from "./drafts.ts";
 import { UNSUPPORTED_SECTIONS } from "./keywords/known-unsupported.ts";
@@ -33,12 +34,15 @@ interface Cursor {
   skippedIfs: number;
 }
 
+/** Lines between two occasions to rest. */
+const PART = 64;
+
 /** Reads one file. Lines with a lexical error are reported and left out. */
-export function readSections(
+export function* readSections(
   file: SourceFile,
   env: Readonly<Record<string, string | undefined>>,
   diagnostics: DiagnosticList,
-): readonly RawSection[] {
+): Steps<readonly RawSection[]> {
   const cursor: Cursor = {
     file: file.name,
     env,
@@ -50,7 +54,10 @@ export function readSections(
   };
   const texts = file.text.split("\n");
   const last = texts.pop() ?? "";
-  for (const [index, text] of texts.entries()) readLine(cursor, text.replace(/\r$/, ""), index + 1);
+  for (const [index, text] of texts.entries()) {
+    if (index % PART === PART - 1) yield;
+    readLine(cursor, text.endsWith("\r") ? text.slice(0, -1) : text, index + 1);
+  }
   if (last !== "") {
     const line = { file: file.name, number: texts.length + 1, text: last, tokens: [] };
     const hint = "end the last line with a line feed";
@@ -61,19 +68,20 @@ export function readSections(
 
 function readLine(cursor: Cursor, text: string, number: number): void {
   const { file, env, diagnostics } = cursor;
-  const bare: SourceLine = { file, number, text, tokens: [] };
   const nul = text.indexOf("\0");
   if (nul >= 0) {
-    diagnostics.error("nul-byte", "the line holds a NUL byte", { line: bare, column: nul + 1, length: 1 });
+    const line: SourceLine = { file, number, text, tokens: [] };
+    diagnostics.error("nul-byte", "the line holds a NUL byte", { line, column: nul + 1, length: 1 });
     return;
   }
   if (text.length > CONFIG_LINE_CHARACTERS_MAX) {
+    const line: SourceLine = { file, number, text, tokens: [] };
     const message = `the line has ${text.length} characters; the longest is ${CONFIG_LINE_CHARACTERS_MAX}`;
-    diagnostics.error("line-too-long", message, { line: bare, column: 1, length: 1 });
+    diagnostics.error("line-too-long", message, { line, column: 1, length: 1 });
     return;
   }
   const { tokens, error } = tokenizeLine(text, { env, file, line: number, section: cursor.section });
-  const line: SourceLine = { ...bare, tokens };
+  const line: SourceLine = { file, number, text, tokens };
   const first = tokens[0]?.text ?? "";
   if (first.startsWith(".") && readDirective(cursor, line, first)) return;
   if (cursor.skippedIfs > 0) return;

@@ -14,12 +14,17 @@ import { isServiceName } from "./resolvers-model.ts";
 import type { Token } from "./tokenize.ts";
 import { WordReader } from "./word-reader.ts";
 
-/** Reads what follows `server`; undefined after an error. */
-export function readServerLine(words: WordReader, base: ServerSettings, context: LoadContext): ServerEntry | undefined {
+/** Reads what follows `server`; undefined after an error. `like`: the settings of the server before, which may be the same. */
+export function readServerLine(
+  words: WordReader,
+  base: ServerSettings,
+  context: LoadContext,
+  like?: ServerSettings,
+): ServerEntry | undefined {
   const name = words.word("<name> <address>");
   if (name === undefined) return undefined;
   refuseBadName(words, name);
-  return readServerRest(words, name, base, context);
+  return readServerRest(words, name, base, context, like);
 }
 
 /** Reports a character that the name of a server, or the beginning of it, must not have. */
@@ -36,6 +41,7 @@ export function readServerRest(
   name: Token,
   base: ServerSettings,
   context: LoadContext,
+  like?: ServerSettings,
 ): ServerEntry | undefined {
   const address = words.word("<address>[:<port>]");
   if (address === undefined) return undefined;
@@ -51,9 +57,9 @@ export function readServerRest(
     name: name.text,
     endpoint,
     portKind: followsClient && !isService ? "client" : "fixed",
-    settings: settingsOf(draft),
-    ...(draft.id === undefined ? {} : { id: draft.id }),
-    ...(draft.idSpan === undefined ? {} : { idSpan: draft.idSpan }),
+    settings: settingsOf(draft, like),
+    id: draft.id,
+    idSpan: draft.idSpan,
     nameSpan: words.spanOf(name),
     place: words.place(),
   };

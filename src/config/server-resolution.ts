@@ -18,14 +18,13 @@ export interface ResolveWords {
 /** The words as a server has them: its own and those of `default-server`, with what holds where nothing is said. */
 export function resolveNames(
   endpoint: Endpoint,
-  words: ResolveWords = {},
+  words: ResolveWords = NO_WORDS,
 ): Pick<ServerConfig, "resolution" | "onAddressChange"> {
-  const resolution = resolutionOf(endpoint, words);
-  return {
-    ...(resolution === undefined ? {} : { resolution }),
-    ...(words.cutOnAddressChange ? { onAddressChange: "shutdown-sessions" } : {}),
-  };
+  const onAddressChange = words.cutOnAddressChange ? "shutdown-sessions" : undefined;
+  return { resolution: resolutionOf(endpoint, words), onAddressChange };
 }
+
+const NO_WORDS: ResolveWords = {};
 
 function resolutionOf(endpoint: Endpoint, words: ResolveWords): ServerResolution | undefined {
   if (endpoint.kind !== "inet") return undefined;

@@ -1,6 +1,7 @@
 // What only shows about names when all sections are read: sections that must exist, names that must differ. Control thread.
 
 import { isIP } from "node:net";
+import type { Steps } from "../base/turns.ts";
 import { type Drafts, describeProxy } from "./build.ts";
 import { type DiagnosticList, placeOf, type Span, shortPlace, tokenSpan } from "./diagnostics.ts";
 import type { ProxyDraft, ServerEntry } from "./drafts.ts";
@@ -9,7 +10,7 @@ import { parseResolvConf } from "./resolv-conf.ts";
 import { isServiceName } from "./resolvers-model.ts";
 import { DEFAULT_RESOLVERS } from "./resolvers-section.ts";
 
-export function validateResolution({ proxies, resolvers, global }: Drafts, diagnostics: DiagnosticList): void {
+export function* validateResolution({ proxies, resolvers, global }: Drafts, diagnostics: DiagnosticList): Steps<void> {
   const names = new Map<string, Span>();
   for (const { name, nameSpan } of resolvers) {
     const other = names.get(name);
@@ -20,9 +21,11 @@ export function validateResolution({ proxies, resolvers, global }: Drafts, diagn
     }
   }
   const hasDefault = (): boolean => parseResolvConf(global.context.resolvConf() ?? "").nameservers.length > 0;
+  const known = [...names.keys()];
   for (const proxy of proxies) {
+    yield;
     if (proxy.disabled || proxy.kind === "frontend" || proxy.mode !== "tcp") continue;
-    for (const server of proxy.servers) checkServer(server, proxy, [...names.keys()], hasDefault, diagnostics);
+    for (const server of proxy.servers) checkServer(server, proxy, known, hasDefault, diagnostics);
   }
 }
 

@@ -2,6 +2,7 @@
 // Control thread. Errors where HAProxy refuses, warnings where it warns; sections that are disabled are not asked for completeness.
 
 import { LISTENERS_MAX, PROXIES_MAX, SERVERS_MAX } from "../base/limits.ts";
+import type { Steps } from "../base/turns.ts";
 import { formatEndpoint } from "./address.ts";
 import { type Drafts, describeProxy } from "./build.ts";
 import { validateHealth } from "./checks/validate-health.ts";
@@ -10,11 +11,12 @@ import type { ProxyDraft } from "./drafts.ts";
 import { didYouMean } from "./nearest.ts";
 import { validateResolution } from "./validate-resolution.ts";
 
-export function validate(drafts: Drafts, diagnostics: DiagnosticList): void {
+export function* validate(drafts: Drafts, diagnostics: DiagnosticList): Steps<void> {
   const { proxies } = drafts;
   checkSectionNames(proxies, diagnostics);
   checkSectionIds(proxies, diagnostics);
   for (const proxy of proxies) {
+    yield;
     checkServers(proxy, diagnostics);
     checkBindIds(proxy, diagnostics);
     if (!proxy.disabled) {
@@ -23,8 +25,8 @@ export function validate(drafts: Drafts, diagnostics: DiagnosticList): void {
       checkRebalance(proxy, diagnostics);
     }
   }
-  validateHealth(drafts, diagnostics);
-  validateResolution(drafts, diagnostics);
+  yield* validateHealth(drafts, diagnostics);
+  yield* validateResolution(drafts, diagnostics);
   checkAddresses(drafts, diagnostics);
   checkLimits(proxies, diagnostics);
 }

@@ -11,6 +11,8 @@ export interface ProcessSize {
   readonly maxconn: number;
   /** Room for sessions: as far as a reload can raise maxconn. */
   readonly room: number;
+  /** Relay threads to begin with. */
+  readonly threads: number;
   /** Room for relay threads: as far as a reload can raise nbthread. */
   readonly slots: number;
   readonly fileLimit: number;
@@ -45,7 +47,7 @@ export function sizeProcess(
   const slots = Math.max(threads, Math.min(wanted, possible));
   const most = Math.floor(SESSIONS_MAX / slots);
   const room = Math.max(maxconn, Math.min(most, Math.max(ROOM_LEAST, ROOM_TIMES * maxconn)));
-  return { maxconn, fileLimit, room, slots };
+  return { maxconn, fileLimit, room, threads, slots };
 }
 
 /** The limit of sessions, with the file limit raised for it; `slots` share the rows. Throws as `sizeProcess`. */

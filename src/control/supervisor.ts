@@ -44,6 +44,7 @@ import type { ReloadReceipt } from "./reload/model.ts";
 import { Reloader, type ReloadHost, type ReloadSource } from "./reload/reloader.ts";
 import { Names, type ResolversView } from "./resolve/names.ts";
 import { ResourceWatch } from "./resource-watch.ts";
+import { keepFrontendsShut } from "./state/restore-frontends.ts";
 import { readStartState, type StateAtStart, stateFileOf } from "./state/start-state.ts";
 import type { StateFile } from "./state/state-file.ts";
 import { sumThreads } from "./stats/sums.ts";
@@ -129,13 +130,10 @@ export class RunningProgram implements Program {
       onEmptied: (server) => this.timers.lookNow(registry.serversByIndex[server]?.backend),
       onFailure: (text) => options.onFatal(text),
     });
-    this.service = new ThreadService(memory, this.relays, (thread) =>
-      this.note(LogLevel.NOTICE, `Relay thread ${thread + 1} has ended: its last session is over.`),
-    );
+    this.service = new ThreadService(memory, this.relays, (text) => this.note(LogLevel.NOTICE, text));
     this.records = new RecordDrain(memory, log, (thread) => this.relays.wantRecords(thread));
-    this.stateFile = stateFileOf(state, memory, registry, this.evictions, (severity, text) =>
-      this.note(severity === "NOTICE" ? LogLevel.NOTICE : LogLevel.WARNING, text),
-    );
+    const { evictions } = this;
+    this.stateFile = stateFileOf(state, { memory, registry, evictions }, (severity, text) => this.tell(severity, text));
     const commit = createCommit({
       memory,
       registry,
@@ -180,23 +178,23 @@ export class RunningProgram implements Program {
   /** Starts the relay threads; nothing is accepted before `open`. */
   async startRelays(): Promise<void> {
     await this.service.prepare(this.threads);
-    this.service.settle();
     interruptNobody();
     this.housekeeping = setInterval(() => this.keepHouse(), HOUSEKEEPING_MS);
   }
 
   /** What was in force before the start is so again. */
   async restore(state: StateAtStart): Promise<void> {
-    await this.commit({ kind: "restore-state", state, tell: (text) => this.note(LogLevel.WARNING, text) });
+    await this.commit({ kind: "restore-state", state, tell: (severity, text) => this.tell(severity, text) });
     this.stateFile?.begin();
   }
 
   /** Lets the relays accept. */
   async open(): Promise<void> {
     for (const listener of this.registry.listenersByIndex) {
-      if (listener === undefined || listener.fd < 0) continue;
+      if (listener === undefined) continue;
       const { index, fd, bind, proxy } = listener;
       this.memory.listenersI32[index * LISTENER_WORDS + L_MAXCONN] = bind.maxconn;
+      if (fd < 0 || proxy.paused) continue;
       await this.relays.order({ kind: "listen", listener: index, fd, frontend: proxy.index });
     }
     this.checks.start();
@@ -274,6 +272,10 @@ export class RunningProgram implements Program {
     await this.relays.order({ kind: "cut-all" });
   }
 
+  private tell(severity: "NOTICE" | "WARNING", text: string): void {
+    this.note(severity === "NOTICE" ? LogLevel.NOTICE : LogLevel.WARNING, text);
+  }
+
   /** Says it on the terminal and in the log. */
   private note(level: LogLevel, text: string, proxy?: ProxyEntry): void {
     this.options.say(level <= LogLevel.ALERT ? "ALERT" : level <= LogLevel.WARNING ? "WARNING" : "NOTICE", text);
@@ -287,12 +289,12 @@ export class RunningProgram implements Program {
   }
 
   private reloadHost(): ReloadHost {
-    const { registry, memory, relays: orders, commit, log } = this;
+    const { registry, memory, relays: orders, service: threads, commit, log } = this;
     return {
       registry,
       memory,
       orders,
-      threads: this.service,
+      threads,
       commit,
       log,
       useResolvers: (sections) => {
@@ -311,6 +313,7 @@ export class RunningProgram implements Program {
 
   private keepHouse(): void {
     this.service.look();
+    this.stateFile?.lookAtEvictions();
     for (const { level, text } of this.resources.look(
       () => `file limit ${this.fileLimit}, ${this.connections} sessions`,
     )) {
@@ -374,16 +377,16 @@ export class RunningProgram implements Program {
 /** Boots a program: limits, memory, tables, logs, listeners, threads. Throws AppError; then nothing stays open but memory. */
 export async function startProgram(options: StartOptions): Promise<RunningProgram> {
   const { config } = options;
-  const threads = config.global.nbthread ?? defaultThreads();
-  const size = sizeProcess(config, threads, options.maxconn);
-  const memory = allocateSharedMemory({ threads, slots: size.slots, rowsPerThread: size.room });
+  const size = sizeProcess(config, config.global.nbthread ?? defaultThreads(), options.maxconn);
+  const memory = allocateSharedMemory({ threads: size.threads, slots: size.slots, rowsPerThread: size.room });
   memory.words[W_MAXCONN] = size.maxconn;
   const resolvers = await resolveNameservers(config.resolvers);
-  const state = readStartState(config, options.say);
+  const state = readStartState(config, options.version, options.say);
   const warn = (text: string): void => options.say("WARNING", text);
   const registry = await buildRegistry(config, memory, size.maxconn, warn, state.servers);
   try {
-    await openListeners(registry, size.maxconn, options.listenFrom);
+    keepFrontendsShut(registry, state.own);
+    await openListeners(registry, size.maxconn, options.listenFrom, warn);
     const log = new TrafficLog(registry, await LogTargets.open(config));
     const program = new RunningProgram(options, size, memory, registry, log, resolvers, state);
     await program.startRelays();

@@ -37,13 +37,13 @@ class FakeRelays {
 let memory: SharedMemory;
 let relays: FakeRelays;
 let service: ThreadService;
-let ended: number[];
+let ended: string[];
 
 beforeEach(() => {
   memory = allocateSharedMemory({ threads: 1, slots: 3, rowsPerThread: 4, proxies: 1, servers: 1, records: 2 });
   relays = new FakeRelays();
   ended = [];
-  service = new ThreadService(memory, relays, (thread) => ended.push(thread));
+  service = new ThreadService(memory, relays, (text) => ended.push(text));
   service.settle();
 });
 
@@ -63,7 +63,7 @@ it("runs the threads that a reload asks for, and ends those that it does not", a
   expect([...relays.ending.keys()]).toEqual([1, 2]);
   relays.ending.get(2)!();
   await new Promise(setImmediate);
-  expect(ended).toEqual([2]);
+  expect(ended).toEqual(["Relay thread 3 has ended: its last session is over."]);
   expect(slotsUsed(memory), "counters of threads that are gone are still counters").toBe(3);
 });
 

@@ -25,25 +25,26 @@ export interface ThreadKeeper {
 export class ThreadService implements ThreadKeeper {
   readonly #memory: SharedMemory;
   readonly #relays: Pick<RelayThreads, "start" | "release" | "threads">;
-  readonly #onEnded: (thread: number) => void;
+  readonly #tell: (text: string) => void;
   /** Threads that have been in service. */
   readonly #served = new Set<number>();
   /** No thread below it ends: a reload counts on it. */
   #held = 0;
   #releasing: Promise<unknown> = Promise.resolve();
 
-  /** `onEnded`: a thread that a reload took out of service is gone. */
+  /** `tell`: for the log. */
   constructor(
     memory: SharedMemory,
     relays: Pick<RelayThreads, "start" | "release" | "threads">,
-    onEnded: (thread: number) => void,
+    tell: (text: string) => void,
   ) {
     this.#memory = memory;
     this.#relays = relays;
-    this.#onEnded = onEnded;
+    this.#tell = tell;
   }
 
   async prepare(count: number): Promise<void> {
+    this.look();
     // Those that are to leave as well: others may hand them connections until all have heard of it.
     this.#held = Math.max(count, threadsInService(this.#memory));
     // The slot of one that is ending is free only then.
@@ -54,13 +55,14 @@ export class ThreadService implements ThreadKeeper {
 
   settle(): void {
     this.#held = 0;
-    for (let thread = 0; thread < threadsInService(this.#memory); thread++) this.#served.add(thread);
     this.look();
   }
 
   /** Ends those that are not in service and have nobody left. To be called now and then. */
   look(): void {
-    const least = Math.max(this.#held, threadsInService(this.#memory));
+    const inService = threadsInService(this.#memory);
+    for (let thread = 0; thread < inService; thread++) this.#served.add(thread);
+    const least = Math.max(this.#held, inService);
     for (const thread of this.#relays.threads) {
       if (thread >= least && isEmpty(this.#memory, thread)) this.#release(thread);
     }
@@ -68,7 +70,7 @@ export class ThreadService implements ThreadKeeper {
 
   #release(thread: number): void {
     const released = this.#relays.release(thread).then(() => {
-      if (this.#served.delete(thread)) this.#onEnded(thread);
+      if (this.#served.delete(thread)) this.#tell(`Relay thread ${thread + 1} has ended: its last session is over.`);
     });
     this.#releasing = Promise.all([this.#releasing, released]);
   }

@@ -36,7 +36,9 @@ async function run(args: readonly string[], level: AdminLevel = "admin"): Promis
     closing: false,
   };
   const answer = await plan.run({ program, connection, signal: new AbortController().signal }, args);
-  return `${answer.severity ?? "dump"}: ${answer.text}`;
+  let text = "";
+  for await (const part of answer.text) text += part;
+  return `${answer.severity ?? "dump"}: ${text}`;
 }
 
 it("reads the files of the process again", async () => {
@@ -46,7 +48,7 @@ it("reads the files of the process again", async () => {
     `dump: 1 server added.\n+ server other/s2 127.0.0.1:28902 (${place}:${DEFAULT_CONFIG.split("\n").length})\n`,
   );
   writeFileSync(place, DEFAULT_CONFIG);
-  expect(await run([])).toBe("dump: No changes: the files say what is loaded.\n");
+  expect(await run([])).toBe("dump: No changes, the files say what is loaded.\n");
   expect(program.changes).toEqual([]);
 });
 

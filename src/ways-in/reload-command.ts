@@ -4,8 +4,9 @@
 import { loadConfig } from "../config/load.ts";
 import type { LoadResult } from "../config/model.ts";
 import type { ReloadReceipt } from "../control/reload/model.ts";
-import { reloadText } from "../operations/reload-text.ts";
+import { receiptText } from "../control/reload/receipt-text.ts";
 import type { CommandLine } from "./cli.ts";
+import type { PlanColours } from "./plan-command.ts";
 import { askSocket, connectFailure, type Environment, findSocket } from "./stats-socket-client.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -22,6 +23,7 @@ export async function runReloadCommand(
   command: ReloadCommand,
   env: Environment,
   terminal: Pick<Terminal, "out" | "error">,
+  colours: PlanColours = {},
   load: (files: readonly string[]) => LoadResult = (files) => loadConfig(files, env),
 ): Promise<number> {
   const endpoint = findSocket(command, env, load);
@@ -43,6 +45,7 @@ export async function runReloadCommand(
   const receipt = JSON.parse(text) as ReloadReceipt;
   const isDone = receipt.outcome === "done";
   if (command.json) terminal.out(`${text}\n`);
-  else terminal[isDone ? "out" : "error"](reloadText(receipt));
+  else if (isDone) terminal.out(receiptText(receipt, { colour: colours.colour === true }));
+  else terminal.error(receiptText(receipt, { colour: colours.errorColour === true }));
   return isDone ? DONE : REFUSED;
 }

@@ -36,7 +36,7 @@ it("says what a reload would do, with sessions and operators' changes, and chang
   const same = await plan(program.directory, "haproxy.cfg");
   expect(same).toMatchObject({ code: 0, stderr: "" });
   expect(same.stdout.split("\n")).toEqual([
-    "No changes: the files say what is loaded.",
+    "No changes, the files say what is loaded.",
     "= be/b: state ready, set at runtime, stays (the file says maint, as before)",
     "= be/c: weight 7, set at runtime, stays (the file says 5, as before)",
     "",

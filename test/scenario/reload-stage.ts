@@ -1,11 +1,12 @@
 // Where reloads are tried: the program on a configuration that a test rewrites and reloads, and receipts as objects.
 
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
-import type { ReloadReceipt, ReloadReport } from "../../src/control/reload/model.ts";
+import { readdirSync, readlinkSync, writeFileSync } from "node:fs";
+import type { ReloadReceipt } from "../../src/control/reload/model.ts";
 import { Client } from "../harness/client.ts";
 import { FRONTEND_ADDRESS } from "../harness/ports.ts";
 import { HEADGATE, Program, type ProgramOptions } from "../harness/program.ts";
+import { reloadNames } from "../harness/reload-names.ts";
 import type { Row } from "../harness/show.ts";
 import { waitFor } from "../harness/wait-for.ts";
 
@@ -43,11 +44,11 @@ export class ReloadStage {
     return JSON.parse(await this.program.runtime("reload json")) as ReloadReceipt;
   }
 
-  /** The same, and it has to be done. */
-  async mustReload(config?: string): Promise<ReloadReport> {
+  /** The same, and it has to be done: what it did, by names. */
+  async mustReload(config?: string): Promise<ReturnType<typeof reloadNames>> {
     const receipt = await this.reload(config);
     if (receipt.report === undefined) throw new Error(JSON.stringify(receipt.messages));
-    return receipt.report;
+    return reloadNames(receipt.report);
   }
 
   open(port: number, host = FRONTEND_ADDRESS): Promise<Client> {
@@ -69,6 +70,31 @@ export class ReloadStage {
   async servers(): Promise<Map<string, Row>> {
     const rows = await this.program.serversState();
     return new Map(rows.map((row) => [`${row.be_name}/${row.srv_name}`, row]));
+  }
+
+  /** How many threads the process has, and how many open descriptors of each kind ("socket", "anon_inode:[eventpoll]" ...). */
+  held(): Map<string, number> {
+    const proc = `/proc/${this.program.pid}`;
+    const counts = new Map([["thread", readdirSync(`${proc}/task`).length]]);
+    for (const fd of readdirSync(`${proc}/fd`)) {
+      let kind: string;
+      try {
+        kind = readlinkSync(`${proc}/fd/${fd}`).replace(/:\[\d+\]$/, "");
+      } catch {
+        continue; // closed meanwhile
+      }
+      counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    }
+    return counts;
+  }
+
+  /** Until the process holds no more than it did when `held` said so. The last answer's socket may be about to close, then as now. */
+  async waitUntilNotMoreHeld(before: ReadonlyMap<string, number>): Promise<void> {
+    const more = () => [...this.held()].filter(([kind, count]) => count > (before.get(kind) ?? 0));
+    await waitFor(
+      () => more().length === 0,
+      () => `the process to hold no more than it did: ${JSON.stringify(more())} of ${JSON.stringify([...before])}`,
+    );
   }
 
   /** Until nothing leaves any more that is called so. */

@@ -1,13 +1,12 @@
 // Another `nbthread` by a reload: more threads and fewer, while clients connect all the time and sessions stay on the threads that leave.
 // Nobody is refused or reset, every session is listed and reached, and a thread is gone when its last session is.
 
-import { readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { describe, expect, it } from "vitest";
 import type { Client } from "../harness/client.ts";
 import { closeAfterEach } from "../harness/closing.ts";
 import { ConnectionLoad } from "../harness/connection-load.ts";
-import { openDescriptors, survivingConnections } from "../harness/kernel-sockets.ts";
+import { survivingConnections } from "../harness/kernel-sockets.ts";
 import { freePort, UPSTREAM_ADDRESS } from "../harness/ports.ts";
 import { echo, Upstream } from "../harness/upstream.ts";
 import { waitFor } from "../harness/wait-for.ts";
@@ -24,13 +23,6 @@ const CROWD = 4;
 const ROOM = Math.min(64, Math.max(8, availableParallelism()));
 
 const opened = closeAfterEach();
-
-/** What the system sees of relay threads: tasks, and the descriptors that each has. */
-const footprint = (pid: number) => ({
-  tasks: readdirSync(`/proc/${pid}/task`).length,
-  descriptors: openDescriptors(pid).filter((target) => target.startsWith("anon_inode") || target.startsWith("pipe"))
-    .length,
-});
 
 const threadOf = (line: string): number => Number(/thread=(\d+)/.exec(line)?.[1]);
 
@@ -82,7 +74,7 @@ it("1 -> 3 -> 1 -> 2 threads under load: nobody refused or reset, every session 
   await stage.mustReload(config(2));
   await stage.mustReload(config(1));
   await waitUntilEnded(2);
-  const before = footprint(program.pid);
+  const before = stage.held();
 
   let isOver = false;
   const total = { count: 0, errors: 0 };
@@ -98,13 +90,18 @@ it("1 -> 3 -> 1 -> 2 threads under load: nobody refused or reset, every session 
   const first = await clients();
   expect(await threadsWithSessions()).toEqual([1]);
 
-  expect((await stage.mustReload(config(3))).global).toMatchObject([{ name: "nbthread", old: "1", new: "3" }]);
+  const more = await stage.reload(config(3));
+  expect(more.report).toMatchObject({
+    needsRestart: false,
+    global: [{ name: "nbthread", old: "1", new: "3", effect: "at once" }],
+    leavingThreads: [],
+  });
   expect(await program.info()).toMatchObject({ Nbthread: "3" });
   const second = await clients();
   expect(await threadsWithSessions()).toEqual([1, 2, 3]);
 
-  const fewer = await stage.mustReload(config(1));
-  expect(fewer.leavingThreads.map(({ thread }) => thread)).toEqual([2, 3]);
+  const fewer = await stage.reload(config(1));
+  expect(fewer.report?.leavingThreads.map(({ thread }) => thread)).toEqual([2, 3]);
   expect(await program.info()).toMatchObject({ Nbthread: "1" });
   await echoed([...first, ...second], "on a thread that leaves");
   expect(await threadsWithSessions()).toEqual([1, 2, 3]);
@@ -129,7 +126,6 @@ it("1 -> 3 -> 1 -> 2 threads under load: nobody refused or reset, every session 
       more: `${crowd}listen new\n    bind 127.0.0.1:${other}\n    server x ${a.endpoint}\n`,
     }),
   );
-  expect(report.leavingThreads).toEqual([]);
   expect(report.servers.added.sort()).toEqual(["be/b", "be/n", "new/x"]);
   const fourth = await clients();
   expect(await threadsWithSessions()).toEqual([1, 2, 3]);
@@ -147,10 +143,7 @@ it("1 -> 3 -> 1 -> 2 threads under load: nobody refused or reset, every session 
   await loading;
   expect(total.errors).toBe(0);
   expect(total.count).toBeGreaterThan(0);
-  await waitFor(
-    () => JSON.stringify(footprint(program.pid)) === JSON.stringify(before),
-    () => `${JSON.stringify(before)}, found ${JSON.stringify(footprint(program.pid))}`,
-  );
+  await stage.waitUntilNotMoreHeld(before);
   expect(await program.counter("fe", "FRONTEND", "stot")).toBe(served);
   const client = opened(await stage.open(port));
   await client.roundTrip("as before");
@@ -158,7 +151,7 @@ it("1 -> 3 -> 1 -> 2 threads under load: nobody refused or reset, every session 
 
 it("more threads than there is room for are refused, with the number that is possible", async () => {
   const { stage, program, config } = await place();
-  const before = footprint(program.pid);
+  const before = stage.held();
   const receipt = await stage.reload(config(ROOM + 1, { servers: [] }));
   expect(receipt.outcome).toBe("refused");
   // Where there are so many cores, it is more than the language has.
@@ -168,7 +161,7 @@ it("more threads than there is room for are refused, with the number that is pos
       : "64",
   );
   expect(await program.info()).toMatchObject({ Nbthread: "1" });
-  expect(footprint(program.pid)).toEqual(before);
+  await stage.waitUntilNotMoreHeld(before);
   expect((await stage.servers()).size).toBe(SERVERS);
 });
 

@@ -1,24 +1,37 @@
 // What only shows about checks when all sections are read: ports and authorities, rules without their option, `track`. Control thread.
 // Errors and warnings are HAProxy's; sections that are disabled are not asked.
 
+import type { Steps } from "../../base/turns.ts";
 import type { Drafts } from "../build.ts";
 import { type DiagnosticList, lineSpan, type Span, tokenSpan } from "../diagnostics.ts";
 import type { ProxyDraft, ServerEntry } from "../drafts.ts";
 import { didYouMean } from "../nearest.ts";
+import type { HealthWords } from "./health-words.ts";
 import { protocolOf } from "./protocol.ts";
-import { healthProblems } from "./resolve-health.ts";
+import { type HealthProblem, healthProblems } from "./resolve-health.ts";
 
-export function validateHealth({ proxies, global }: Drafts, diagnostics: DiagnosticList): void {
+type Problems = readonly HealthProblem[];
+
+export function* validateHealth({ proxies, global }: Drafts, diagnostics: DiagnosticList): Steps<void> {
   for (const proxy of proxies) {
+    yield;
     if (proxy.disabled || proxy.kind === "frontend" || proxy.mode !== "tcp") continue;
     checkRules(proxy, global.externalCheck, diagnostics);
     const protocol = protocolOf(proxy.checks);
+    // Most servers of a section have the same words.
+    const known = { own: new Map<HealthWords, Problems>(), none: new Map<HealthWords, Problems>() };
     for (const server of proxy.servers) {
+      const { words } = server.settings;
       const ownPort = server.portKind === "fixed" || server.endpoint.kind !== "inet";
-      for (const problem of healthProblems(server.settings.words, protocol, ownPort)) {
+      const found = ownPort ? known.own : known.none;
+      const problems = found.get(words) ?? healthProblems(words, protocol, ownPort);
+      found.set(words, problems);
+      for (const problem of problems) {
         const message = `server '${server.name}': ${problem.message}`;
         diagnostics.error(problem.code, message, wordSpan(server, problem.word), problem.hint);
       }
+      if (words.track === undefined) continue;
+      yield;
       checkTrack(server, proxy, proxies, diagnostics);
     }
   }

@@ -1,6 +1,7 @@
 // Old configuration and new one to what differs. Pure; any thread. Time and memory grow with the number of things, not with
 // its square: tens of thousands of servers are compared in milliseconds.
 
+import { runThrough, type Steps } from "../../base/turns.ts";
 import type { BindConfig, Config, LogTarget, ProxyConfig, ServerConfig } from "../model.ts";
 import type {
   BindOf,
@@ -26,8 +27,11 @@ import { changeOf } from "./settings.ts";
 import { logTargetText } from "./value-text.ts";
 
 /** What a reload from `old` to `now` changes. Sections are the same by kind and name, servers by name and endpoint too. */
-export function diffConfigs(old: Config, now: Config): ConfigDiff {
-  const proxies = diffProxies(old, now);
+export const diffConfigs = (old: Config, now: Config): ConfigDiff => runThrough(diffSteps(old, now));
+
+/** The same in parts. */
+export function* diffSteps(old: Config, now: Config): Steps<ConfigDiff> {
+  const proxies = yield* diffProxies(old, now);
   const binds = diffBinds(old.proxies, now.proxies);
   const rest = {
     global: compareGlobals(old.global, now.global),
@@ -67,16 +71,23 @@ function bindsChange({ kept, moved, opened, closed }: BindsDiff): boolean {
 
 const proxyKey = ({ kind, name }: ProxyConfig): string => `${kind} ${name}`;
 
-function diffProxies(old: Config, now: Config): ConfigDiff["proxies"] {
+function* diffProxies(old: Config, now: Config): Steps<ConfigDiff["proxies"]> {
   const oldLogs: ReadonlySet<LogTarget> = new Set(old.global.logs);
   const nowLogs: ReadonlySet<LogTarget> = new Set(now.global.logs);
   const compare = (before: ProxyConfig, after: ProxyConfig) => compareProxies(before, after, oldLogs, nowLogs);
-  const { added, kept, removed } = diffLists(old.proxies, now.proxies, proxyKey, compare);
-  return { added, kept: kept.map(keptProxy), removed };
+  const { added, kept, removed } = yield* listSteps(old.proxies, now.proxies, proxyKey, compare);
+  const whole: KeptProxy[] = [];
+  for (const proxy of kept) {
+    yield;
+    whole.push(yield* keptProxy(proxy));
+  }
+  return { added, kept: whole, removed };
 }
 
-function keptProxy({ old, new: now, changes }: Kept<ProxyConfig>): KeptProxy {
-  const servers = diffServers(old, now);
+function* keptProxy({ old, new: now, changes }: Kept<ProxyConfig>): Steps<KeptProxy> {
+  const hasSameNames = sameNames(old, now);
+  const servers = hasSameNames ? yield* diffSameNames(old, now) : yield* diffServers(old, now);
+  if (hasSameNames) return { old, new: now, changes, servers };
   return { old, new: now, changes: [...changes, ...orderChange(servers.kept, old, now)], servers };
 }
 
@@ -85,7 +96,6 @@ const ORDER_NAMES = 5;
 
 /** Whether the servers that stay stand in another order, which `balance first` and others go by. */
 function orderChange(kept: ServersDiff["kept"], old: ProxyConfig, now: ProxyConfig): readonly SettingChange[] {
-  if (sameNames(old, now)) return [];
   const names = new Set(kept.map((server) => server.new.name));
   const before = old.servers.filter(({ name }) => names.has(name));
   const first = kept.findIndex((server, index) => server.new.name !== before[index]?.name);
@@ -99,14 +109,17 @@ function orderChange(kept: ServersDiff["kept"], old: ProxyConfig, now: ProxyConf
   return [changeOf("order of servers", shown(before), shown(after), now.place)];
 }
 
-function diffServers(old: ProxyConfig, now: ProxyConfig): ServersDiff {
+/** Servers between two occasions to rest. */
+const PART = 64;
+
+function* diffServers(old: ProxyConfig, now: ProxyConfig): Steps<ServersDiff> {
   const compare = serverComparison(old, now);
-  if (sameNames(old, now)) return diffSameNames(old, now, compare);
   const left = new Map(old.servers.map((server) => [server.name, server]));
   const added: ServerConfig[] = [];
   const kept: Kept<ServerConfig>[] = [];
   const readdressed: ServersDiff["readdressed"][number][] = [];
-  for (const server of now.servers) {
+  for (const [i, server] of now.servers.entries()) {
+    if (i % PART === PART - 1) yield;
     const before = left.get(server.name);
     left.delete(server.name);
     if (before === undefined) added.push(server);
@@ -121,10 +134,12 @@ function sameNames(old: ProxyConfig, now: ProxyConfig): boolean {
   return old.servers.length === now.servers.length && now.servers.every(({ name }, i) => old.servers[i]?.name === name);
 }
 
-function diffSameNames(old: ProxyConfig, now: ProxyConfig, compare: ReturnType<typeof serverComparison>): ServersDiff {
+function* diffSameNames(old: ProxyConfig, now: ProxyConfig): Steps<ServersDiff> {
+  const compare = serverComparison(old, now);
   const kept: Kept<ServerConfig>[] = [];
   const readdressed: ServersDiff["readdressed"][number][] = [];
   for (const [i, server] of now.servers.entries()) {
+    if (i % PART === PART - 1) yield;
     const before = old.servers[i] ?? server;
     if (sameEndpoint(before, server)) kept.push({ old: before, new: server, changes: compare(before, server) });
     else readdressed.push({ old: before, new: server });
@@ -132,17 +147,20 @@ function diffSameNames(old: ProxyConfig, now: ProxyConfig, compare: ReturnType<t
   return { added: [], kept, removed: [], readdressed };
 }
 
+const diffLists = <T>(...lists: Parameters<typeof listSteps<T>>): ListDiff<T> => runThrough(listSteps(...lists));
+
 /** Things that are the same by a key; of several with one key, the first of both sides, the second and so on. */
-function diffLists<T>(
+function* listSteps<T>(
   old: readonly T[],
   now: readonly T[],
   keyOf: (item: T) => string,
   compare: (old: T, now: T) => Kept<T>["changes"],
-): ListDiff<T> {
+): Steps<ListDiff<T>> {
   const left = groupByKey(old, keyOf);
   const added: T[] = [];
   const kept: Kept<T>[] = [];
   for (const item of now) {
+    yield;
     const before = takeFirst(left, keyOf(item), () => true);
     if (before === undefined) added.push(item);
     else kept.push({ old: before, new: item, changes: compare(before, item) });

@@ -19,7 +19,7 @@ import type { ResolveWords } from "../server-resolution.ts";
 import type { Effect, GlobalChange, SettingChange } from "./model.ts";
 import { sameValue } from "./same-value.ts";
 import { SESSION_SETTINGS } from "./session-settings.ts";
-import { changeOf, compareSettings, flag, nested, type SettingTable, setting } from "./settings.ts";
+import { changeOf, compareSettings, flag, nested, type SettingTable, setting, settingByText } from "./settings.ts";
 import { balanceText, logFormatText, logTargetText, protocolText, removalText, valueText } from "./value-text.ts";
 
 const TIMEOUTS: SettingTable<Timeouts> = {
@@ -70,7 +70,8 @@ const PROXY: SettingTable<ProxyConfig> = {
   logTag: setting("log-tag"),
   servers: null,
   defaultServer: null,
-  balance: setting("balance", balanceText),
+  // Naming the algorithm that is in effect anyway changes nothing.
+  balance: settingByText("balance", balanceText),
   retries: setting("retries"),
   redispatchInterval: setting("option redispatch"),
   serverTcpKeepalive: flag("option srvtcpka"),
@@ -87,9 +88,6 @@ const PROXY: SettingTable<ProxyConfig> = {
   place: null,
 };
 
-/** Without the field `explicit`: naming the algorithm that is in effect anyway changes nothing. */
-const sameBalance = (a: ProxyConfig, b: ProxyConfig): boolean => balanceText(a.balance) === balanceText(b.balance);
-
 /** What is different between two sections of one kind and name, but for their servers and bind lines. */
 export function compareProxies(
   old: ProxyConfig,
@@ -98,8 +96,7 @@ export function compareProxies(
   nowGlobal: ReadonlySet<LogTarget>,
 ): SettingChange[] {
   const changes: SettingChange[] = [];
-  const balance = sameBalance(old, now) ? old.balance : now.balance;
-  compareSettings(PROXY, old, { ...now, balance }, now.place, changes);
+  compareSettings(PROXY, old, now, now.place, changes);
   compareSettings(CHECKS, old.defaultServer.checks, now.defaultServer.checks, now.place, changes);
   if (old.id !== now.id && (old.idForced || now.idForced)) {
     changes.push(changeOf("id", String(old.id), String(now.id), now.place));
@@ -115,9 +112,11 @@ export function compareProxies(
 
 /** Whether `default-server` says the same at the section's end; what goes for checks of the whole section is compared apart. */
 function sameDefaults(old: ServerTemplate, now: ServerTemplate): boolean {
-  const keys = new Set([...Object.keys(old), ...Object.keys(now)]) as Set<keyof ServerTemplate>;
-  keys.delete("checks");
-  return [...keys].every((key) => sameValue(old[key], now[key]));
+  const isSame = (key: string): boolean =>
+    key === "checks" || sameValue(old[key as keyof ServerTemplate], now[key as keyof ServerTemplate]);
+  for (const key in old) if (!isSame(key)) return false;
+  for (const key in now) if (!isSame(key)) return false;
+  return true;
 }
 
 function logsText(logs: readonly LogTarget[], global: ReadonlySet<LogTarget>): string | undefined {

@@ -10,6 +10,8 @@ import { valueText } from "./value-text.ts";
 interface NamedSetting<V> {
   readonly name: string;
   readonly text: (value: V) => string | undefined;
+  /** Whether two values mean the same; absent: if they are equal. */
+  readonly isSame?: (a: V, b: V) => boolean;
 }
 
 /** A field that holds settings itself. With `presence`: if only one side has it, that is one change of this name. */
@@ -28,6 +30,13 @@ export type SettingTable<T> = { readonly [K in keyof T]-?: Row<NonNullable<T[K]>
 export const setting = <V>(name: string, text: (value: V) => string | undefined = valueText): NamedSetting<V> => ({
   name,
   text,
+});
+
+/** A setting of which two values are the same if they read the same. */
+export const settingByText = <V>(name: string, text: (value: V) => string): NamedSetting<V> => ({
+  name,
+  text,
+  isSame: (a, b) => text(a) === text(b),
 });
 
 /** A setting that is there or not. */
@@ -77,18 +86,34 @@ export function compareSettings<T extends object>(
     if (!("table" in row)) compareOne(row, before, after, place, changes);
     else if (row.presence !== undefined && (before === undefined || after === undefined)) {
       compareOne(row.presence, before, after, place, changes);
-    } else compareSettings(row.table as SettingTable<object>, before ?? {}, after ?? {}, place, changes);
+    } else compareNested(row.table as SettingTable<object>, before ?? {}, after ?? {}, place, changes);
   }
 }
 
+/** Parts of the model that were found to have the same settings, new one to old one: thousands of servers may share one. */
+const knownSame = new WeakMap<object, object>();
+
+function compareNested(
+  table: SettingTable<object>,
+  old: object,
+  now: object,
+  place: SourcePlace | undefined,
+  changes: SettingChange[],
+): void {
+  if (knownSame.get(now) === old) return;
+  const before = changes.length;
+  compareSettings(table, old, now, place, changes);
+  if (changes.length === before) knownSame.set(now, old);
+}
+
 function compareOne(
-  { name, text }: NamedSetting<unknown>,
+  { name, text, isSame = sameValue }: NamedSetting<unknown>,
   before: unknown,
   after: unknown,
   place: SourcePlace | undefined,
   changes: SettingChange[],
 ): void {
-  if (sameValue(before, after)) return;
+  if (before !== undefined && after !== undefined && isSame(before, after)) return;
   const old = before === undefined ? undefined : text(before);
   const now = after === undefined ? undefined : text(after);
   if (old !== undefined || now !== undefined) changes.push(changeOf(name, old, now, place));

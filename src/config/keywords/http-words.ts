@@ -19,6 +19,9 @@ const HTTP_TIMEOUTS: ReadonlySet<string> = new Set(["http-request", "http-keep-a
 
 const HTTP_WORDS: ReadonlySet<string> = new Set(["errorfile", "log-format", "log-format-sd", "monitor-uri"]);
 
+/** First words (after a `no`) of the lines that `httpWord` has a name for; most lines begin with others. */
+export const MAY_BE_HTTP: ReadonlySet<string> = new Set(["option", "timeout", "stats", "http-request", ...HTTP_WORDS]);
+
 /** Does this line give a section the purpose that is kept: the statistics page or the metrics? */
 export function servesStats(words: readonly string[]): boolean {
   if (words[0] === "stats") return true;

@@ -224,7 +224,7 @@ const BACKEND_KEYWORDS: readonly ProxyKeyword<ProxyDraft>[] = [
     side: "backend",
     inDefaults: false,
     read(words, proxy) {
-      const server = readServerLine(words, proxy.defaultServer, proxy.context);
+      const server = readServerLine(words, proxy.defaultServer, proxy.context, proxy.servers.at(-1)?.settings);
       if (server !== undefined) proxy.servers.push(server);
     },
   },

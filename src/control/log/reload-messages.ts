@@ -1,14 +1,17 @@
-// What a reload leaves in the log and on the terminal: one line that sums it up, and one for each error. Pure.
+// What a reload leaves in the log and on the terminal: one line for each error and each operator's value that it overruled, and one that
+// sums it up. Pure.
 
-import type { ReloadMessage, ReloadReceipt } from "../reload/model.ts";
-import { summaryText } from "../reload/summary.ts";
+import type { ShownMessage } from "../../config/diagnostics.ts";
+import type { ReloadReceipt } from "../reload/model.ts";
+import { overruledText } from "../reload/plan/plan-text.ts";
+import { receiptSummary } from "../reload/receipt-text.ts";
 import type { LogMessage } from "./server-messages.ts";
 import { LogLevel } from "./syslog-frame.ts";
 
 const LEVELS = { error: LogLevel.ALERT, warning: LogLevel.WARNING, notice: LogLevel.NOTICE } as const;
 
 /** "file:line:column: text", as far as it is known. */
-export function placedText({ text, place }: ReloadMessage): string {
+function placedText({ text, place }: ShownMessage): string {
   return place === undefined ? text : `${place.file}:${place.line}:${place.column}: ${text}`;
 }
 
@@ -17,10 +20,10 @@ export function reloadMessages(receipt: ReloadReceipt): LogMessage[] {
   const found = receipt.messages
     .filter(({ severity }) => severity !== "notice")
     .map((message) => ({ level: LEVELS[message.severity], text: placedText(message) }));
-  const overruled = (receipt.report?.overruled ?? []).map(({ what, operator, file }) => ({
+  const overruled = (receipt.report?.overruled ?? []).map((value) => ({
     level: LogLevel.WARNING,
-    text: `Reload: ${what} is ${file} by the configuration, in place of the operator's ${operator}.`,
+    text: `Reload: ${overruledText(value)}.`,
   }));
   const level = receipt.outcome === "done" ? LogLevel.NOTICE : LogLevel.ALERT;
-  return [...found, ...overruled, { level, text: summaryText(receipt) }];
+  return [...found, ...overruled, { level, text: receiptSummary(receipt) }];
 }

@@ -33,12 +33,6 @@ const { FORCED_MAINT, CONFIG_MAINT, FORCED_DRAIN, INHERITED_MAINT, INHERITED_DRA
 export function keepAdmin(run: ReloadRun, server: ServerEntry, old: ServerConfig, now: ServerConfig): void {
   if (old.disabled === now.disabled) return;
   const { context } = run;
-  const admin = context.memory.serversI32[server.index * SERVER_WORDS + V_ADMIN];
-  const current = (admin & FORCED_MAINT) !== 0 ? "maint" : (admin & FORCED_DRAIN) !== 0 ? "drain" : "ready";
-  const [before, file] = old.disabled ? ["maint", "ready"] : ["ready", "maint"];
-  if (current !== before && current !== file) {
-    run.overrule({ what: `server ${server.backend.name}/${server.name} state`, operator: current, file });
-  }
   const set = now.disabled ? FORCED_MAINT | CONFIG_MAINT : 0;
   const clear = now.disabled ? FORCED_DRAIN : FORCED_MAINT | CONFIG_MAINT | FORCED_DRAIN;
   run.afterwards.push(() => changeAdmin(context, server, set, clear));

@@ -21,6 +21,7 @@ import { NOWHERE } from "../build-registry.ts";
 import type { ResolvedAddress } from "../change.ts";
 import { startHealth } from "../health/health-entry.ts";
 import { beginLeaving, closeToSessions, sessionsOfServer } from "../reconcile/leaving.ts";
+import { noteNewWords } from "../reconcile/new-words.ts";
 import { noteUsable } from "../reconcile/rebalance.ts";
 import { settleLoad } from "../reconcile/server-load.ts";
 import type { ProxyEntry, ServerEntry } from "../registry.ts";
@@ -29,7 +30,7 @@ import { newServerEntry } from "../server-entry.ts";
 import { configuredAdmin, relink, writeServerRow, writeServerSettings, writeServerState } from "../tables.ts";
 import { keepAdmin, keepChecks } from "./apply-health.ts";
 import type { MatchedProxy } from "./match.ts";
-import { overrulesValue } from "./overrule.ts";
+import { plannedServer } from "./plan/parts.ts";
 import { removalPolicyOf } from "./removal-policy.ts";
 import type { ReloadRun } from "./run.ts";
 
@@ -39,7 +40,7 @@ export async function applyServers(run: ReloadRun, backend: ProxyEntry, matched:
   const named: ServerEntry[] = [];
   for (const { config, entry, staysDeleted } of matched.servers) {
     if (run.isLong) await run.nextTurn();
-    if (staysDeleted) run.report.servers.staysDeleted.push(`${backend.name}/${config.name}`);
+    if (staysDeleted) run.deeds.servers.staysDeleted.push(plannedServer(matched.config, config));
     else if (entry !== undefined) named.push(keepServer(run, entry, config));
     else named.push(await addServer(run, backend, config));
   }
@@ -48,7 +49,7 @@ export async function applyServers(run: ReloadRun, backend: ProxyEntry, matched:
   const stays = (server: ServerEntry): boolean => isDynamic(run, server) && !names.has(server.config.name);
   const dynamic = others.filter((server) => server.leaving === undefined && stays(server));
   const leaving = others.filter((server) => !dynamic.includes(server));
-  run.report.servers.dynamic.push(...dynamic.map((server) => fullName(server)));
+  run.deeds.servers.dynamic.push(...dynamic.map((server) => plannedServer(matched.config, server.config)));
   backend.servers = [...named, ...dynamic, ...leaving];
   if (!sameOrder(before, backend.servers)) relink(run.context.memory, backend);
   // Only now, so that relays find the new ones before they miss the old ones.
@@ -100,7 +101,7 @@ async function addServer(run: ReloadRun, backend: ProxyEntry, config: ServerConf
   writeServerRow(memory, server, address?.sockaddr ?? NOWHERE, admin, oper, 0);
   if (memory.serversI32[index * SERVER_WORDS + V_USABLE] === 1) noteUsable(run.context, server);
   run.touched.add(backend);
-  run.report.servers.added.push(fullName(server));
+  run.deeds.servers.added.push(plannedServer(backend.config, config));
   events.onServerAdded(server);
   events.onServerReloaded(server, { checks: true, name: true });
   return server;
@@ -124,24 +125,22 @@ function keepServer(run: ReloadRun, server: ServerEntry, now: ServerConfig): Ser
   if (isSame) return server;
   server.name = now.name;
   server.id = now.id;
+  server.addedAs = undefined;
   server.leaving = undefined;
   const table = memory.serversI32;
   const row = server.index * SERVER_WORDS;
   writeServerSettings(memory, server, 0);
-  const what = (value: string) => () => `server ${fullName(server)} ${value}`;
-  if (overrulesValue(run, what("weight"), old.weight, now.weight, table[row + V_WEIGHT])) {
-    Atomics.store(table, row + V_WEIGHT, now.weight);
-  }
-  if (overrulesValue(run, what("maxconn"), old.maxconn, now.maxconn, table[row + V_MAXCONN])) {
-    Atomics.store(table, row + V_MAXCONN, now.maxconn);
-  }
+  // An operator's value counts until the file says something else than it said before.
+  if (old.weight !== now.weight) Atomics.store(table, row + V_WEIGHT, now.weight);
+  if (old.maxconn !== now.maxconn) Atomics.store(table, row + V_MAXCONN, now.maxconn);
   settleLoad(memory, server, nowMs());
   if (wasLeaving) writeServerState(memory, server.index, table[row + V_ADMIN], table[row + V_OPER]);
+  noteNewWords(run.context, server, old.policy);
   keepAdmin(run, server, old, now);
   const checks = keepChecks(run, server, old, now, wasDynamic);
   const name = wasLeaving || !sameValue(old.resolution, now.resolution);
   events.onServerReloaded(server, { checks, name });
-  if (adopted) run.report.servers.adopted.push(fullName(server));
+  if (adopted) run.deeds.servers.adopted.push(plannedServer(server.backend.config, now));
   run.touched.add(server.backend);
   return server;
 }

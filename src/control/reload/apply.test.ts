@@ -1,6 +1,7 @@
 // What a reload makes of the registry and the rows, without relay threads: who is kept, what follows from changed words, who leaves.
 
 import { beforeEach, describe, expect, it } from "vitest";
+import { reloadNames } from "../../../test/harness/reload-names.ts";
 import { InMemoryProgram } from "../../../test/unit/in-memory-program.ts";
 import { diffConfigs } from "../../config/diff/diff.ts";
 import { loadConfigText } from "../../config/load.ts";
@@ -20,7 +21,6 @@ import { resolveServerAddress } from "../addresses.ts";
 import type { MutableRegistry } from "../commit-context.ts";
 import type { ServerEntry } from "../registry.ts";
 import { matchConfig } from "./match.ts";
-import type { ReloadReport } from "./model.ts";
 
 const HEAD = "defaults\n  mode tcp\n  timeout client 1m\n  timeout server 1m\n  timeout connect 5s\n";
 const backend = (name: string, ...lines: string[]) => `backend ${name}\n${lines.map((line) => `  ${line}\n`).join("")}`;
@@ -32,7 +32,7 @@ async function start(...sections: string[]): Promise<void> {
 }
 
 /** As the reloader does it, but for sockets. */
-async function reload(...sections: string[]): Promise<ReloadReport> {
+async function reload(...sections: string[]): Promise<ReturnType<typeof reloadNames>> {
   const { config, diagnostics } = loadConfigText(HEAD + sections.join(""), "test.cfg", {});
   if (config === undefined) throw new Error(JSON.stringify(diagnostics));
   const registry = program.registry as MutableRegistry;
@@ -49,7 +49,7 @@ async function reload(...sections: string[]): Promise<ReloadReport> {
     prepared: { config, diff, maxconn: registry.maxconn, threads: 2, addresses, resolvers: [], listeners },
   });
   if (!receipt.done || receipt.reload === undefined) throw new Error(JSON.stringify(receipt));
-  return receipt.reload;
+  return reloadNames(receipt.reload);
 }
 
 function server(name: string, of = "be"): ServerEntry {

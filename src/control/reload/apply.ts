@@ -2,11 +2,12 @@
 // servers need. Nothing here can fail. Control thread, only called by `commit`.
 
 import { LISTENERS_MAX } from "../../base/limits.ts";
+import { Turns } from "../../base/turns.ts";
 import type { ProxyConfig } from "../../config/model.ts";
-import { W_MAXCONN, W_THREADS, WT_LOAD } from "../../memory/control-words.ts";
+import { W_MAXCONN, W_THREADS } from "../../memory/control-words.ts";
 import { P_FRONT_MAXCONN, PROXY_WORDS } from "../../memory/proxy-row.ts";
 import { SERVER_WORDS, V_IN_USE } from "../../memory/server-row.ts";
-import { threadsInService, threadWords } from "../../memory/shared-memory.ts";
+import { threadsInService } from "../../memory/shared-memory.ts";
 import { noteBackendTimes } from "../backend-times.ts";
 import { frontendLimit } from "../build-registry.ts";
 import type { Receipt } from "../change.ts";
@@ -23,21 +24,31 @@ import { followTracks } from "./apply-health.ts";
 import { applyListeners } from "./apply-listeners.ts";
 import { applyServers, removeServer } from "./apply-servers.ts";
 import { nameLeaving } from "./leaving-names.ts";
-import { type Match, type MatchedProxy, matchConfig } from "./match.ts";
-import type { PreparedReload, ReloadReport } from "./model.ts";
-import { overrulesValue } from "./overrule.ts";
+import { type Match, type MatchedProxy, matchSteps } from "./match.ts";
+import type { PreparedReload } from "./model.ts";
+import { leavingThreads } from "./plan/leaving-threads.ts";
+import { policyCuts } from "./plan/policy-cuts.ts";
+import { runtimeValues } from "./plan/runtime-values.ts";
 import { releaseEmpty } from "./release.ts";
 import { removalPolicyOf } from "./removal-policy.ts";
-import { newReport } from "./report.ts";
+import { type Foreseen, reportOf } from "./report.ts";
 import { ReloadRun } from "./run.ts";
 
 /** The receipt says what was done, and which sockets are to be closed now. Refused where the tables have no room. */
 export async function applyReload(context: CommitContext, prepared: PreparedReload): Promise<Receipt> {
   const { registry, orders } = context;
-  const match = matchConfig(registry, prepared.config);
+  const turns = new Turns();
+  const match = await turns.run(matchSteps(registry, prepared.config));
   const lack = lackOfRoom(context, prepared, match);
   if (lack !== undefined) return refuse("no-room", lack);
-  const run = new ReloadRun(context, prepared, newReport(prepared.diff, match));
+  const run = new ReloadRun(context, prepared, turns);
+  const limits = { old: registry.maxconn, new: prepared.maxconn };
+  // Before anything changes.
+  const before: Foreseen = {
+    ...(await turns.run(runtimeValues(context.memory, match, limits))),
+    cuts: policyCuts(context.memory, match, context.nowMs()),
+    leavingThreads: leavingThreads(context.memory, prepared.threads),
+  };
   const proxies: ProxyEntry[] = [];
   for (const matched of match.proxies) {
     if (run.isLong) await run.nextTurn();
@@ -50,39 +61,32 @@ export async function applyReload(context: CommitContext, prepared: PreparedRelo
   const listeners = applyListeners(run, proxies);
   registry.config = prepared.config;
   registry.proxies = [...proxies, ...match.others.filter(({ isDeleted }) => !isDeleted)];
-  nameLeaving(registry);
+  await turns.run(nameLeaving(registry));
   const backends = Int32Array.from(run.touched, ({ index }) => index);
   for (const { index } of run.touched) bumpEpoch(context.memory, index);
   const generation = { kind: "generation", backends, listeners: Int32Array.from(listeners) } as const;
   const beginMs = performance.now();
-  const leaving = changeThreads(run);
+  const isFewer = prepared.threads < threadsInService(context.memory);
+  // From now on connections are handed to those threads only.
+  Atomics.store(context.memory.words, W_THREADS, prepared.threads);
   await orders.order(generation);
-  run.report.relaysMs = performance.now() - beginMs;
-  if (leaving.length > 0) await orders.order({ kind: "look-again" }, 0);
-  run.report.leavingThreads.push(...leaving);
+  run.deeds.relaysMs = performance.now() - beginMs;
+  if (isFewer) await orders.order({ kind: "look-again" }, 0);
   // Once more, so that nothing of what leaves is on its way between threads any more (see server-state.ts).
   await orders.order({ ...generation, listeners: new Int32Array() });
-  for (const follow of run.afterwards) await follow();
+  for (const follow of run.afterwards) {
+    if (run.isLong) await run.nextTurn();
+    await follow();
+  }
   await settle(run);
   return {
     done: true,
     matched: 0,
-    ended: run.report.ended,
+    ended: run.deeds.ended,
     survivors: 0,
-    reload: run.report,
+    reload: reportOf(prepared.diff, match, before, run.deeds),
     closing: prepared.listeners.closing,
   };
-}
-
-/** From now on connections are handed to those threads only that are in service. Those that leave, with the sessions they have. */
-function changeThreads({ context: { memory }, prepared: { threads } }: ReloadRun): ReloadReport["leavingThreads"] {
-  const before = threadsInService(memory);
-  Atomics.store(memory.words, W_THREADS, threads);
-  const leaving: ReloadReport["leavingThreads"] = [];
-  for (let thread = threads; thread < before; thread++) {
-    leaving.push({ thread: thread + 1, sessions: Atomics.load(memory.words, threadWords(thread) + WT_LOAD) });
-  }
-  return leaving;
 }
 
 async function applyProxy(run: ReloadRun, matched: MatchedProxy): Promise<ProxyEntry> {
@@ -107,9 +111,7 @@ async function applySettings(run: ReloadRun, proxies: readonly ProxyEntry[]): Pr
   const { memory, registry } = run.context;
   const { config, maxconn } = run.prepared;
   const table = memory.proxiesI32;
-  if (overrulesValue(run, () => "maxconn", registry.maxconn, maxconn, memory.words[W_MAXCONN])) {
-    Atomics.store(memory.words, W_MAXCONN, maxconn);
-  }
+  if (maxconn !== registry.maxconn) Atomics.store(memory.words, W_MAXCONN, maxconn);
   const backends = new Map(proxies.filter(({ isBackend }) => isBackend).map((proxy) => [proxy.config.name, proxy]));
   for (const [i, proxy] of proxies.entries()) {
     if (run.isLong) await run.nextTurn();
@@ -118,13 +120,12 @@ async function applySettings(run: ReloadRun, proxies: readonly ProxyEntry[]): Pr
     const before = frontendLimit(old, registry.maxconn);
     const current = table[proxy.index * PROXY_WORDS + P_FRONT_MAXCONN];
     const limit = frontendLimit(now, maxconn);
-    const isNew = overrulesValue(run, () => `frontend ${now.name} maxconn`, before, limit, current);
     proxy.id = now.id;
     proxy.name = now.name;
     proxy.leaving = undefined;
     const backend = now.defaultBackend === undefined ? undefined : backends.get(now.defaultBackend);
     const own = proxy.isBackend && now.defaultBackend === undefined ? proxy.index : -1;
-    writeProxySettings(memory, proxy, isNew ? limit : current, backend?.index ?? own);
+    writeProxySettings(memory, proxy, limit === before ? current : limit, backend?.index ?? own);
     if (proxy.isBackend && run.isChanged(now)) reviewServers(run, proxy, old);
   }
   registry.maxconn = maxconn;
@@ -167,7 +168,7 @@ async function settle(run: ReloadRun): Promise<void> {
     if (!proxy.isDeleted && !run.touched.has(proxy)) await reconcile(context, proxy);
   }
   for (const { leaving } of [...run.departing.servers, ...run.departing.proxies])
-    run.report.ended += leaving?.ended ?? 0;
+    run.deeds.ended += leaving?.ended ?? 0;
 }
 
 /** What does not fit into the tables; undefined if all does. */

@@ -1,11 +1,13 @@
 // What a reload works with: what was prepared before it, and what it did. Plain data. Control thread.
 
-import type { ConfigDiff, SettingChange } from "../../config/diff/model.ts";
-import type { BindConfig, Config, ProxyConfig, ServerConfig, SourcePlace } from "../../config/model.ts";
+import type { ShownMessage } from "../../config/diagnostics.ts";
+import type { ConfigDiff } from "../../config/diff/model.ts";
+import type { BindConfig, Config, ProxyConfig, ServerConfig } from "../../config/model.ts";
 import type { ResolversConfig } from "../../config/resolvers-model.ts";
 import type { ResolvedAddress } from "../change.ts";
 import type { BoundListener } from "../listeners.ts";
 import type { ListenerEntry } from "../registry.ts";
+import type { ReloadPlan } from "./plan/model.ts";
 
 /** A listening address of the new configuration: a socket that is open already, or one that was just bound. */
 export interface PlannedListener {
@@ -39,75 +41,17 @@ export interface PreparedReload {
   readonly listeners: ListenerPlan;
 }
 
-/** Something that leaves, and with how many sessions. */
-export interface Departure {
-  readonly name: string;
-  readonly sessions: number;
-  /** What becomes of them, as `on-removed` is written: "keep", "drain 30s", "shutdown-sessions". */
-  readonly policy: string;
-}
-
-/** A value that an operator had changed, and that the file now overrules. */
-export interface Overruled {
-  /** "server be/a weight" */
-  readonly what: string;
-  readonly operator: string;
-  readonly file: string;
-}
-
-export interface ReloadReport {
-  readonly proxies: {
-    readonly added: string[];
-    readonly kept: number;
-    readonly changed: { readonly name: string; readonly settings: readonly SettingChange[] }[];
-    readonly leaving: Departure[];
-    /** Gone at once: nobody used them. */
-    readonly removed: string[];
-  };
-  readonly servers: {
-    readonly added: string[];
-    readonly kept: number;
-    readonly changed: { readonly name: string; readonly settings: readonly SettingChange[] }[];
-    /** They were leaving, or had been added at runtime, and are the file's now. */
-    readonly adopted: string[];
-    /** Added at runtime, and still there. */
-    readonly dynamic: string[];
-    /** Deleted at runtime, and still in the file. */
-    readonly staysDeleted: string[];
-    readonly leaving: Departure[];
-    readonly removed: string[];
-  };
-  readonly listeners: {
-    readonly kept: number;
-    readonly opened: string[];
-    readonly moved: { readonly address: string; readonly from: string; readonly to: string }[];
-    readonly closed: string[];
-    /** Frontends that an operator shut down and the file leaves as they are. */
-    readonly staysShut: string[];
-  };
-  readonly global: readonly SettingChange[];
-  /** Relay threads that take no new sessions from now on, and the sessions that they still serve. */
-  readonly leavingThreads: { readonly thread: number; readonly sessions: number }[];
-  readonly overruled: Overruled[];
-  /** What cannot change while the process runs. */
-  readonly needsRestart: readonly SettingChange[];
+/** What a reload did: in the form of its plan, and what it came to. */
+export interface ReloadReport extends ReloadPlan {
   /** Sessions that were ended because of `on-removed shutdown-sessions`. */
-  ended: number;
+  readonly ended: number;
   /** Milliseconds until the last relay thread had taken the new configuration on. */
-  relaysMs: number;
-}
-
-/** A message about the configuration, or why it was not taken. */
-export interface ReloadMessage {
-  readonly severity: "error" | "warning" | "notice";
-  readonly text: string;
-  readonly hint?: string;
-  readonly place?: SourcePlace;
+  readonly relaysMs: number;
 }
 
 /** Milliseconds; 0 for what it did not come to. */
 export interface ReloadTimes {
-  /** The files were read and checked: the control thread does nothing else then. */
+  /** The files were read and checked. */
   readonly read: number;
   /** Differences, names, sockets. */
   readonly prepare: number;
@@ -115,6 +59,9 @@ export interface ReloadTimes {
   readonly commit: number;
   /** Of that, the longest that a relay thread took to take it on. */
   readonly relays: number;
+  /** The longest that the control thread did one thing, and that a relay thread took for one turn, from begin to end. */
+  readonly controlTurn: number;
+  readonly relayTurn: number;
 }
 
 /** What a reload came to. */
@@ -130,7 +77,8 @@ export interface ReloadReceipt {
   /** What of that went where. */
   readonly times: ReloadTimes;
   readonly files: readonly string[];
-  readonly messages: readonly ReloadMessage[];
+  /** About the configuration, and why it was not taken. */
+  readonly messages: readonly ShownMessage[];
   /** Undefined where it was refused: nothing has changed then. */
   readonly report: ReloadReport | undefined;
 }

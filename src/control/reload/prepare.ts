@@ -1,10 +1,10 @@
 // All of a reload that can fail, before anything changes: names to addresses, files that have to be there, threads to be
-// started, sockets to be bound. What was
-// opened is closed again if it comes to nothing. Control thread.
+// started, sockets to be bound. What was opened is closed again if it comes to nothing. Control thread.
 
 import { accessSync, constants } from "node:fs";
 import { AppError, systemReason } from "../../base/errors.ts";
-import { diffConfigs } from "../../config/diff/diff.ts";
+import { Turns } from "../../base/turns.ts";
+import { diffSteps } from "../../config/diff/diff.ts";
 import type { Config, ProxyConfig, ServerConfig } from "../../config/model.ts";
 import { type SharedMemory, threadsInService } from "../../memory/shared-memory.ts";
 import { initialServerAddress, NameLookup, resolveNameservers } from "../addresses.ts";
@@ -13,7 +13,7 @@ import type { MutableRegistry } from "../commit-context.ts";
 import { defaultThreads, fitMaxconn } from "../process-size.ts";
 import type { Registry } from "../registry.ts";
 import type { ThreadKeeper } from "../thread-service.ts";
-import { matchConfig } from "./match.ts";
+import { matchSteps } from "./match.ts";
 import type { PreparedReload } from "./model.ts";
 import type { ListenerPlanning } from "./plan-listeners.ts";
 
@@ -26,9 +26,6 @@ interface Running {
   readonly maxconn: number | undefined;
 }
 
-/** Servers looked at before other events of the control thread have their turn. */
-const SLICE = 512;
-
 /** Throws AppError; what `planning` has opened is the caller's to undo. `warn`: something that does not stop it. */
 export async function prepareReload(
   running: Running,
@@ -39,18 +36,16 @@ export async function prepareReload(
   const { registry, memory } = running;
   const threads = wantedThreads(registry, memory, config);
   const maxconn = limitOf(running, config, threads);
-  const diff = diffConfigs(registry.config, config);
-  await nextTurn();
+  const turns = new Turns();
+  const diff = await turns.run(diffSteps(registry.config, config));
   checkFiles(config);
   const resolvers = await resolveNameservers(config.resolvers);
-  const addresses = await lookUpAddresses(registry, config, warn);
+  const addresses = await lookUpAddresses(registry, config, turns, warn);
   await running.threads.prepare(threads);
   // Last, because clients may come as soon as a socket listens.
   const listeners = await planning.plan(registry, config, maxconn);
   return { config, diff, maxconn, threads, addresses, resolvers, listeners };
 }
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** The process's limit of sessions; where neither command line nor configuration names one, it stays what it is. */
 function limitOf({ registry, memory, maxconn: fixed }: Running, config: Config, threads: number): number {
@@ -111,18 +106,20 @@ export function checkFiles(config: Config): void {
 async function lookUpAddresses(
   registry: MutableRegistry,
   config: Config,
+  turns: Turns,
   warn: (text: string) => void,
 ): Promise<ReadonlyMap<ServerConfig, ResolvedAddress | undefined>> {
   const names = new NameLookup();
   const found = new Map<ServerConfig, ResolvedAddress | undefined>();
   const missing: { readonly proxy: ProxyConfig; readonly server: ServerConfig }[] = [];
-  for (const { config: proxy, servers } of matchConfig(registry, config).proxies) {
+  const { proxies } = await turns.run(matchSteps(registry, config));
+  for (const { config: proxy, servers } of proxies) {
     for (const { entry, staysDeleted, config: server } of servers) {
       if (entry === undefined && !staysDeleted) missing.push({ proxy, server });
     }
   }
-  for (const [i, { proxy, server }] of missing.entries()) {
-    if (i % SLICE === SLICE - 1) await nextTurn();
+  for (const { proxy, server } of missing) {
+    if (turns.isLong) await turns.next();
     const { file, line } = server.place;
     const where = `[${file}:${line}] : 'server ${proxy.name}/${server.name}' :`;
     const address = await initialServerAddress(server, names, (host) =>

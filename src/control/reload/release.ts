@@ -4,40 +4,29 @@
 import { sessionsOfProxy, sessionsOfServer } from "../reconcile/leaving.ts";
 import type { ProxyEntry, ServerEntry } from "../registry.ts";
 import { unlinkServer } from "../remove-server.ts";
-import { fullName } from "./apply-servers.ts";
-import { removalPolicyText } from "./removal-policy.ts";
+import type { LeavingServer } from "./plan/model.ts";
+import { leavingProxy, leavingServer } from "./plan/plan.ts";
 import type { ReloadRun } from "./run.ts";
 
-/** Also says in the report who is gone, and who leaves. */
+/** Also notes who leaves, and with how many sessions. */
 export async function releaseEmpty(run: ReloadRun): Promise<void> {
-  const { context, report, departing } = run;
+  const { context, deeds, departing, prepared } = run;
   const { memory, registry, orders } = context;
   const changed = new Set<ProxyEntry>();
   for (const server of departing.servers) {
     if (run.isLong) await run.nextTurn();
+    deeds.servers.leaving.push(leavingServer(memory, prepared.config, server, reasonOf(server)));
     // What follows for single servers may have taken it away already.
-    const sessions = server.isDeleted ? 0 : sessionsOfServer(memory, server);
-    if (server.isDeleted) report.servers.removed.push(fullName(server));
-    else if (sessions === 0 && isFree(run, server)) {
-      report.servers.removed.push(fullName(server));
-      unlinkServer(context, server);
-      changed.add(server.backend);
-    } else {
-      const policy = removalPolicyText(server.leaving!.policy);
-      report.servers.leaving.push({ name: fullName(server), sessions, policy });
-    }
+    if (server.isDeleted || sessionsOfServer(memory, server) > 0 || !isFree(run, server)) continue;
+    unlinkServer(context, server);
+    changed.add(server.backend);
   }
   const gone: ProxyEntry[] = [];
   for (const proxy of departing.proxies) {
-    const sessions = sessionsOfProxy(memory, proxy);
-    const isUsed = sessions > 0 || proxy.servers.length > 0 || proxy.listeners.some(({ fd }) => fd >= 0);
-    // What only waits for its sockets to be closed is as good as gone.
-    if (isUsed && (sessions > 0 || proxy.servers.length > 0))
-      report.proxies.leaving.push({ name: proxy.name, sessions, policy: removalPolicyText(proxy.leaving!.policy) });
-    else {
-      report.proxies.removed.push(proxy.name);
-      if (!isUsed) gone.push(proxy);
-    }
+    deeds.proxies.leaving.push(leavingProxy(memory, prepared.config, proxy));
+    const isUsed = sessionsOfProxy(memory, proxy) > 0 || proxy.servers.length > 0;
+    // Else it only waits for its sockets to be closed, or not even that.
+    if (!isUsed && !proxy.listeners.some(({ fd }) => fd >= 0)) gone.push(proxy);
   }
   if (changed.size > 0) {
     await orders.order({
@@ -48,6 +37,12 @@ export async function releaseEmpty(run: ReloadRun): Promise<void> {
   }
   for (const proxy of gone) proxy.isDeleted = true;
   if (gone.length > 0) registry.proxies = registry.proxies.filter(({ isDeleted }) => !isDeleted);
+}
+
+/** Why it leaves, as the plan has it. */
+function reasonOf({ backend, config }: ServerEntry): LeavingServer["why"] {
+  if (backend.leaving !== undefined) return "section";
+  return backend.config.servers.some(({ name }) => name === config.name) ? "readdressed" : "removed";
 }
 
 /** Nobody follows it, and in a backend that goes as a whole nobody waits. */

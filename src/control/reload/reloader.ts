@@ -2,15 +2,18 @@
 // Whatever goes wrong before the commit leaves everything as it was. Control thread.
 
 import { AppError } from "../../base/errors.ts";
+import { type Steps, Turns } from "../../base/turns.ts";
+import type { ShownMessage } from "../../config/diagnostics.ts";
 import type { Config, Diagnostic, LoadResult, LogTarget } from "../../config/model.ts";
 import type { ResolversConfig } from "../../config/resolvers-model.ts";
 import type { SharedMemory } from "../../memory/shared-memory.ts";
 import type { Change, Receipt } from "../change.ts";
 import type { MutableRegistry } from "../commit-context.ts";
 import type { ThreadKeeper } from "../thread-service.ts";
+import { TurnWatch } from "../turn-watch.ts";
 import type { OrderSink } from "../workers.ts";
 import { closeListeners } from "./close-listeners.ts";
-import type { ReloadMessage, ReloadReceipt, ReloadReport } from "./model.ts";
+import type { ReloadReceipt, ReloadReport, ReloadTimes } from "./model.ts";
 import { ListenerPlanning } from "./plan-listeners.ts";
 import { prepareReload } from "./prepare.ts";
 
@@ -25,7 +28,7 @@ export interface PreparedDoors {
 /** Where configurations come from, and what belongs to them outside the control thread's parts. Given by the program's entry. */
 export interface ReloadSource {
   readonly files: readonly string[];
-  load(): LoadResult;
+  load(): Steps<LoadResult>;
   onBegin?(): void;
   /** Hears of each reload once it is over, well or not. */
   onOver?(receipt: ReloadReceipt): void;
@@ -84,10 +87,11 @@ export class Reloader {
     const beginMs = performance.now();
     const { files } = source;
     const head = { id: ++this.#count, by, started: new Date().toISOString(), files };
-    const messages: ReloadMessage[] = [];
-    const times = { read: 0, prepare: 0, commit: 0, relays: 0 };
+    const messages: ShownMessage[] = [];
+    const times = { read: 0, prepare: 0, commit: 0, relays: 0, controlTurn: 0, relayTurn: 0 };
+    const watch = new TurnWatch(this.#host.memory);
     source.onBegin?.();
-    const report = await this.#attempt(source, messages, times);
+    const report = await this.#attempt(source, messages, times).finally(() => Object.assign(times, turnsOf(watch)));
     const receipt: ReloadReceipt = {
       ...head,
       outcome: report === undefined ? "refused" : "done",
@@ -104,7 +108,7 @@ export class Reloader {
   /** Undefined if nothing has changed; then `messages` say why. */
   async #attempt(
     source: ReloadSource,
-    messages: ReloadMessage[],
+    messages: ShownMessage[],
     times: Record<"read" | "prepare" | "commit", number>,
   ): Promise<ReloadReport | undefined> {
     const host = this.#host;
@@ -116,7 +120,7 @@ export class Reloader {
       times[phase] = round(nowMs - sinceMs);
       sinceMs = nowMs;
     };
-    const { config, diagnostics } = source.load();
+    const { config, diagnostics } = await new Turns().run(source.load());
     lap("read");
     messages.push(...diagnostics.map(messageOf));
     if (config === undefined) return undefined;
@@ -169,11 +173,16 @@ export class Reloader {
 const isExpected = (error: unknown): boolean =>
   error instanceof AppError || (error as NodeJS.ErrnoException).code !== undefined;
 
+function turnsOf(watch: TurnWatch): Pick<ReloadTimes, "controlTurn" | "relayTurn"> {
+  const { control, relay } = watch.end();
+  return { controlTurn: round(control), relayTurn: round(relay) };
+}
+
 const round = (ms: number): number => Math.round(ms * 10) / 10;
 
-const messageOf = ({ severity, message, code, hint, place, lineText }: Diagnostic): ReloadMessage => ({
+const messageOf = ({ severity, message, code, hint, place, lineText, length }: Diagnostic): ShownMessage => ({
   severity,
   text: `${message} [${code}]`,
   ...(hint === undefined ? {} : { hint }),
-  ...(lineText === "" ? { place: { ...place, line: Math.max(1, place.line) } } : { place }),
+  ...(lineText === "" ? { place: { ...place, line: Math.max(1, place.line) } } : { place, lineText, length }),
 });

@@ -1,40 +1,70 @@
-// What a reload did, to begin with: what the two configurations tell by themselves. Pure. Control thread.
+// What a reload did, noted while it is carried out, in the form of its plan: so that both read alike. Control thread, only within `commit`.
 
-import type { ConfigDiff, Kept } from "../../config/diff/model.ts";
+import type { ConfigDiff } from "../../config/diff/model.ts";
 import type { Match } from "./match.ts";
 import type { ReloadReport } from "./model.ts";
+import type {
+  ChangedListener,
+  LeavingProxy,
+  LeavingServer,
+  MovedListener,
+  NamedListener,
+  PlannedServer,
+} from "./plan/model.ts";
+import { changedProxies, changedServers, otherParts, plannedProxy } from "./plan/parts.ts";
 
-/** The rest is filled in while the reload is carried out. */
-export function newReport(diff: ConfigDiff, match: Match): ReloadReport {
-  const changed = <T extends { readonly name: string }>(kept: readonly Kept<T>[], prefix = "") =>
-    kept
-      .filter(({ changes }) => changes.length > 0)
-      .map((thing) => ({ name: `${prefix}${thing.new.name}`, settings: thing.changes }));
-  const servers = match.proxies.flatMap((proxy) => proxy.servers);
+/** What is only known once it is done. */
+export interface Deeds {
+  readonly servers: {
+    readonly added: PlannedServer[];
+    readonly adopted: PlannedServer[];
+    readonly dynamic: PlannedServer[];
+    readonly staysDeleted: PlannedServer[];
+    readonly leaving: LeavingServer[];
+  };
+  readonly proxies: { readonly leaving: LeavingProxy[] };
+  readonly listeners: {
+    kept: number;
+    readonly opened: NamedListener[];
+    readonly changed: ChangedListener[];
+    readonly moved: MovedListener[];
+    readonly closed: NamedListener[];
+  };
+  /** As in ReloadReport. */
+  ended: number;
+  relaysMs: number;
+}
+
+/** What becomes of operators' values, whose sessions policies end, and which threads leave: looked at before anything changed. */
+export type Foreseen = Pick<ReloadReport, "overruled" | "staying" | "cuts" | "leavingThreads">;
+
+export const newDeeds = (): Deeds => ({
+  servers: { added: [], adopted: [], dynamic: [], staysDeleted: [], leaving: [] },
+  proxies: { leaving: [] },
+  listeners: { kept: 0, opened: [], changed: [], moved: [], closed: [] },
+  ended: 0,
+  relaysMs: 0,
+});
+
+export function reportOf(diff: ConfigDiff, { proxies }: Match, foreseen: Foreseen, deeds: Deeds): ReloadReport {
+  const kept = proxies.filter(({ entry }) => entry !== undefined);
+  const keptServers = proxies.reduce(
+    (n, { servers }) => n + servers.filter((each) => each.entry !== undefined).length,
+    0,
+  );
   return {
+    refusal: null,
+    ...otherParts(diff),
     proxies: {
-      added: match.proxies.filter(({ entry }) => entry === undefined).map(({ config }) => config.name),
-      kept: match.proxies.filter(({ entry }) => entry !== undefined).length,
-      changed: changed(diff.proxies.kept),
-      leaving: [],
-      removed: [],
+      kept: kept.length,
+      added: proxies.filter(({ entry }) => entry === undefined).map(({ config }) => plannedProxy(config)),
+      changed: changedProxies(diff),
+      ...deeds.proxies,
     },
-    servers: {
-      added: [],
-      kept: servers.filter(({ entry }) => entry !== undefined).length,
-      changed: diff.proxies.kept.flatMap((proxy) => changed(proxy.servers.kept, `${proxy.new.name}/`)),
-      adopted: [],
-      dynamic: [],
-      staysDeleted: [],
-      leaving: [],
-      removed: [],
-    },
-    listeners: { kept: diff.binds.kept.length, opened: [], moved: [], closed: [], staysShut: [] },
-    global: diff.global.filter(({ effect }) => effect === "at once"),
-    leavingThreads: [],
-    overruled: [],
-    needsRestart: diff.global.filter(({ effect }) => effect !== "at once"),
-    ended: 0,
-    relaysMs: 0,
+    servers: { kept: keptServers, changed: changedServers(diff), ...deeds.servers },
+    listeners: deeds.listeners,
+    ...foreseen,
+    ended: deeds.ended,
+    relaysMs: deeds.relaysMs,
   };
 }

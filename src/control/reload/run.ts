@@ -1,17 +1,16 @@
 // One reload while it is carried out: what its steps share. Control thread, only within `commit`.
 
+import type { Turns } from "../../base/turns.ts";
 import type { ProxyConfig, ServerConfig } from "../../config/model.ts";
 import type { CommitContext } from "../commit-context.ts";
 import type { ProxyEntry, ServerEntry } from "../registry.ts";
-import type { Overruled, PreparedReload, ReloadReport } from "./model.ts";
-
-/** Work done in one go before other events of the control thread have their turn. */
-const SLICE_MS = 4;
+import type { PreparedReload } from "./model.ts";
+import { type Deeds, newDeeds } from "./report.ts";
 
 export class ReloadRun {
   readonly context: CommitContext;
   readonly prepared: PreparedReload;
-  readonly report: ReloadReport;
+  readonly deeds: Deeds = newDeeds();
   /** Backends whose relays have to look at their servers and queues anew. */
   readonly touched = new Set<ProxyEntry>();
   /** What each proxy's section said before. */
@@ -25,12 +24,12 @@ export class ReloadRun {
   readonly afterwards: (() => Promise<unknown>)[] = [];
   readonly #unchanged = new Set<ServerConfig>();
   readonly #changed = new Set<ProxyConfig>();
-  #sliceEndMs = performance.now() + SLICE_MS;
+  readonly #turns: Turns;
 
-  constructor(context: CommitContext, prepared: PreparedReload, report: ReloadReport) {
+  constructor(context: CommitContext, prepared: PreparedReload, turns: Turns) {
     this.context = context;
+    this.#turns = turns;
     this.prepared = prepared;
-    this.report = report;
     for (const proxy of prepared.diff.proxies.kept) {
       if (proxy.changes.length > 0) {
         this.#changed.add(proxy.new);
@@ -52,15 +51,10 @@ export class ReloadRun {
 
   /** True when others should have a turn: then `await nextTurn()`. */
   get isLong(): boolean {
-    return performance.now() >= this.#sliceEndMs;
+    return this.#turns.isLong;
   }
 
-  async nextTurn(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
-    this.#sliceEndMs = performance.now() + SLICE_MS;
-  }
-
-  overrule(overruled: Overruled): void {
-    this.report.overruled.push(overruled);
+  nextTurn(): Promise<void> {
+    return this.#turns.next();
   }
 }

@@ -10,10 +10,27 @@ import {
   threadCounters,
 } from "../../memory/shared-memory.ts";
 
+/** One word of the threads' own parts. */
 export function sumThreads(memory: SharedMemory, word: number): number {
   let sum = 0;
   for (let thread = 0; thread < slotsUsed(memory); thread++)
     sum += memory.countersF64[threadCounters(memory, thread) + word];
+  return sum;
+}
+
+/** One word of a proxy's block, over all threads. */
+export function sumProxy(memory: SharedMemory, proxy: number, word: number): number {
+  let sum = 0;
+  for (let thread = 0; thread < slotsUsed(memory); thread++)
+    sum += memory.countersF64[proxyCounters(memory, thread, proxy) + word];
+  return sum;
+}
+
+/** One word of a server's block, over all threads. */
+export function sumServer(memory: SharedMemory, server: number, word: number): number {
+  let sum = 0;
+  for (let thread = 0; thread < slotsUsed(memory); thread++)
+    sum += memory.countersF64[serverCounters(memory, thread, server) + word];
   return sum;
 }
 

@@ -12,7 +12,7 @@ import {
 import type { SharedMemory } from "../../memory/shared-memory.ts";
 import type { ProxyEntry, Registry, ServerEntry } from "../registry.ts";
 import { Frequency } from "./frequency.ts";
-import { CounterBlocks, idleAndBusyMs, sumThreads } from "./sums.ts";
+import { idleAndBusyMs, sumProxy, sumServer, sumThreads } from "./sums.ts";
 
 const PERIOD_MS = 1000;
 
@@ -66,11 +66,10 @@ export class TrafficRates {
     this.#sessions.tick(this.#connectionTotal());
     this.#bytesOut.tick(sumThreads(this.#memory, CT_BYTES_OUT));
     for (const proxy of this.#registry.proxies) {
-      const blocks = CounterBlocks.ofProxy(this.#memory, proxy.index);
       const frequencies = this.#proxy(proxy);
-      frequencies.connections.tick(blocks.sum(CF_CONNECTIONS));
-      frequencies.frontSessions.tick(blocks.sum(CF_SESSIONS));
-      frequencies.backSessions.tick(blocks.sum(CB_SESSIONS));
+      frequencies.connections.tick(sumProxy(this.#memory, proxy.index, CF_CONNECTIONS));
+      frequencies.frontSessions.tick(sumProxy(this.#memory, proxy.index, CF_SESSIONS));
+      frequencies.backSessions.tick(sumProxy(this.#memory, proxy.index, CB_SESSIONS));
       for (const server of proxy.servers) this.#server(server).tick(this.#serverSessions(server));
     }
     const now = idleAndBusyMs(this.#memory);
@@ -99,17 +98,15 @@ export class TrafficRates {
 
   /** Connections and sessions a second of a frontend. */
   frontend(proxy: ProxyEntry): { readonly connections: Rate; readonly sessions: Rate } {
-    const blocks = CounterBlocks.ofProxy(this.#memory, proxy.index);
     const { connections, frontSessions } = this.#proxy(proxy);
     return {
-      connections: this.#rate(connections, blocks.sum(CF_CONNECTIONS)),
-      sessions: this.#rate(frontSessions, blocks.sum(CF_SESSIONS)),
+      connections: this.#rate(connections, sumProxy(this.#memory, proxy.index, CF_CONNECTIONS)),
+      sessions: this.#rate(frontSessions, sumProxy(this.#memory, proxy.index, CF_SESSIONS)),
     };
   }
 
   backend(proxy: ProxyEntry): Rate {
-    const blocks = CounterBlocks.ofProxy(this.#memory, proxy.index);
-    return this.#rate(this.#proxy(proxy).backSessions, blocks.sum(CB_SESSIONS));
+    return this.#rate(this.#proxy(proxy).backSessions, sumProxy(this.#memory, proxy.index, CB_SESSIONS));
   }
 
   server(server: ServerEntry): Rate {
@@ -136,7 +133,7 @@ export class TrafficRates {
   }
 
   #serverSessions(server: ServerEntry): number {
-    return CounterBlocks.ofServer(this.#memory, server.index).sum(CS_SESSIONS);
+    return sumServer(this.#memory, server.index, CS_SESSIONS);
   }
 
   #proxy(proxy: ProxyEntry): ProxyFrequencies {

@@ -3,7 +3,9 @@
 
 import type { ProxyEntry, ServerEntry } from "../../../src/control/registry.ts";
 import type { ReloadReport } from "../../../src/control/reload/model.ts";
-import type { PlannedServer, ReloadPlan } from "../../../src/control/reload/plan/model.ts";
+import type { ReloadPlan, RuntimeValue } from "../../../src/control/reload/plan/model.ts";
+import { linesText, planSummary } from "../../../src/control/reload/plan/plan-text.ts";
+import { serverStories } from "../../../src/control/reload/plan/runtime-values.ts";
 import { W_CONNECTIONS, W_MAXCONN } from "../../../src/memory/control-words.ts";
 import { CT_RECORDS_DROPPED } from "../../../src/memory/counters.ts";
 import { EndCause, EndPhase } from "../../../src/memory/end-state.ts";
@@ -28,34 +30,20 @@ export function keyOfEntry({ backend, config }: ServerEntry): string {
   return keyOf({ section: sectionOf(backend), name, port: endpoint.kind === "inet" ? endpoint.port : -1 });
 }
 
-/** What was planned is what was done. Names of what leaves may have been changed to tell them from new ones. */
+/**
+ * The receipt tells what the plan told, word for word. But sessions come and go in between, what leaves may be called otherwise for its
+ * namesakes that leave already, and sockets are closed in the order in which they were opened.
+ */
 function checkPlan(plan: ReloadPlan, report: ReloadReport): void {
-  const same = (what: string, planned: readonly string[], done: readonly string[]): void => {
-    const [one, other] = [planned, done].map((names) => names.map((name) => name.replace(/@[^/]*/g, "")).sort());
-    must(one.join() === other.join(), `${what}: planned are ${one}, done is ${other}`);
-  };
-  const servers = (list: readonly PlannedServer[]): string[] =>
-    list.map(({ backend, server }) => `${backend}/${server}`);
-  const names = (list: readonly { readonly name: string }[]): string[] => list.map(({ name }) => name);
-  same("sections added", names(plan.proxies.added), report.proxies.added);
-  same("sections leaving", names(plan.proxies.leaving), [...names(report.proxies.leaving), ...report.proxies.removed]);
-  same("servers added", servers(plan.servers.added), report.servers.added);
-  same("servers leaving", servers(plan.servers.leaving), [...names(report.servers.leaving), ...report.servers.removed]);
-  same("servers adopted", servers(plan.servers.adopted), report.servers.adopted);
-  same("servers of operators", servers(plan.servers.dynamic), report.servers.dynamic);
-  same("servers that stay deleted", servers(plan.servers.staysDeleted), report.servers.staysDeleted);
-  const addresses = (list: readonly { readonly address: string }[]): string[] => list.map(({ address }) => address);
-  same("addresses opened", addresses(plan.listeners.opened), report.listeners.opened);
-  same("addresses moved", addresses(plan.listeners.moved), addresses(report.listeners.moved));
-  same("addresses closed", addresses(plan.listeners.closed), report.listeners.closed);
-  const overruled = plan.overruled
-    .filter(({ isReaddressed }) => !isReaddressed)
-    .map(({ runtime, file }) => `${runtime} ${file}`);
-  same(
-    "values overruled",
-    overruled,
-    report.overruled.map(({ operator, file }) => `${operator} ${file}`),
-  );
+  const words = (text: ReloadPlan): string =>
+    `${planSummary(text)}\n${linesText(text, {})}`
+      .replace(/(with|its) \d+ sessions?( is| are)?|\d+ sessions? ended by/g, "sessions")
+      .replace(/, now called [^:]*/g, "")
+      .replace(/^- .*$/gm, (line) => line.replace(/( leaves|, \d+ sessions?| leave, without).*/, ""))
+      .split("\n")
+      .sort()
+      .join("\n");
+  must(words(plan) === words(report), `planned is\n${words(plan)}and done is\n${words(report)}`);
 }
 
 export class ReloadJudge {
@@ -98,8 +86,11 @@ export class ReloadJudge {
     const servers = rig.proxies.flatMap((proxy) => proxy.servers);
     const there = new Set(servers.filter(({ leaving }) => leaving !== undefined).map(keyOfEntry));
     model.reload(config, rig.world.now, (key) => there.has(key));
+    model.noteMaintenance(rig.world.now);
     const { plan, report } = await rig.reload(configText(config));
     checkPlan(plan, report);
+    for (const value of report.overruled) this.checkValue(value, value.file);
+    for (const value of report.staying) this.checkValue(value, value.runtime);
     const before = new Map(this.allowed);
     this.allowed.clear();
     for (const server of rig.proxies.flatMap((proxy) => proxy.servers)) {
@@ -122,6 +113,16 @@ export class ReloadJudge {
       const word = proxy.isFrontend ? S.S_FRONTEND : S.S_BACKEND;
       this.allowed.set(proxy, before.get(proxy) ?? new Set(this.sessionsWith(word, proxy.index).keys()));
     }
+  }
+
+  /** What the receipt says of an operator's value is so, where it speaks of a server. */
+  private checkValue({ of, setting }: RuntimeValue, wanted: string): void {
+    const [section, name] = of.split("/");
+    const servers = this.rig.proxies.filter((proxy) => proxy.isBackend && proxy.name === section);
+    const server = servers.flatMap((proxy) => proxy.servers).find((each) => each.name === name);
+    if (server === undefined) return;
+    const story = serverStories(this.rig.memory, server, server.config).find((each) => each.setting === setting);
+    must(story?.runtime === wanted, `${of} has ${setting} ${story?.runtime}, and the receipt says ${wanted}`);
   }
 
   /** Everything that must hold between two turns. */
@@ -277,6 +278,13 @@ export class ReloadJudge {
   /** To be called when policies have had their turn. */
   checkOverdue(): void {
     for (const server of this.rig.proxies.flatMap(({ servers }) => servers)) {
+      const key = keyOfEntry(server);
+      const endsMs = this.model.maintenanceEndsMs.get(key) ?? Number.POSITIVE_INFINITY;
+      if (server.leaving !== undefined || this.evicted.has(key) || endsMs > this.rig.world.now) continue;
+      const left = this.sessionsWith(S.S_SERVER, server.index).size;
+      must(left === 0, `${key} is in maintenance, on-maint ends its sessions, and ${left} are left`);
+    }
+    for (const server of this.rig.proxies.flatMap(({ servers }) => servers)) {
       if (server.leaving === undefined) continue;
       const removal = this.model.leavingServers.get(keyOfEntry(server));
       const late = removal !== undefined && removal.endsMs < this.rig.world.now;
@@ -333,7 +341,7 @@ export class ReloadJudge {
       removal !== undefined && removal.endsMs <= rig.world.now;
     if (server !== undefined) {
       const key = keyOfEntry(server);
-      if (this.evicted.has(key) || isDue(model.leavingServers.get(key))) return true;
+      if (this.evicted.has(key) || model.everMaintained.has(key) || isDue(model.leavingServers.get(key))) return true;
     }
     const proxies = [S.S_FRONTEND, S.S_BACKEND].map((side) => rig.registry.proxiesByIndex[ring[word + side]]);
     return proxies.some((proxy) => proxy !== undefined && isDue(model.leavingSections.get(sectionOf(proxy))));

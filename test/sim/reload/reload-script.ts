@@ -57,6 +57,7 @@ async function setAdmin(scene: Scene, set: number, clear: number): Promise<void>
   if (server === undefined) return;
   const { values } = scene.judge.model.servers.get(keyOfEntry(server))!;
   values.admin = (values.admin & ~clear) | set;
+  scene.judge.model.noteMaintenance(scene.rig.world.now);
   await scene.rig.commit({ kind: "set-admin", server, set, clear });
 }
 
@@ -124,7 +125,7 @@ const STEPS = {
     if (backend === undefined) return;
     const id = 900 + ++scene.added;
     const config = { ...serverConfig(id, {}), name: `d${scene.added}` };
-    const receipt = await scene.rig.commit({ kind: "add-server", backend, server: config });
+    const receipt = await scene.rig.commit({ kind: "add-server", backend, server: config, words: [] });
     if (!receipt.done || receipt.server === undefined) return;
     scene.rig.world.addUpstream(7000 + id, false);
     const key = keyOfEntry(receipt.server);
@@ -162,10 +163,14 @@ export const reloadScripts: fc.Arbitrary<ReloadScript> = fc.record({
 });
 
 /** Runs a script and holds the program to the model after every step; throws at the first thing that does not hold. */
-export async function runReloadScript({ seed, configs, steps }: ReloadScript): Promise<void> {
-  const [first] = configs;
-  if (first === undefined) return;
-  const rig = await ReloadRig.start(configText(first), { seed, threads: first.threads });
+export async function runReloadScript(script: ReloadScript, threads: number): Promise<void> {
+  const { seed, steps } = script;
+  const [start, ...others] = script.configs;
+  if (start === undefined) return;
+  const first = { ...start, threads };
+  const configs = [first, ...others];
+  const rig = await ReloadRig.start(configText(first), { seed, threads });
+  rig.clientsComeAmid = true;
   const judge = new ReloadJudge(rig, first);
   judge.check();
   const scene: Scene = { rig, judge, configs, added: 0, which: 0, amount: 0 };

@@ -23,6 +23,7 @@ export interface Fate {
   readonly endsAfterMs: number | null;
 }
 
+/** `sessions`: of a frontend or listen section those that came in by it; of a backend those that wait in its queue. */
 export interface LeavingProxy extends PlannedProxy, Fate {}
 
 export interface PlannedServer {
@@ -36,6 +37,8 @@ export interface PlannedServer {
 export interface LeavingServer extends PlannedServer, Fate {
   /** "removed" from its section; "readdressed": a new one takes its name; "section": its section is removed. */
   readonly why: "removed" | "readdressed" | "section";
+  /** The name by which commands reach it from then on, without its backend's: another one where a new server takes its own. */
+  readonly called: string;
 }
 
 export interface ChangedServer extends PlannedServer {
@@ -85,6 +88,26 @@ export interface RuntimeValue {
   readonly isReaddressed: boolean;
 }
 
+/** Sessions that a standing policy ends, because the files bring other words about them or take their server out of service. */
+export interface PolicyCut {
+  /** "b/s1" */
+  readonly of: string;
+  /** The state of the server; or its sessions are "older", or "idle" for longer, than they may now be. */
+  readonly because: "enters maintenance" | "is in maintenance" | "drains" | "is down" | "older" | "idle";
+  readonly setting: "on-maint" | "on-drain" | "on-marked-down" | "max-session-age" | "max-session-idle";
+  /** What the file says behind it. */
+  readonly says: string;
+  readonly sessions: number;
+  /** 0: at once; null: each as soon as it is quiet. */
+  readonly endsAfterMs: number | null;
+}
+
+/** A relay thread that takes no new connections from then on, by its number in `show sess`, and the sessions that it goes on with. */
+export interface LeavingThread {
+  readonly thread: number;
+  readonly sessions: number;
+}
+
 export interface ReloadPlan {
   /** Why the reload would be refused as a whole, as far as that shows before anything is opened or looked up; null: it would not. */
   readonly refusal: string | null;
@@ -93,12 +116,15 @@ export interface ReloadPlan {
   /** Changes that wait for a restart are among `global`. */
   readonly needsRestart: boolean;
   readonly proxies: {
+    /** How many stay, changed or not; of servers and listeners alike. */
+    readonly kept: number;
     readonly added: readonly PlannedProxy[];
     readonly changed: readonly ChangedProxy[];
     readonly leaving: readonly LeavingProxy[];
   };
   /** Those of added and leaving sections included. A server with another address is in `added` and in `leaving`. */
   readonly servers: {
+    readonly kept: number;
     readonly added: readonly PlannedServer[];
     readonly changed: readonly ChangedServer[];
     readonly leaving: readonly LeavingServer[];
@@ -110,12 +136,15 @@ export interface ReloadPlan {
     readonly staysDeleted: readonly PlannedServer[];
   };
   readonly listeners: {
+    readonly kept: number;
     readonly opened: readonly NamedListener[];
     readonly changed: readonly ChangedListener[];
     readonly moved: readonly MovedListener[];
     readonly closed: readonly NamedListener[];
   };
+  readonly cuts: readonly PolicyCut[];
   readonly global: readonly (SettingChange & { readonly effect: "at once" | "needs a restart" })[];
+  readonly leavingThreads: readonly LeavingThread[];
   readonly resolvers: PlannedList;
   readonly logTargets: PlannedList;
   readonly statsSockets: PlannedList;

@@ -1,6 +1,8 @@
 // From configuration files to the plan of a reload with them: read, checked, compared with what runs; nothing is changed. Control thread.
 
-import { loadConfig } from "../../../config/load.ts";
+import { Turns } from "../../../base/turns.ts";
+import { diffSteps } from "../../../config/diff/diff.ts";
+import { loadConfigSteps } from "../../../config/load.ts";
 import type { Diagnostic } from "../../../config/model.ts";
 import type { Program } from "../../program.ts";
 import type { ReloadPlan } from "./model.ts";
@@ -13,11 +15,18 @@ export type PlanResult =
 
 /** Plans a reload with these files. Between two changes, so that none is half carried out. */
 export async function planFiles(
-  program: Pick<Program, "registry" | "memory" | "settled">,
+  program: Pick<Program, "registry" | "memory" | "nowMs" | "settled">,
   files: readonly string[],
 ): Promise<PlanResult> {
-  const { config, diagnostics } = loadConfig(files, process.env);
+  const turns = new Turns();
+  const { config, diagnostics } = await turns.run(loadConfigSteps(files, process.env));
   if (config === undefined) return { valid: false, diagnostics };
-  const plan = await program.settled(() => planReload(program.registry, program.memory, config));
+  const { registry, memory } = program;
+  const old = registry.config;
+  const diff = await turns.run(diffSteps(old, config));
+  // A reload may have come in between.
+  const plan = await program.settled(() =>
+    planReload(registry, memory, config, program.nowMs(), registry.config === old ? diff : undefined),
+  );
   return { valid: true, diagnostics, plan };
 }
