@@ -3,6 +3,9 @@
 /** Relay threads at most: a thread's bit must fit the waiting masks of the proxy table (two 32-bit words). */
 export const THREADS_MAX = 64;
 
+/** Relay threads that a reload can go up to, or one for each core; fewer where `maxconn` takes the rows. Virtual memory until used. */
+export const THREAD_SLOTS_LEAST = 8;
+
 /** Session rows at most; each relay thread has one for every session of the process. 21 bits of a session's id name the row. */
 export const SESSIONS_MAX = 1 << 21;
 

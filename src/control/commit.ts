@@ -167,7 +167,7 @@ async function cutSession(context: CommitContext, id: number): Promise<Receipt> 
   const row = rowOfSessionId(id);
   const generation = generationOfSessionId(id);
   const thread = Math.floor(row / memory.rowsPerThread);
-  const isLive = thread < memory.threads && memory.sessions[row * SESSION_WORDS + S_GENERATION] === generation;
+  const isLive = thread < memory.slots && memory.sessions[row * SESSION_WORDS + S_GENERATION] === generation;
   if (!Number.isSafeInteger(id) || !isLive || (generation & 1) === 0) return refuse("no-such-session");
   const answer = await orders.order({ kind: "cut-session", row, generation }, thread);
   return answer.ended === 0 ? refuse("no-such-session") : done(1, 1);

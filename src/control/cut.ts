@@ -13,7 +13,7 @@ import {
   SESSION_WORDS,
   SessionState,
 } from "../memory/session-row.ts";
-import { type SharedMemory, threadCounters } from "../memory/shared-memory.ts";
+import { type SharedMemory, slotsUsed, threadCounters } from "../memory/shared-memory.ts";
 import type { Receipt } from "./change.ts";
 import type { CommitContext } from "./commit-context.ts";
 import type { ServerEntry } from "./registry.ts";
@@ -76,13 +76,13 @@ export async function cutSome(
   manner: CutManner,
 ): Promise<Acknowledgement> {
   const { memory, orders } = context;
-  const threads = Array.from({ length: memory.threads }, (_, thread) => thread);
+  const threads = Array.from({ length: slotsUsed(memory) }, (_, thread) => thread);
   const isCandidate = mayEnd(context, server, manner.idleMs);
   let shares = [most];
-  if (memory.threads > 1 && manner.choice === CutChoice.RANDOM) {
+  if (threads.length > 1 && manner.choice === CutChoice.RANDOM) {
     const counts = threads.map((thread) => countSessions(memory, thread, isCandidate));
     shares = shareOut(counts, most, context.random());
-  } else if (memory.threads > 1) {
+  } else if (threads.length > 1) {
     const sinces = threads.map((thread) => candidatesOf(context, thread, manner.choice, isCandidate));
     shares = shareFirst(sinces, most);
   }
@@ -146,7 +146,7 @@ export async function cutSelected(
   reason: CutReason = CutReason.OPERATOR,
 ): Promise<Receipt> {
   let ended = 0;
-  for (let round = 0; round < Math.min(2, memory.threads); round++) {
+  for (let round = 0; round < Math.min(2, slotsUsed(memory)); round++) {
     ended += (await orders.order({ kind: "cut-selected", selector, reason })).ended;
   }
   return { done: true, matched: ended, ended, survivors: 0 };
@@ -179,7 +179,7 @@ function countSurvivors(memory: SharedMemory, server: number): number {
   const generation = Atomics.load(memory.serversI32, server * SERVER_WORDS + V_CUT_GENERATION);
   const { sessions } = memory;
   let count = 0;
-  for (let thread = 0; thread < memory.threads; thread++) {
+  for (let thread = 0; thread < slotsUsed(memory); thread++) {
     count += countSessions(
       memory,
       thread,

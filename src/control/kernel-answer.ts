@@ -3,7 +3,7 @@
 
 import { isIpAddress } from "../base/address.ts";
 import { S_GENERATION, S_SERVER, S_SERVER_FD, SESSION_WORDS, sessionIdOf } from "../memory/session-row.ts";
-import type { SharedMemory } from "../memory/shared-memory.ts";
+import { type SharedMemory, slotsUsed } from "../memory/shared-memory.ts";
 import { errorName } from "../sys/libc.ts";
 import { destroyConnection, listConnections, socketCookie, type TcpConnection } from "../sys/sock-diag.ts";
 import { ownDescriptors, ownersOf, socketInode } from "../sys/socket-owners.ts";
@@ -111,7 +111,7 @@ async function describe(foreign: readonly TcpConnection[], destroy: boolean): Pr
 /** The descriptors towards servers of those sessions of which `matches` says so, by the first word of their row. */
 function descriptorsOf(memory: SharedMemory, matches: (base: number) => boolean): number[] {
   const found: number[] = [];
-  for (let thread = 0; thread < memory.threads; thread++) {
+  for (let thread = 0; thread < slotsUsed(memory); thread++) {
     forSessions(memory, thread, (base) => {
       const fd = memory.sessions[base + S_SERVER_FD];
       if (fd >= 0 && matches(base)) found.push(fd);
@@ -152,7 +152,7 @@ export async function carrierOf(
     },
   );
   let id: number | undefined;
-  for (let thread = 0; thread < memory.threads; thread++) {
+  for (let thread = 0; thread < slotsUsed(memory); thread++) {
     forSessions(memory, thread, (base) => {
       if (descriptor < 0 || memory.sessions[base + S_SERVER_FD] !== descriptor) return;
       id = sessionIdOf(base / SESSION_WORDS, memory.sessions[base + S_GENERATION]);

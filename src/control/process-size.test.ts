@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { SESSIONS_MAX } from "../base/limits.ts";
+import { SESSIONS_MAX, THREAD_SLOTS_LEAST, THREADS_MAX } from "../base/limits.ts";
 import { loadConfigText } from "../config/load.ts";
 import type { Config } from "../config/model.ts";
-import { sizeProcess as sizeWith } from "./process-size.ts";
+import { defaultThreads, sizeProcess as sizeWith } from "./process-size.ts";
 
 /** As the system would grant it. */
 let fileLimit = 0;
@@ -14,11 +14,16 @@ function configOf(globalLine = "", serverWords = ""): Config {
 }
 
 describe("without a maxconn", () => {
-  test.each([1, 2, 3, 5, 6, 7, 64])("%d threads with nearly endless descriptors: whole rows for each", (threads) => {
-    fileLimit = 2 ** 30;
-    const { maxconn } = sizeProcess(configOf(), threads);
-    expect(maxconn).toBe(Math.floor(SESSIONS_MAX / threads));
-  });
+  test.each([1, 2, 3, 5, 6, 7, 64])(
+    "%d threads with nearly endless descriptors: whole rows for each slot",
+    (threads) => {
+      fileLimit = 2 ** 30;
+      const { maxconn, room, slots } = sizeProcess(configOf(), threads);
+      expect(slots).toBe(Math.min(THREADS_MAX, Math.max(threads, THREAD_SLOTS_LEAST, defaultThreads())));
+      expect(maxconn).toBe(Math.floor(SESSIONS_MAX / slots));
+      expect(room).toBe(maxconn);
+    },
+  );
 
   test("two descriptors for each session, and some for the rest", () => {
     fileLimit = 1024;
@@ -60,5 +65,31 @@ describe("a maxconn that does not fit is refused with what would", () => {
   test("one that fits is taken", () => {
     fileLimit = 2 ** 20;
     expect(sizeProcess(configOf("maxconn 500000"), 2).maxconn).toBe(500_000);
+  });
+});
+
+describe("what a reload can go up to", () => {
+  const wanted = Math.min(THREADS_MAX, Math.max(THREAD_SLOTS_LEAST, defaultThreads()));
+
+  test("a few more threads, and four times the sessions", () => {
+    fileLimit = 2 ** 20;
+    expect(sizeProcess(configOf("maxconn 1000"), 1)).toMatchObject({ room: 16_384, slots: wanted });
+    expect(sizeProcess(configOf("maxconn 8000"), 2)).toMatchObject({
+      room: Math.min(32_000, Math.floor(SESSIONS_MAX / wanted)),
+      slots: wanted,
+    });
+  });
+
+  test.each([
+    ["400000", 1, 2],
+    ["400000", 2, 2],
+    ["400000", 5, 5],
+    ["2000000", 1, 1],
+  ])("maxconn %s with %d threads: twice as many sessions come before more threads", (maxconn, threads, slots) => {
+    fileLimit = 2 ** 30;
+    const size = sizeProcess(configOf(`maxconn ${maxconn}`), threads);
+    expect(size.slots).toBe(slots);
+    expect(size.room).toBe(Math.min(Math.floor(SESSIONS_MAX / slots), 4 * Number(maxconn)));
+    expect(size.room * size.slots).toBeLessThanOrEqual(SESSIONS_MAX);
   });
 });

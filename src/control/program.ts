@@ -18,6 +18,7 @@ export interface Program {
   /** Wall clock ms at start; ms that booting took. */
   readonly startWallMs: number;
   readonly bootMs: number;
+  /** Relay threads in service: those that leave are not among them. */
   readonly threads: number;
   /** Process-wide limit as configured, and the most that an operator can set it to. */
   readonly maxconn: number;

@@ -3,7 +3,7 @@
 
 import { RELAY_BUFFERS_MAX } from "../base/limits.ts";
 import { CT_BUFFERS_EXHAUSTED, CT_RESOURCE_ERRNO, CT_RESOURCE_ERRORS } from "../memory/counters.ts";
-import { type SharedMemory, threadCounters } from "../memory/shared-memory.ts";
+import { type SharedMemory, slotsUsed, threadCounters } from "../memory/shared-memory.ts";
 import { errorName } from "../sys/libc.ts";
 import { LogLevel } from "./log/syslog-frame.ts";
 
@@ -61,7 +61,7 @@ export class ResourceWatch {
   /** The word of each thread. */
   private readonly counters = (word: number): number[] =>
     Array.from(
-      { length: this.memory.threads },
+      { length: slotsUsed(this.memory) },
       (_, thread) => this.memory.countersF64[threadCounters(this.memory, thread) + word],
     );
 }

@@ -1,13 +1,11 @@
 // The running program: boots in the order of `startProgram`, keeps the parts together, and stops them. Control thread.
 
-import { availableParallelism } from "node:os";
-import { THREADS_MAX } from "../base/limits.ts";
 import type { Config } from "../config/model.ts";
 import type { ResolversConfig } from "../config/resolvers-model.ts";
 import { W_CONNECTIONS, W_MAXCONN } from "../memory/control-words.ts";
 import { CT_RECORDS_DROPPED } from "../memory/counters.ts";
 import { L_MAXCONN, LISTENER_WORDS } from "../memory/listener-row.ts";
-import { allocateSharedMemory, type SharedMemory } from "../memory/shared-memory.ts";
+import { allocateSharedMemory, type SharedMemory, threadsInService } from "../memory/shared-memory.ts";
 import { LinuxKernel } from "../sys/linux-kernel.ts";
 import { interruptNobody } from "../sys/scheduling.ts";
 import { resolveNameservers } from "./addresses.ts";
@@ -32,7 +30,7 @@ import { stateChangeMessages } from "./log/state-log.ts";
 import { LogLevel } from "./log/syslog-frame.ts";
 import { LogTargets } from "./log/targets.ts";
 import { TrafficLog } from "./log/traffic-log.ts";
-import { type ProcessSize, sizeProcess } from "./process-size.ts";
+import { defaultThreads, type ProcessSize, sizeProcess } from "./process-size.ts";
 import type { Program } from "./program.ts";
 import { Progress } from "./progress.ts";
 import { ErrorWatch } from "./reconcile/error-watch.ts";
@@ -49,6 +47,7 @@ import { keepFrontendsShut } from "./state/restore-frontends.ts";
 import { readStartState, type StateAtStart, stateFileOf } from "./state/start-state.ts";
 import type { StateFile } from "./state/state-file.ts";
 import { sumThreads } from "./stats/sums.ts";
+import { ThreadService } from "./thread-service.ts";
 import { RelayThreads } from "./workers.ts";
 
 export interface StartOptions {
@@ -85,7 +84,6 @@ export class RunningProgram implements Program {
   readonly pid = process.pid;
   readonly startWallMs: number;
   bootMs = 0;
-  readonly threads: number;
   readonly fileLimit: number;
   readonly evictions = new Evictions();
   stopping = false;
@@ -93,6 +91,7 @@ export class RunningProgram implements Program {
   readonly reload = (by: string): Promise<ReloadReceipt> => this.reloader.reload(by);
   private readonly options: StartOptions;
   private readonly relays: RelayThreads;
+  private readonly service: ThreadService;
   private readonly log: TrafficLog;
   private readonly checks: HealthChecks;
   private readonly timers: ReconcileTimers;
@@ -127,13 +126,13 @@ export class RunningProgram implements Program {
     this.version = options.version;
     this.releaseDate = options.releaseDate;
     this.startWallMs = options.bootStartMs;
-    this.threads = memory.threads;
     this.fileLimit = size.fileLimit;
     this.relays = new RelayThreads(memory, {
       onRecords: (thread) => this.records.drain(thread),
       onEmptied: (server) => this.timers.lookNow(registry.serversByIndex[server]?.backend),
       onFailure: (text) => options.onFatal(text),
     });
+    this.service = new ThreadService(memory, this.relays, (text) => this.note(LogLevel.NOTICE, text));
     this.records = new RecordDrain(memory, log, (thread) => this.relays.wantRecords(thread));
     const { evictions } = this;
     this.stateFile = stateFileOf(state, { memory, registry, evictions }, (severity, text) => this.tell(severity, text));
@@ -180,9 +179,8 @@ export class RunningProgram implements Program {
 
   /** Starts the relay threads; nothing is accepted before `open`. */
   async startRelays(): Promise<void> {
-    await this.relays.start();
+    await this.service.prepare(this.threads);
     interruptNobody();
-    for (let thread = 0; thread < this.threads; thread++) this.relays.wantRecords(thread);
     this.housekeeping = setInterval(() => this.keepHouse(), HOUSEKEEPING_MS);
   }
 
@@ -204,6 +202,10 @@ export class RunningProgram implements Program {
     this.checks.start();
     this.names.start(this.registry);
     this.bootMs = Date.now() - this.startWallMs;
+  }
+
+  get threads(): number {
+    return threadsInService(this.memory);
   }
 
   get maxconn(): number {
@@ -278,11 +280,12 @@ export class RunningProgram implements Program {
   }
 
   private reloadHost(): ReloadHost {
-    const { registry, memory, relays: orders, commit, log } = this;
+    const { registry, memory, relays: orders, service: threads, commit, log } = this;
     return {
       registry,
       memory,
       orders,
+      threads,
       commit,
       log,
       useResolvers: (sections) => {
@@ -300,6 +303,7 @@ export class RunningProgram implements Program {
   }
 
   private keepHouse(): void {
+    this.service.look();
     this.stateFile?.lookAtEvictions();
     for (const { level, text } of this.resources.look(
       () => `file limit ${this.fileLimit}, ${this.connections} sessions`,
@@ -367,9 +371,8 @@ const kindOf = (proxy: ProxyEntry): string => (proxy.config.kind === "listen" ? 
 /** Boots a program: limits, memory, tables, logs, listeners, threads. Throws AppError; then nothing stays open but memory. */
 export async function startProgram(options: StartOptions): Promise<RunningProgram> {
   const { config } = options;
-  const threads = Math.min(config.global.nbthread ?? availableParallelism(), THREADS_MAX);
-  const size = sizeProcess(config, threads, options.maxconn);
-  const memory = allocateSharedMemory({ threads, rowsPerThread: size.room });
+  const size = sizeProcess(config, config.global.nbthread ?? defaultThreads(), options.maxconn);
+  const memory = allocateSharedMemory({ threads: size.threads, slots: size.slots, rowsPerThread: size.room });
   memory.words[W_MAXCONN] = size.maxconn;
   const resolvers = await resolveNameservers(config.resolvers);
   const state = readStartState(config, options.version, options.takesOver ?? false, options.say);

@@ -71,7 +71,7 @@ import {
   VF_ID_FORCED,
   VF_LEAVING,
 } from "../memory/server-row.ts";
-import { proxyCounters, type SharedMemory, serverCounters } from "../memory/shared-memory.ts";
+import { proxyCounters, type SharedMemory, serverCounters, slotsUsed } from "../memory/shared-memory.ts";
 import { isUsableState } from "./health/state-machine.ts";
 import { hasLineAtEnd, namesAddresses } from "./log/line-needs.ts";
 import type { ProxyEntry, ServerEntry } from "./registry.ts";
@@ -82,7 +82,7 @@ export function writeProxyRow(memory: SharedMemory, proxy: ProxyEntry, maxconn: 
   const row = proxy.index * PROXY_WORDS;
   const epoch = table[row + P_EPOCH];
   table.fill(0, row, row + PROXY_WORDS);
-  for (let thread = 0; thread < memory.threads; thread++) {
+  for (let thread = 0; thread < slotsUsed(memory); thread++) {
     const own = proxyCounters(memory, thread, proxy.index);
     memory.countersF64.fill(0, own, own + PROXY_COUNTERS);
   }
@@ -146,7 +146,7 @@ export function writeServerRow(
   const row = server.index * SERVER_WORDS;
   const generation = table[row + V_CUT_GENERATION];
   table.fill(0, row, row + SERVER_WORDS);
-  for (let thread = 0; thread < memory.threads; thread++) {
+  for (let thread = 0; thread < slotsUsed(memory); thread++) {
     const own = serverCounters(memory, thread, server.index);
     memory.countersF64.fill(0, own, own + SERVER_COUNTERS);
   }

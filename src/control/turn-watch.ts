@@ -1,7 +1,7 @@
 // How long threads take for one turn while something is carried out: what waits for them waits no longer than that. Control thread.
 
 import { CT_TURN_MS_MAX } from "../memory/counters.ts";
-import { type SharedMemory, threadCounters } from "../memory/shared-memory.ts";
+import { type SharedMemory, slotsUsed, threadCounters } from "../memory/shared-memory.ts";
 
 /** Milliseconds. */
 export interface LongestTurns {
@@ -22,7 +22,7 @@ export class TurnWatch {
 
   constructor(memory: SharedMemory) {
     this.#memory = memory;
-    for (let thread = 0; thread < memory.threads; thread++) {
+    for (let thread = 0; thread < slotsUsed(memory); thread++) {
       const word = threadCounters(memory, thread) + CT_TURN_MS_MAX;
       this.#before.push(memory.countersF64[word]!);
       memory.countersF64[word] = 0;
@@ -34,7 +34,9 @@ export class TurnWatch {
     clearInterval(this.#timer);
     this.#look();
     let relay = 0;
-    for (const [thread, before] of this.#before.entries()) {
+    // Threads that have come since have seen nothing before.
+    for (let thread = 0; thread < slotsUsed(this.#memory); thread++) {
+      const before = this.#before[thread] ?? 0;
       const word = threadCounters(this.#memory, thread) + CT_TURN_MS_MAX;
       const seen = this.#memory.countersF64[word]!;
       relay = Math.max(relay, seen);

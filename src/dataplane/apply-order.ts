@@ -1,6 +1,7 @@
 // Carries out the control thread's orders, and acknowledges each when it is done: what an order ends has ended by then.
 
 import { SERVERS_MAX } from "../base/limits.ts";
+import { W_THREADS } from "../memory/control-words.ts";
 import { CutReason } from "../memory/cut-reason.ts";
 import type { Order } from "../memory/order.ts";
 import { P_BACK_SESSIONS, P_FIRST_SERVER, P_QUEUE_LENGTH, PROXY_WORDS } from "../memory/proxy-row.ts";
@@ -45,6 +46,9 @@ function carryOut(relay: Relay, order: Order): number {
     case "generation":
       takeGeneration(relay, order);
       return 0;
+    case "look-again":
+      lookAgain(relay);
+      return 0;
     case "server-changed":
       serverChanged(relay, order.backend, order.server);
       return 0;
@@ -74,7 +78,11 @@ function carryOut(relay: Relay, order: Order): number {
   }
 }
 
+/** False while the thread leaves, or was started for a configuration that is not in force yet: it is given no new sessions. */
+const isInService = (relay: Relay): boolean => relay.thread < Atomics.load(relay.words, W_THREADS);
+
 function listen(relay: Relay, order: Extract<Order, { kind: "listen" }>): void {
+  if (!isInService(relay)) return;
   takeListener(relay, order.listener, order.fd, order.frontend);
   resumeListeners(relay);
 }
@@ -94,10 +102,24 @@ function unlisten(relay: Relay, index: number, drain: boolean): void {
   relay.listeners[index] = undefined;
 }
 
+/** The thread leaves. What waits on the sockets is for the others, one of which is told to look again. */
+function letGoOfListeners(relay: Relay): void {
+  for (const listener of relay.listeners) if (listener !== undefined) unlisten(relay, listener.index, false);
+}
+
+/** To the kernel a socket that is watched anew is news, whoever was told before of what waits on it. */
+function lookAgain(relay: Relay): void {
+  for (const listener of relay.listeners) if (listener !== undefined) stopWatching(relay, listener);
+  resumeListeners(relay);
+}
+
 function takeGeneration(relay: Relay, order: Extract<Order, { kind: "generation" }>): void {
   const { backends, listeners } = order;
-  for (let i = 0; i < listeners.length; i += 3) {
-    takeListener(relay, listeners[i], listeners[i + 1], listeners[i + 2]);
+  if (!isInService(relay)) letGoOfListeners(relay);
+  else {
+    for (let i = 0; i < listeners.length; i += 3) {
+      takeListener(relay, listeners[i], listeners[i + 1], listeners[i + 2]);
+    }
   }
   for (const backend of backends) reviewQueues(relay, backend);
   takeGrants(relay, takeGrant);

@@ -6,6 +6,7 @@ import type { BalanceState } from "../balance/pick.ts";
 import { READ_BYTES } from "../base/limits.ts";
 import { TimerWheel } from "../base/timer-wheel.ts";
 import { W_CONNECTIONS, WT_ORDERS } from "../memory/control-words.ts";
+import { CT_PIPES_FREE, CT_PIPES_USED } from "../memory/counters.ts";
 import type { Order } from "../memory/order.ts";
 import { P_EPOCH, PROXY_WORDS } from "../memory/proxy-row.ts";
 import { ADDRESS_WORDS } from "../memory/record-row.ts";
@@ -118,7 +119,10 @@ export function createRelay(kernel: Kernel, memory: SharedMemory, ports: RelayPo
   const { thread } = options;
   const poll = kernel.openPoll();
   const wakeFd = kernel.openWake();
-  if (poll < 0 || wakeFd < 0) throw new Error(`relay ${thread}: no descriptors to start with (${poll}, ${wakeFd})`);
+  if (poll < 0 || wakeFd < 0) {
+    for (const fd of [poll, wakeFd]) if (fd >= 0) kernel.close(fd);
+    throw new Error(`relay ${thread}: no descriptors to start with (${poll}, ${wakeFd})`);
+  }
   kernel.readClock();
   const now = kernel.clock[0];
   const sockaddrScratch = new Int32Array(new SharedArrayBuffer(28));
@@ -185,6 +189,14 @@ export function createRelay(kernel: Kernel, memory: SharedMemory, ports: RelayPo
   relay.scratchAddress = kernel.addressOf(scratch);
   kernel.watchReadable(poll, wakeFd, WAKE_TAG, 0, false);
   return relay;
+}
+
+/** Gives back what a thread without sessions has opened. Its wake-up descriptor is the control thread's, which may be about to use it. */
+export function closeRelay(relay: Relay): void {
+  relay.pipes.closeSpare();
+  relay.counters[relay.ownCounters + CT_PIPES_USED] = 0;
+  relay.counters[relay.ownCounters + CT_PIPES_FREE] = 0;
+  relay.kernel.close(relay.poll);
 }
 
 /** Tag (low word) of the wake-up descriptor's events; listeners carry their index. The high word is 0 for both. */

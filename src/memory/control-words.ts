@@ -10,6 +10,10 @@ export const W_WAITING_LOW = 2;
 export const W_WAITING_HIGH = 3;
 /** Atomic maximum. */
 export const W_CONNECTIONS_MAX = 4;
+/** Relay threads in service: those of the slots 0 to here - 1. The others that run are leaving. Written by the control thread. */
+export const W_THREADS = 5;
+/** Slots that ever had a thread: what is above them was never written. Only grows. Written by the control thread. */
+export const W_SLOTS_USED = 6;
 
 export const CONTROL_THREAD_WORDS = 32;
 /** Atomic: number of orders sent; a relay compares it between events. */
@@ -23,7 +27,7 @@ export const WT_RECORDS_WANTED = 3;
 /** Atomic: records written, and records read (they wrap). */
 export const WT_RECORDS_HEAD = 4;
 export const WT_RECORDS_TAIL = 5;
-/** eventfd that wakes the thread. */
+/** eventfd that wakes the thread; -1 where none runs any more. */
 export const WT_WAKE_FD = 6;
 /** Atomic: sessions of the thread, those handed to it included; by this the threads share new connections. */
 export const WT_LOAD = 7;

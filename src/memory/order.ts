@@ -37,7 +37,7 @@ export type OrderBody =
   | { readonly kind: "unlisten"; readonly listener: number; readonly drain?: boolean }
   /**
    * A reload has written a new configuration: sockets are listened on, perhaps for another frontend than before, and who waits in a
-   * changed backend is looked at again.
+   * changed backend is looked at again. A thread that is not in service any more lets go of all sockets.
    */
   | {
       readonly kind: "generation";
@@ -46,6 +46,11 @@ export type OrderBody =
       /** Listener, descriptor and frontend of each. */
       readonly listeners: Int32Array;
     }
+  /**
+   * Connections may wait of which only a thread was told that does not listen any more: every socket is looked at anew. For one
+   * thread in service.
+   */
+  | { readonly kind: "look-again" }
   /** A server's state, weight, limit or place in its backend changed: sessions that wait for it are looked at again. */
   | { readonly kind: "server-changed"; readonly server: number; readonly backend: number }
   /** Ends all sessions of the server that are older than its cut generation, for its cut reason. */

@@ -2,7 +2,7 @@
 // thread and attached by each relay. Pages cost nothing until touched, so tables are sized for their limits.
 
 import { HANDED_MAX, LISTENERS_MAX, PROXIES_MAX, RECORDS_MAX, SERVERS_MAX } from "../base/limits.ts";
-import { CONTROL_THREAD_WORDS, PROCESS_WORDS } from "./control-words.ts";
+import { CONTROL_THREAD_WORDS, PROCESS_WORDS, W_SLOTS_USED, W_THREADS } from "./control-words.ts";
 import { PROXY_COUNTERS, SERVER_COUNTERS, THREAD_COUNTERS } from "./counters.ts";
 import { HANDED_WORDS } from "./handed-ring.ts";
 import { LISTENER_WORDS } from "./listener-row.ts";
@@ -13,8 +13,9 @@ import { SESSION_WORDS } from "./session-row.ts";
 
 /** What is handed to a relay thread: plain buffers and sizes, cloneable. */
 export interface SharedBuffers {
-  readonly threads: number;
-  /** Session rows of each thread; thread t owns rows t * rowsPerThread .. (t + 1) * rowsPerThread - 1. */
+  /** Slots for relay threads; a thread is named by its slot. How many are in use stands in the process words. */
+  readonly slots: number;
+  /** Session rows of each slot; thread t owns rows t * rowsPerThread .. (t + 1) * rowsPerThread - 1. */
   readonly rowsPerThread: number;
   readonly proxies: number;
   readonly servers: number;
@@ -45,7 +46,10 @@ export interface SharedMemory extends SharedBuffers {
 }
 
 export interface MemorySizes {
+  /** Relay threads in service to begin with. */
   readonly threads: number;
+  /** As many as there can ever be; default: no more. */
+  readonly slots?: number;
   readonly rowsPerThread: number;
   readonly proxies?: number;
   readonly servers?: number;
@@ -58,22 +62,26 @@ const counterWords = (proxies: number, servers: number): number =>
 
 /** Makes the tables, all zero. Control thread, once. */
 export function allocateSharedMemory(sizes: MemorySizes): SharedMemory {
-  const { threads, rowsPerThread, proxies = PROXIES_MAX, servers = SERVERS_MAX, records = RECORDS_MAX } = sizes;
-  return attachSharedMemory({
-    threads,
+  const { threads, slots = threads, rowsPerThread } = sizes;
+  const { proxies = PROXIES_MAX, servers = SERVERS_MAX, records = RECORDS_MAX } = sizes;
+  const memory = attachSharedMemory({
+    slots,
     rowsPerThread,
     proxies,
     servers,
     records,
-    control: new SharedArrayBuffer((PROCESS_WORDS + threads * CONTROL_THREAD_WORDS) * 4),
-    sessionRows: new SharedArrayBuffer(threads * rowsPerThread * SESSION_WORDS * 4),
+    control: new SharedArrayBuffer((PROCESS_WORDS + slots * CONTROL_THREAD_WORDS) * 4),
+    sessionRows: new SharedArrayBuffer(slots * rowsPerThread * SESSION_WORDS * 4),
     serverRows: new SharedArrayBuffer(servers * SERVER_WORDS * 4),
     proxyRows: new SharedArrayBuffer(proxies * PROXY_WORDS * 4),
-    counters: new SharedArrayBuffer(threads * counterWords(proxies, servers) * 8),
-    recordRings: new SharedArrayBuffer(threads * records * RECORD_WORDS * 4),
-    handedRings: new SharedArrayBuffer(threads * HANDED_MAX * HANDED_WORDS * 4),
+    counters: new SharedArrayBuffer(slots * counterWords(proxies, servers) * 8),
+    recordRings: new SharedArrayBuffer(slots * records * RECORD_WORDS * 4),
+    handedRings: new SharedArrayBuffer(slots * HANDED_MAX * HANDED_WORDS * 4),
     listenerRows: new SharedArrayBuffer(LISTENERS_MAX * LISTENER_WORDS * 4),
   });
+  memory.words[W_THREADS] = threads;
+  memory.words[W_SLOTS_USED] = threads;
+  return memory;
 }
 
 /** Views on tables that another thread made. */
@@ -95,10 +103,10 @@ export function attachSharedMemory(buffers: SharedBuffers): SharedMemory {
 
 /** The part of `memory` that can be posted to a worker. */
 export function shareableBuffers(memory: SharedMemory): SharedBuffers {
-  const { threads, rowsPerThread, proxies, servers, records } = memory;
+  const { slots, rowsPerThread, proxies, servers, records } = memory;
   const { control, sessionRows, serverRows, proxyRows, counters, recordRings, handedRings, listenerRows } = memory;
   return {
-    threads,
+    slots,
     rowsPerThread,
     proxies,
     servers,
@@ -113,6 +121,11 @@ export function shareableBuffers(memory: SharedMemory): SharedBuffers {
     listenerRows,
   };
 }
+
+/** Relay threads that take new sessions: slots 0 to here - 1. */
+export const threadsInService = (memory: SharedMemory): number => Atomics.load(memory.words, W_THREADS);
+/** Slots whose rows and counters anybody ever used: as far as tables are read. */
+export const slotsUsed = (memory: SharedMemory): number => Atomics.load(memory.words, W_SLOTS_USED);
 
 /** First word of a thread's control words. */
 export const threadWords = (thread: number): number => PROCESS_WORDS + thread * CONTROL_THREAD_WORDS;

@@ -4,6 +4,7 @@ import type { Program } from "../control/program.ts";
 import { SessionReader, usedRows } from "../control/stats/session-reader.ts";
 import { isSelected, type Selector } from "../memory/selector.ts";
 import { S_GENERATION, SESSION_WORDS } from "../memory/session-row.ts";
+import { slotsUsed } from "../memory/shared-memory.ts";
 
 /** Rows that are looked at before the control thread does something else. */
 const ROWS_PER_PART = 256;
@@ -28,7 +29,7 @@ export async function* visitSelected<T>(
   endOfPart: () => T | undefined,
 ): AsyncGenerator<T> {
   const reader = new SessionReader(program.memory);
-  for (let thread = 0; thread < program.threads; thread++) {
+  for (let thread = 0; thread < slotsUsed(program.memory); thread++) {
     const { from, to } = usedRows(program.memory, thread);
     for (let row = from; row < to; ) {
       const nowMs = program.nowMs();

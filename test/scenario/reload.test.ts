@@ -318,13 +318,10 @@ describe("all or nothing", () => {
     );
   });
 
-  it("what needs a restart is said: user stays, nbthread is refused", async () => {
+  it("what needs a restart is said", async () => {
     const { stage, config } = await place();
     const receipt = await stage.reload(config({ global: ["pidfile /nonexistent/pid"] }));
     expect(receipt.report).toMatchObject({ needsRestart: true, global: [{ name: "pidfile" }] });
-    const threads = await stage.reload(config({ threads: 3 }));
-    expect(threads.outcome).toBe("refused");
-    expect(threads.messages.at(-1)?.text).toBe("nbthread 3 needs a restart: this process was started with 2 threads.");
   });
 });
 

@@ -85,7 +85,7 @@ const selectorOf = (server: ServerEntry, amount: number): Selector => ({
 type Selected = readonly { readonly base: number; readonly generation: number }[];
 
 function selectedNow(rig: SimRig, selector: Selector): Selected {
-  const { sessions, sessionsF64, threads, rowsPerThread } = rig.memory;
+  const { sessions, sessionsF64, slots: threads, rowsPerThread } = rig.memory;
   const before: { base: number; generation: number }[] = [];
   for (let base = 0; base < threads * rowsPerThread * S.SESSION_WORDS; base += S.SESSION_WORDS) {
     if (!isLive(sessions[base + S.S_STATE]) || !isSelected(selector, sessions, sessionsF64, base, rig.world.now))

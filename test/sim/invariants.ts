@@ -57,7 +57,7 @@ export interface Walk {
 export const isLive = (state: number): boolean => state !== SessionState.FREE && state !== SessionState.ABANDONED;
 
 function walk(rig: Rig, checkSession: (row: number) => void): Walk {
-  const { sessions, rowsPerThread, threads, servers, proxies } = rig.memory;
+  const { sessions, rowsPerThread, slots: threads, servers, proxies } = rig.memory;
   const zeros = (count: number): number[] => new Array<number>(count).fill(0);
   const sums: Walk = {
     live: zeros(threads),
@@ -129,7 +129,7 @@ export function checkTables(rig: Rig, checkSession: (row: number) => void): Walk
       sums.live[thread] + rig.handedConnections(thread),
       `load of thread ${thread}`,
     );
-    checkServerLists(rig, thread);
+    checkServerLists(rig, relay);
   }
   for (const proxy of rig.proxies) checkProxy(rig, proxy, sums, handed);
   for (let server = 0; server < memory.servers; server++) {
@@ -166,9 +166,8 @@ function checkListeners({ memory, listenerRows }: Rig, sums: Walk, handed: numbe
 }
 
 /** Each thread's list of each server's sessions: exactly its rows that name the server, well linked. */
-function checkServerLists(rig: Rig, thread: number): void {
+function checkServerLists(rig: Rig, { thread, serverSessions }: Relay): void {
   const { sessions, rowsPerThread, servers } = rig.memory;
-  const { serverSessions } = rig.relays[thread].relay;
   const listed = new Map<number, number>();
   for (let server = 0; server < servers; server++) {
     let previous = -1;

@@ -43,7 +43,7 @@ export class Judge {
   check(): void {
     checkInvariants(this.rig);
     checkPolicies(this.rig);
-    const { sessions, threads, rowsPerThread } = this.rig.memory;
+    const { sessions, slots: threads, rowsPerThread } = this.rig.memory;
     for (let base = 0; base < threads * rowsPerThread * S.SESSION_WORDS; base += S.SESSION_WORDS) {
       if (!isLive(sessions[base + S.S_STATE]) || sessions[base + S.S_SERVER_FD] < 0) continue;
       const client = this.rig.world.socket(sessions[base + S.S_CLIENT_FD]);
@@ -70,7 +70,7 @@ export class Judge {
   checkIdle(): void {
     this.check();
     checkIdle(this.rig);
-    const { threads, rowsPerThread } = this.rig.memory;
+    const { slots: threads, rowsPerThread } = this.rig.memory;
     for (let row = 0; row < threads * rowsPerThread; row++) checkProgress(this.rig, row);
   }
 

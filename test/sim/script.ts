@@ -184,7 +184,7 @@ function toggleReading(connection: Connection | undefined): void {
 }
 
 async function cutSession({ rig, which }: Scene): Promise<void> {
-  const { sessions, threads, rowsPerThread } = rig.memory;
+  const { sessions, slots: threads, rowsPerThread } = rig.memory;
   const live: number[] = [];
   for (let row = 0; row < threads * rowsPerThread; row++) {
     if (isLive(sessions[row * S.SESSION_WORDS + S.S_STATE])) live.push(row);

@@ -94,7 +94,8 @@ function hasUnacknowledged(rig: SimThreads, row: number): boolean {
 
 /** A session that may time out is looked at in time. */
 export function checkTimer(rig: Rig, row: number): void {
-  const { relay } = rig.relays[Math.floor(row / rig.memory.rowsPerThread)];
+  const thread = Math.floor(row / rig.memory.rowsPerThread);
+  const { relay } = rig.relays.find((each) => each.relay.thread === thread)!;
   const deadline = Math.min(deadlineOf(rig, row), endOfLife(rig, row));
   if (deadline === NEVER) return;
   const look = relay.wheel.deadlineOf(row - relay.firstRow);

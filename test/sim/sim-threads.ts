@@ -7,13 +7,13 @@ import type { CommitEvents, MutableRegistry } from "../../src/control/commit-con
 import type { Evictions } from "../../src/control/reconcile/eviction.ts";
 import type { Acknowledgement, OrderSink } from "../../src/control/workers.ts";
 import { runTurn } from "../../src/dataplane/loop.ts";
-import { createRelay, type Relay } from "../../src/dataplane/relay.ts";
+import { closeRelay, createRelay, type Relay } from "../../src/dataplane/relay.ts";
 import { onTimer } from "../../src/dataplane/session/timeouts.ts";
 import { WT_HANDED_HEAD, WT_HANDED_TAIL, WT_ORDERS, WT_WAKE_FD } from "../../src/memory/control-words.ts";
 import type { Order, OrderBody } from "../../src/memory/order.ts";
 import { drainRecords } from "../../src/memory/record-ring.ts";
 import { R_KIND, RecordKind } from "../../src/memory/record-row.ts";
-import { type SharedMemory, threadWords } from "../../src/memory/shared-memory.ts";
+import { type SharedMemory, threadsInService, threadWords } from "../../src/memory/shared-memory.ts";
 import { ASLEEP, SimKernel } from "./sim-kernel.ts";
 import { SimWorld } from "./sim-world.ts";
 
@@ -54,6 +54,7 @@ const NOBODY_LISTENS: CommitEvents = {
 export class SimThreads {
   readonly world: SimWorld;
   readonly memory: SharedMemory;
+  /** Those that run, by slot. */
   readonly relays: RigRelay[] = [];
   /** Set by whoever judges the run: sees each record of an ended session (first word in `memory.ringsI32`). */
   onRecord: (word: number, thread: number) => void = () => {};
@@ -61,6 +62,7 @@ export class SimThreads {
   interrupt: (() => void) | undefined;
   /** False: nobody reads the records. */
   readsRecords = true;
+  private readonly setup: { readonly seed: number; readonly buffersMax?: number };
   private readonly pending = new Map<number, Pending>();
   private sequence = 0;
   private depth = 0;
@@ -68,7 +70,8 @@ export class SimThreads {
   constructor(memory: SharedMemory, setup: { readonly seed: number; readonly buffersMax?: number }) {
     this.world = new SimWorld(setup.seed);
     this.memory = memory;
-    for (let thread = 0; thread < memory.threads; thread++) this.startRelay(thread, setup);
+    this.setup = setup;
+    for (let thread = 0; thread < threadsInService(memory); thread++) this.startRelay(thread);
     this.world.betweenCalls = (thread, call) => this.interleave(thread, call);
   }
 
@@ -87,7 +90,13 @@ export class SimThreads {
     });
   }
 
-  private startRelay(thread: number, setup: { readonly seed: number; readonly buffersMax?: number }): void {
+  /** The relay of a slot, which runs. */
+  relayOf(thread: number): RigRelay {
+    return this.relays.find(({ relay }) => relay.thread === thread)!;
+  }
+
+  protected startRelay(thread: number): void {
+    const { setup } = this;
     const kernel = new SimKernel(this.world, thread);
     const orders: Order[] = [];
     const relay = createRelay(
@@ -103,7 +112,19 @@ export class SimThreads {
     );
     this.memory.words[threadWords(thread) + WT_WAKE_FD] = relay.wakeFd;
     this.relays.push({ relay, kernel, orders, isTurning: false });
+    this.relays.sort((a, b) => a.relay.thread - b.relay.thread);
     runOnce(relay);
+  }
+
+  /** As `RelayThreads.release`: whoever names its wake-up descriptor after the others have answered, wakes nobody, and the kernel says so. */
+  protected releaseRelay(thread: number): void {
+    const { relay, orders } = this.relayOf(thread);
+    this.relays.splice(this.relays.indexOf(this.relayOf(thread)), 1);
+    this.memory.words[threadWords(thread) + WT_WAKE_FD] = -1;
+    this.order({ kind: "gather" });
+    if (orders.length > 0) throw new Error(`thread ${thread} ends with orders that it has not carried out`);
+    closeRelay(relay);
+    this.world.close(relay.wakeFd, "orderly");
   }
 
   /** Control hears that a server that is being emptied has lost its last session. */
@@ -125,12 +146,13 @@ export class SimThreads {
   /** Gives an order without waiting: its sequence. */
   post(body: OrderBody, thread?: number): number {
     const sequence = ++this.sequence;
-    const threads = thread === undefined ? [...this.relays.keys()] : [thread];
+    const threads = thread === undefined ? this.relays.map(({ relay }) => relay.thread) : [thread];
     this.pending.set(sequence, { left: threads.length, ended: 0 });
     for (const to of threads) {
-      this.relays[to].orders.push({ ...body, sequence });
+      const { relay, kernel, orders } = this.relayOf(to);
+      orders.push({ ...body, sequence });
       Atomics.add(this.memory.words, threadWords(to) + WT_ORDERS, 1);
-      this.relays[to].kernel.wake(this.relays[to].relay.wakeFd);
+      kernel.wake(relay.wakeFd);
     }
     return sequence;
   }
@@ -168,7 +190,7 @@ export class SimThreads {
 
   /** One turn of a thread; false if it sleeps. */
   turn(thread: number): boolean {
-    const own = this.relays[thread];
+    const own = this.relayOf(thread);
     if (own.isTurning || !own.kernel.isAwake(own.relay.poll)) return false;
     own.isTurning = true;
     const turned = runOnce(own.relay);
@@ -182,8 +204,8 @@ export class SimThreads {
   /** One turn of some thread that is awake; false if all sleep. */
   turnAny(): boolean {
     const first = this.world.random.below(this.relays.length);
-    for (let i = 0; i < this.relays.length; i++) if (this.turn((first + i) % this.relays.length)) return true;
-    return false;
+    const threads = this.relays.map(({ relay }) => relay.thread);
+    return threads.some((_, i) => this.turn(threads[(first + i) % threads.length]!));
   }
 
   /** Runs all threads until they sleep; the network stands still. */
@@ -227,8 +249,13 @@ export class SimThreads {
       act();
     }
     if (random.chance(3)) this.world.network(false);
-    if (this.relays.length > 1 && random.chance(3)) this.turn((thread + 1) % this.relays.length);
+    if (this.relays.length > 1 && random.chance(3)) this.turn(this.threadAfter(thread));
     this.depth--;
+  }
+
+  private threadAfter(thread: number): number {
+    const { relays } = this;
+    return (relays.find(({ relay }) => relay.thread > thread) ?? relays[0]!).relay.thread;
   }
 
   private readRecords(thread: number): void {

@@ -235,7 +235,7 @@ describe("global", () => {
       "group needs a restart",
       "hard-stop-after at once",
       "maxconn at once",
-      "nbthread needs a restart",
+      "nbthread at once",
       "pidfile needs a restart",
       "user needs a restart",
     ]);

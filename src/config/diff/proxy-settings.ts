@@ -230,7 +230,7 @@ const GLOBAL: SettingTable<GlobalConfig> = {
 };
 
 /** What a process settles once, at its start. */
-const AT_START: ReadonlySet<string> = new Set(["nbthread", "pidfile", "user", "group", "chroot", "state-file"]);
+const AT_START: ReadonlySet<string> = new Set(["pidfile", "user", "group", "chroot", "state-file"]);
 
 /** The changes of `global`, and whether a running process can take them in. */
 export function compareGlobals(old: GlobalConfig, now: GlobalConfig): readonly GlobalChange[] {

@@ -31,7 +31,7 @@ export const GLOBAL_KEYWORDS: readonly Keyword<GlobalDraft>[] = [
   {
     name: "nbthread",
     args: "<1..64>",
-    doc: "Relay threads.",
+    doc: "Relay threads. A reload may change it.",
     byDefault: "one for each core",
     status: "supported",
     read(words, global) {

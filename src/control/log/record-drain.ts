@@ -1,7 +1,7 @@
 // Takes the relays' records of ended sessions from their rings, a batch at a time, and hands them to the log. Control thread.
 
 import { drainRecords } from "../../memory/record-ring.ts";
-import type { SharedMemory } from "../../memory/shared-memory.ts";
+import { type SharedMemory, slotsUsed } from "../../memory/shared-memory.ts";
 import type { TrafficLog } from "./traffic-log.ts";
 
 /** Records formatted before other work of the control thread gets its turn. */
@@ -33,7 +33,7 @@ export class RecordDrain {
 
   /** Takes what is there, however much, at the end of the program. */
   finish(): void {
-    for (let thread = 0; thread < this.memory.threads; thread++) {
+    for (let thread = 0; thread < slotsUsed(this.memory); thread++) {
       while (this.readRecords(thread) > 0);
     }
   }

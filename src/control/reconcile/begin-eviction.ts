@@ -4,6 +4,7 @@
 import { AdminState, SERVER_WORDS, V_QUEUE_LENGTH } from "../../memory/server-row.ts";
 import { phaseOf, SessionPhase } from "../../memory/session-phase.ts";
 import { S_SERVER } from "../../memory/session-row.ts";
+import { slotsUsed } from "../../memory/shared-memory.ts";
 import type { Receipt } from "../change.ts";
 import type { CommitContext } from "../commit-context.ts";
 import { forSessions } from "../cut.ts";
@@ -62,7 +63,7 @@ async function carryOn(context: CommitContext, eviction: ServerEviction): Promis
 function countByState(context: CommitContext, eviction: ServerEviction): void {
   const { memory } = context;
   const { byState, server } = eviction;
-  for (let thread = 0; thread < memory.threads; thread++) {
+  for (let thread = 0; thread < slotsUsed(memory); thread++) {
     forSessions(memory, thread, (base) => {
       if (memory.sessions[base + S_SERVER] !== server.index) return;
       const phase = phaseOf(memory.sessions, base);

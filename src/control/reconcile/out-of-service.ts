@@ -5,6 +5,7 @@ import { CutReason } from "../../memory/cut-reason.ts";
 import { lastActiveMs } from "../../memory/selector.ts";
 import { ADMIN_DRAIN, ADMIN_MAINT } from "../../memory/server-row.ts";
 import { S_SERVER } from "../../memory/session-row.ts";
+import { slotsUsed } from "../../memory/shared-memory.ts";
 import type { CommitContext } from "../commit-context.ts";
 import { cutSome, forSessions, plainly } from "../cut.ts";
 import type { ServerEntry } from "../registry.ts";
@@ -149,7 +150,7 @@ async function endQuiet(
 /** When the server's session that has been quiet longest was last active. */
 function longestQuietSince({ memory, nowMs }: CommitContext, server: ServerEntry): number {
   let sinceMs = nowMs();
-  for (let thread = 0; thread < memory.threads; thread++) {
+  for (let thread = 0; thread < slotsUsed(memory); thread++) {
     forSessions(memory, thread, (base) => {
       if (memory.sessions[base + S_SERVER] !== server.index) return;
       sinceMs = Math.min(sinceMs, lastActiveMs(memory.sessionsF64, base / 2));

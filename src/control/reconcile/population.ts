@@ -12,7 +12,7 @@ import {
   SESSION_WORDS,
   sessionIdOf,
 } from "../../memory/session-row.ts";
-import type { SharedMemory } from "../../memory/shared-memory.ts";
+import { type SharedMemory, slotsUsed } from "../../memory/shared-memory.ts";
 import type { CommitContext } from "../commit-context.ts";
 import { forSessions } from "../cut.ts";
 import type { Acknowledgement } from "../workers.ts";
@@ -40,10 +40,10 @@ export async function fixPopulation(
 ): Promise<Population> {
   const { memory, orders } = context;
   // The first round ends what was handed over before it, the second what was handed over by a thread that had its turn late.
-  for (let round = 0; round < Math.min(2, memory.threads); round++) await orders.order({ kind: "gather" });
+  for (let round = 0; round < Math.min(2, slotsUsed(memory)); round++) await orders.order({ kind: "gather" });
   const ids: number[] = [];
   const nowMs = context.nowMs();
-  for (let thread = 0; thread < memory.threads; thread++) {
+  for (let thread = 0; thread < slotsUsed(memory); thread++) {
     forSessions(memory, thread, (base) => {
       const generation = Atomics.load(memory.sessions, base + S_GENERATION);
       if ((generation & 1) === 0) return;
@@ -75,7 +75,7 @@ export async function cutOfPopulation(
 ): Promise<Acknowledgement> {
   const { memory, orders } = context;
   const inOrder = inOrderOf(context, population, most, manner);
-  const byThread = Array.from({ length: memory.threads }, (): number[] => []);
+  const byThread = Array.from({ length: slotsUsed(memory) }, (): number[] => []);
   const shares = byThread.map(() => 0);
   for (const [place, id] of inOrder.entries()) {
     const thread = Math.floor(rowOfSessionId(id) / memory.rowsPerThread);

@@ -4,7 +4,7 @@
 import { CB_SESSIONS } from "../../memory/counters.ts";
 import { CutReason } from "../../memory/cut-reason.ts";
 import { SERVER_WORDS, V_LOAD_WEIGHT } from "../../memory/server-row.ts";
-import { proxyCounters } from "../../memory/shared-memory.ts";
+import { proxyCounters, slotsUsed } from "../../memory/shared-memory.ts";
 import type { CommitContext } from "../commit-context.ts";
 import { cutSome, plainly } from "../cut.ts";
 import { LogLevel } from "../log/syslog-frame.ts";
@@ -83,7 +83,7 @@ export async function rebalance(context: CommitContext, backend: ProxyEntry): Pr
 /** Sessions that have come to the backend since the start. */
 function arrivals({ memory }: CommitContext, backend: ProxyEntry): number {
   let sum = 0;
-  for (let thread = 0; thread < memory.threads; thread++) {
+  for (let thread = 0; thread < slotsUsed(memory); thread++) {
     sum += memory.countersF64[proxyCounters(memory, thread, backend.index) + CB_SESSIONS]!;
   }
   return sum;

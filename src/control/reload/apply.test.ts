@@ -46,7 +46,7 @@ async function reload(...sections: string[]): Promise<ReturnType<typeof reloadNa
   const diff = diffConfigs(registry.config, config);
   const receipt = await program.commit({
     kind: "reload",
-    prepared: { config, diff, maxconn: registry.maxconn, addresses, resolvers: [], listeners },
+    prepared: { config, diff, maxconn: registry.maxconn, threads: 2, addresses, resolvers: [], listeners },
   });
   if (!receipt.done || receipt.reload === undefined) throw new Error(JSON.stringify(receipt));
   return reloadNames(receipt.reload);

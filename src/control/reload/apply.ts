@@ -4,9 +4,10 @@
 import { LISTENERS_MAX } from "../../base/limits.ts";
 import { Turns } from "../../base/turns.ts";
 import type { ProxyConfig } from "../../config/model.ts";
-import { W_MAXCONN } from "../../memory/control-words.ts";
+import { W_MAXCONN, W_THREADS } from "../../memory/control-words.ts";
 import { P_FRONT_MAXCONN, PROXY_WORDS } from "../../memory/proxy-row.ts";
 import { SERVER_WORDS, V_IN_USE } from "../../memory/server-row.ts";
+import { threadsInService } from "../../memory/shared-memory.ts";
 import { noteBackendTimes } from "../backend-times.ts";
 import { frontendLimit } from "../build-registry.ts";
 import type { Receipt } from "../change.ts";
@@ -25,6 +26,7 @@ import { applyServers, removeServer } from "./apply-servers.ts";
 import { nameLeaving } from "./leaving-names.ts";
 import { type Match, type MatchedProxy, matchSteps } from "./match.ts";
 import type { PreparedReload } from "./model.ts";
+import { leavingThreads } from "./plan/leaving-threads.ts";
 import { policyCuts } from "./plan/policy-cuts.ts";
 import { runtimeValues } from "./plan/runtime-values.ts";
 import { releaseEmpty } from "./release.ts";
@@ -45,6 +47,7 @@ export async function applyReload(context: CommitContext, prepared: PreparedRelo
   const before: Foreseen = {
     ...(await turns.run(runtimeValues(context.memory, match, limits))),
     cuts: policyCuts(context.memory, match, context.nowMs()),
+    leavingThreads: leavingThreads(context.memory, prepared.threads),
   };
   const proxies: ProxyEntry[] = [];
   for (const matched of match.proxies) {
@@ -63,8 +66,12 @@ export async function applyReload(context: CommitContext, prepared: PreparedRelo
   for (const { index } of run.touched) bumpEpoch(context.memory, index);
   const generation = { kind: "generation", backends, listeners: Int32Array.from(listeners) } as const;
   const beginMs = performance.now();
+  const isFewer = prepared.threads < threadsInService(context.memory);
+  // From now on connections are handed to those threads only.
+  Atomics.store(context.memory.words, W_THREADS, prepared.threads);
   await orders.order(generation);
   run.deeds.relaysMs = performance.now() - beginMs;
+  if (isFewer) await orders.order({ kind: "look-again" }, 0);
   // Once more, so that nothing of what leaves is on its way between threads any more (see server-state.ts).
   await orders.order({ ...generation, listeners: new Int32Array() });
   for (const follow of run.afterwards) {

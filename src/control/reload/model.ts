@@ -32,6 +32,8 @@ export interface PreparedReload {
   readonly diff: ConfigDiff;
   /** The process's limit of sessions from now on. */
   readonly maxconn: number;
+  /** Relay threads in service from now on; they run already. */
+  readonly threads: number;
   /** Of servers that are not there yet; undefined: none yet, it waits for its name to resolve. */
   readonly addresses: ReadonlyMap<ServerConfig, ResolvedAddress | undefined>;
   /** With addresses in place of nameservers' names. */

@@ -1,16 +1,18 @@
-// All of a reload that can fail, before anything changes: names to addresses, files that have to be there, sockets to be bound. What was
-// opened is closed again if it comes to nothing. Control thread.
+// All of a reload that can fail, before anything changes: names to addresses, files that have to be there, threads to be
+// started, sockets to be bound. What was opened is closed again if it comes to nothing. Control thread.
 
 import { accessSync, constants } from "node:fs";
 import { AppError, systemReason } from "../../base/errors.ts";
 import { Turns } from "../../base/turns.ts";
 import { diffSteps } from "../../config/diff/diff.ts";
 import type { Config, ProxyConfig, ServerConfig } from "../../config/model.ts";
-import type { SharedMemory } from "../../memory/shared-memory.ts";
+import { type SharedMemory, threadsInService } from "../../memory/shared-memory.ts";
 import { initialServerAddress, NameLookup, resolveNameservers } from "../addresses.ts";
 import type { ResolvedAddress } from "../change.ts";
 import type { MutableRegistry } from "../commit-context.ts";
-import { fitMaxconn } from "../process-size.ts";
+import { defaultThreads, fitMaxconn } from "../process-size.ts";
+import type { Registry } from "../registry.ts";
+import type { ThreadKeeper } from "../thread-service.ts";
 import { matchSteps } from "./match.ts";
 import type { PreparedReload } from "./model.ts";
 import type { ListenerPlanning } from "./plan-listeners.ts";
@@ -19,6 +21,7 @@ import type { ListenerPlanning } from "./plan-listeners.ts";
 interface Running {
   readonly registry: MutableRegistry;
   readonly memory: SharedMemory;
+  readonly threads: Pick<ThreadKeeper, "prepare">;
   /** `-n` of the command line. */
   readonly maxconn: number | undefined;
 }
@@ -31,25 +34,27 @@ export async function prepareReload(
   warn: (text: string) => void,
 ): Promise<PreparedReload> {
   const { registry, memory } = running;
-  checkThreads(memory, config);
-  const maxconn = limitOf(running, config);
+  const threads = wantedThreads(registry, memory, config);
+  const maxconn = limitOf(running, config, threads);
   const turns = new Turns();
   const diff = await turns.run(diffSteps(registry.config, config));
   checkFiles(config);
   const resolvers = await resolveNameservers(config.resolvers);
   const addresses = await lookUpAddresses(registry, config, turns, warn);
+  await running.threads.prepare(threads);
   // Last, because clients may come as soon as a socket listens.
   const listeners = await planning.plan(registry, config, maxconn);
-  return { config, diff, maxconn, addresses, resolvers, listeners };
+  return { config, diff, maxconn, threads, addresses, resolvers, listeners };
 }
 
 /** The process's limit of sessions; where neither command line nor configuration names one, it stays what it is. */
-function limitOf({ registry, memory, maxconn: fixed }: Running, config: Config): number {
+function limitOf({ registry, memory, maxconn: fixed }: Running, config: Config, threads: number): number {
   const wanted = fixed ?? config.global.maxconn;
-  if (wanted === undefined || wanted === registry.maxconn) return registry.maxconn;
+  const isAsBefore = wanted === registry.maxconn && threads <= threadsInService(memory);
+  if (wanted === undefined || isAsBefore) return registry.maxconn;
   checkRoom(memory, wanted);
   // Raises the file limit, or says why that does not do.
-  return fitMaxconn(config, memory.threads, wanted).maxconn;
+  return fitMaxconn(config, threads, wanted).maxconn;
 }
 
 /** Throws AppError where so many sessions do not fit into the tables. */
@@ -61,14 +66,20 @@ export function checkRoom(memory: SharedMemory, maxconn: number): void {
   );
 }
 
-/** Throws AppError where another number of threads is asked for. */
-export function checkThreads(memory: SharedMemory, { global }: Config): void {
-  const { nbthread } = global;
-  if (nbthread === undefined || nbthread === memory.threads) return;
+/**
+ * Relay threads in service under a new configuration. Where it does not name them they stay, or are one for each core if the one before
+ * did. Throws AppError where there is no room for so many.
+ */
+export function wantedThreads({ config: { global } }: Registry, memory: SharedMemory, next: Config): number {
+  const { nbthread } = next.global;
+  if (nbthread === undefined) {
+    return global.nbthread === undefined ? threadsInService(memory) : Math.min(defaultThreads(), memory.slots);
+  }
+  if (nbthread <= memory.slots) return nbthread;
   throw new AppError(
-    "nbthread-changed",
-    `nbthread ${nbthread} needs a restart: this process was started with ${memory.threads} threads.`,
-    "leave nbthread as it was, or restart",
+    "nbthread-too-high",
+    `nbthread ${nbthread} needs a restart: this process was started with room for ${memory.slots} relay threads.`,
+    `set nbthread to ${memory.slots} or less, or restart`,
   );
 }
 

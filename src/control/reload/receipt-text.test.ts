@@ -2,7 +2,9 @@ import { describe, expect, it } from "vitest";
 import { InMemoryProgram } from "../../../test/unit/in-memory-program.ts";
 import { diffConfigs } from "../../config/diff/diff.ts";
 import { loadConfigText } from "../../config/load.ts";
+import { W_MAXCONN } from "../../memory/control-words.ts";
 import { AdminState } from "../../memory/server-row.ts";
+import { threadsInService } from "../../memory/shared-memory.ts";
 import { resolveServerAddress } from "../addresses.ts";
 import { reloadMessages } from "../log/reload-messages.ts";
 import type { ReloadReceipt } from "./model.ts";
@@ -32,7 +34,7 @@ async function told(...lines: readonly string[]): Promise<{ plan: string; receip
   const { config } = loadConfigText(`${HEAD}backend be\n${lines.map((line) => `  ${line}\n`).join("")}`, "new.cfg", {});
   const { registry, memory } = program;
   const maxconn = registry.maxconn;
-  memory.words.fill(maxconn);
+  memory.words[W_MAXCONN] = maxconn;
   const plan = planText(planReload(registry, memory, config!, 0));
   const diff = diffConfigs(registry.config, config!);
   const found = config!.proxies[0]!.servers.map(
@@ -43,6 +45,7 @@ async function told(...lines: readonly string[]): Promise<{ plan: string; receip
     config: config!,
     diff,
     maxconn,
+    threads: threadsInService(memory),
     addresses: new Map(await Promise.all(found)),
     resolvers: [],
     listeners,

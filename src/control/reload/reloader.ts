@@ -9,6 +9,7 @@ import type { ResolversConfig } from "../../config/resolvers-model.ts";
 import type { SharedMemory } from "../../memory/shared-memory.ts";
 import type { Change, Receipt } from "../change.ts";
 import type { MutableRegistry } from "../commit-context.ts";
+import type { ThreadKeeper } from "../thread-service.ts";
 import { TurnWatch } from "../turn-watch.ts";
 import type { OrderSink } from "../workers.ts";
 import { closeListeners } from "./close-listeners.ts";
@@ -40,6 +41,7 @@ export interface ReloadHost {
   readonly registry: MutableRegistry;
   readonly memory: SharedMemory;
   readonly orders: OrderSink;
+  readonly threads: ThreadKeeper;
   readonly commit: (change: Change) => Promise<Receipt>;
   readonly log: { open(targets: readonly LogTarget[]): Promise<void>; retain(): Promise<void> };
   /** Names are resolved by these sections from now on. */
@@ -152,6 +154,7 @@ export class Reloader {
       });
       return undefined;
     } finally {
+      host.threads.settle();
       await host.log.retain();
     }
   }

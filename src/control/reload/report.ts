@@ -36,8 +36,8 @@ export interface Deeds {
   relaysMs: number;
 }
 
-/** What becomes of operators' values, and whose sessions policies end: looked at before anything changed. */
-export type Foreseen = Pick<ReloadReport, "overruled" | "staying" | "cuts">;
+/** What becomes of operators' values, whose sessions policies end, and which threads leave: looked at before anything changed. */
+export type Foreseen = Pick<ReloadReport, "overruled" | "staying" | "cuts" | "leavingThreads">;
 
 export const newDeeds = (): Deeds => ({
   servers: { added: [], adopted: [], dynamic: [], staysDeleted: [], leaving: [] },

@@ -2,12 +2,18 @@
 // thread; the words are written by relays at any time, each by one of them only.
 
 import { CB_TIMED, CS_TIMED, CT_BUSY_MS, CT_IDLE_MS } from "../../memory/counters.ts";
-import { proxyCounters, type SharedMemory, serverCounters, threadCounters } from "../../memory/shared-memory.ts";
+import {
+  proxyCounters,
+  type SharedMemory,
+  serverCounters,
+  slotsUsed,
+  threadCounters,
+} from "../../memory/shared-memory.ts";
 
 /** One word of the threads' own parts. */
 export function sumThreads(memory: SharedMemory, word: number): number {
   let sum = 0;
-  for (let thread = 0; thread < memory.threads; thread++)
+  for (let thread = 0; thread < slotsUsed(memory); thread++)
     sum += memory.countersF64[threadCounters(memory, thread) + word];
   return sum;
 }
@@ -15,7 +21,7 @@ export function sumThreads(memory: SharedMemory, word: number): number {
 /** One word of a proxy's block, over all threads. */
 export function sumProxy(memory: SharedMemory, proxy: number, word: number): number {
   let sum = 0;
-  for (let thread = 0; thread < memory.threads; thread++)
+  for (let thread = 0; thread < slotsUsed(memory); thread++)
     sum += memory.countersF64[proxyCounters(memory, thread, proxy) + word];
   return sum;
 }
@@ -23,7 +29,7 @@ export function sumProxy(memory: SharedMemory, proxy: number, word: number): num
 /** One word of a server's block, over all threads. */
 export function sumServer(memory: SharedMemory, server: number, word: number): number {
   let sum = 0;
-  for (let thread = 0; thread < memory.threads; thread++)
+  for (let thread = 0; thread < slotsUsed(memory); thread++)
     sum += memory.countersF64[serverCounters(memory, thread, server) + word];
   return sum;
 }
@@ -82,7 +88,7 @@ export class CounterBlocks {
 }
 
 const eachThread = (memory: SharedMemory, of: (thread: number) => number): number[] =>
-  Array.from({ length: memory.threads }, (_, thread) => of(thread));
+  Array.from({ length: slotsUsed(memory) }, (_, thread) => of(thread));
 
 /** ms that all threads spent waiting and working. */
 export const idleAndBusyMs = (memory: SharedMemory): { readonly idleMs: number; readonly busyMs: number } => ({

@@ -2,7 +2,7 @@
 // share the listeners; a connection goes to the thread with the fewest sessions, whichever accepted it.
 
 import { ACCEPT_BATCH, RESOURCE_PAUSE_MS } from "../../base/limits.ts";
-import { WT_LOAD, WT_WAKE_FD } from "../../memory/control-words.ts";
+import { W_THREADS, WT_LOAD, WT_WAKE_FD } from "../../memory/control-words.ts";
 import {
   CF_CONNECTIONS,
   CF_SESSIONS,
@@ -115,15 +115,19 @@ function pauseAccepting(relay: Relay, errno: number): void {
   for (const listener of relay.listeners) if (listener !== undefined) stopWatching(relay, listener);
 }
 
-/** The thread that should serve the next connection because it has fewer sessions; -1: this one. */
+/**
+ * The thread in service that should have the next connection because it has fewer sessions; -1: this one, also where it has just begun to
+ * leave.
+ */
 function lighterThread(relay: Relay): number {
-  const { words, memory } = relay;
-  if (memory.threads === 1) return -1;
+  const { words } = relay;
+  const threads = words[W_THREADS];
+  if (threads === 1) return -1;
   const own = Atomics.load(words, relay.ownWords + WT_LOAD);
   // With many sessions an exact balance is not worth waking another thread for.
   let least = own - (own >> 4);
   let lightest = -1;
-  for (let thread = 0; thread < memory.threads; thread++) {
+  for (let thread = 0; thread < threads; thread++) {
     const load = thread === relay.thread ? own : Atomics.load(words, threadWords(thread) + WT_LOAD);
     if (load < least) {
       least = load;

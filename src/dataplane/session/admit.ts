@@ -113,6 +113,10 @@ function wakeWaiting(relay: Relay, mask: number, firstThread: number): void {
   for (let bits = mask; bits !== 0; bits &= bits - 1) {
     const thread = firstThread + 31 - Math.clz32(bits & -bits);
     if (thread === relay.thread) relay.listenersWaiting = true;
-    else relay.kernel.wake(relay.words[threadWords(thread) + WT_WAKE_FD]);
+    else {
+      const fd = relay.words[threadWords(thread) + WT_WAKE_FD];
+      // One that ended since it waited needs no room.
+      if (fd >= 0) relay.kernel.wake(fd);
+    }
   }
 }

@@ -15,6 +15,7 @@ import {
   V_OPER,
 } from "../../memory/server-row.ts";
 import { S_BYTES_DOWN_F64, S_BYTES_UP_F64, S_SERVER } from "../../memory/session-row.ts";
+import { slotsUsed } from "../../memory/shared-memory.ts";
 
 export type ServerState = "UP" | "MAINT" | "DRAIN" | "DOWN";
 
@@ -117,7 +118,7 @@ export class DemoWatch {
   /** Bytes of sessions that have not ended, by server: a server's counters hold ended ones only. */
   private liveBytes(): Map<number, number> {
     const bytes = new Map<number, number>();
-    for (let thread = 0; thread < this.program.memory.threads; thread++) {
+    for (let thread = 0; thread < slotsUsed(this.program.memory); thread++) {
       const { from, to } = usedRows(this.program.memory, thread);
       for (let row = from; row < to; row++) {
         if (!this.reader.read(row)) continue;

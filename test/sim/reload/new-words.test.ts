@@ -81,9 +81,9 @@ async function takeOut(rig: ReloadRig, server: ServerEntry, state: State): Promi
 }
 
 function sessionsOn({ memory }: ReloadRig, { index }: ServerEntry): number {
-  const { sessions, threads, rowsPerThread } = memory;
+  const { sessions, slots, rowsPerThread } = memory;
   let count = 0;
-  for (let base = 0; base < threads * rowsPerThread * SESSION_WORDS; base += SESSION_WORDS) {
+  for (let base = 0; base < slots * rowsPerThread * SESSION_WORDS; base += SESSION_WORDS) {
     if (sessions[base + S_STATE] !== SessionState.FREE && sessions[base + S_SERVER] === index) count++;
   }
   return count;

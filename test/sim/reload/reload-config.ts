@@ -37,6 +37,8 @@ export interface ConfigPlan {
   /** For each port, which of those that can listen does; none if it is greater than they are many. */
   readonly ports: readonly number[];
   readonly hardStopAfterMs: number;
+  /** 0: nothing said. */
+  readonly threads: number;
 }
 
 const BACKENDS = 3;
@@ -80,6 +82,7 @@ export function configText(config: ConfigPlan): string {
   const backends = config.backends.flatMap((backend, i) => (backend === null ? [] : [i]));
   const lines = ["global", "  log 127.0.0.1:9 local0"];
   if (config.hardStopAfterMs > 0) lines.push(`  hard-stop-after ${config.hardStopAfterMs}ms`);
+  if (config.threads > 0) lines.push(`  nbthread ${config.threads}`);
   lines.push("defaults", "  log global", "  option tcplog", "  option redispatch");
   lines.push("  timeout client 1h", "  timeout server 1h", "  timeout connect 1s", "  timeout queue 1s");
   for (const [i, frontend] of config.frontends.entries()) {
@@ -133,4 +136,5 @@ export const configPlans: fc.Arbitrary<ConfigPlan> = fc.record({
   }),
   ports: fc.array(fc.nat(FRONTENDS + 1), { minLength: PORTS, maxLength: PORTS }),
   hardStopAfterMs: fc.constantFrom(0, 0, 0, 30, 200),
+  threads: fc.constantFrom(1, 2, 3),
 });

@@ -6,13 +6,14 @@ import type { ReloadReport } from "../../../src/control/reload/model.ts";
 import type { ReloadPlan, RuntimeValue } from "../../../src/control/reload/plan/model.ts";
 import { linesText, planSummary } from "../../../src/control/reload/plan/plan-text.ts";
 import { serverStories } from "../../../src/control/reload/plan/runtime-values.ts";
-import { W_CONNECTIONS } from "../../../src/memory/control-words.ts";
+import { W_CONNECTIONS, W_MAXCONN } from "../../../src/memory/control-words.ts";
 import { CT_RECORDS_DROPPED } from "../../../src/memory/counters.ts";
 import { EndCause, EndPhase } from "../../../src/memory/end-state.ts";
 import { SERVER_WORDS, V_ADMIN, V_IN_USE, V_MAXCONN, V_WEIGHT } from "../../../src/memory/server-row.ts";
 import * as S from "../../../src/memory/session-row.ts";
+import { threadsInService } from "../../../src/memory/shared-memory.ts";
 import type { Connection } from "../connection.ts";
-import { checkDescriptorTable, checkIdle, checkTables, isLive, must } from "../invariants.ts";
+import { checkDescriptorTable, checkIdle, checkTables, isLive, must, mustEqual } from "../invariants.ts";
 import { checkBytes, checkDescriptors, checkProgress } from "../session-invariants.ts";
 import { type ConfigPlan, configText, FIRST_PORT, owners } from "./reload-config.ts";
 import { keyOf, MODEL_ADMIN, ReloadModel, sectionsOf } from "./reload-model.ts";
@@ -64,7 +65,7 @@ export class ReloadJudge {
 
   /** Live sessions that a word of their row names this number in, by row and generation. */
   sessionsWith(word: number, value: number): Map<string, number> {
-    const { sessions, threads, rowsPerThread } = this.rig.memory;
+    const { sessions, slots: threads, rowsPerThread } = this.rig.memory;
     const found = new Map<string, number>();
     for (let row = 0; row < threads * rowsPerThread; row++) {
       const base = row * S.SESSION_WORDS;
@@ -106,6 +107,7 @@ export class ReloadJudge {
       this.allowed.set(server, before.get(server) ?? new Set(own.keys()));
     }
     rig.runUntilIdle();
+    this.checkBacklogs();
     for (const proxy of rig.proxies) {
       if (proxy.leaving === undefined) continue;
       const word = proxy.isFrontend ? S.S_FRONTEND : S.S_BACKEND;
@@ -136,6 +138,7 @@ export class ReloadJudge {
     this.checkServers();
     this.checkListeners();
     this.checkLeaving();
+    this.checkThreads();
     for (const { relay } of rig.relays)
       must(relay.counters[relay.ownCounters + CT_RECORDS_DROPPED] === 0, "a record is lost");
   }
@@ -144,8 +147,39 @@ export class ReloadJudge {
   checkIdle(): void {
     this.check();
     checkIdle(this.rig);
-    const { threads, rowsPerThread } = this.rig.memory;
+    const { slots: threads, rowsPerThread } = this.rig.memory;
     for (let row = 0; row < threads * rowsPerThread; row++) checkProgress(this.rig, row);
+    this.checkBacklogs();
+  }
+
+  /** Who waits on a socket is let in, whichever thread was told of it: the process is full, or nobody waits. */
+  private checkBacklogs(): void {
+    const { words } = this.rig.memory;
+    if (words[W_CONNECTIONS]! >= words[W_MAXCONN]!) return;
+    for (const { fd, address } of this.rig.listeners) {
+      const found = fd < 0 ? undefined : this.rig.world.get(fd);
+      const waiting = found?.kind === "listener" ? found.listener.backlog.length : 0;
+      must(waiting === 0, `${waiting} clients wait on ${address}, and nobody takes them`);
+    }
+  }
+
+  /** Threads are those that the file asks for, and those that still have sessions. */
+  private checkThreads(): void {
+    const { rig } = this;
+    const wanted = this.model.config.threads;
+    mustEqual(threadsInService(rig.memory), wanted, "threads in service");
+    const running = rig.relays.map(({ relay }) => relay.thread);
+    must(
+      running.length >= wanted && running[wanted - 1] === wanted - 1,
+      `${wanted} threads are wanted, ${running} run`,
+    );
+    for (const { relay } of rig.relays) {
+      if (relay.thread < wanted) continue;
+      must(
+        relay.listeners.every((listener) => listener === undefined),
+        `thread ${relay.thread} leaves, and listens`,
+      );
+    }
   }
 
   /** Everybody goes home: nothing is left but what the file names. */
@@ -154,6 +188,8 @@ export class ReloadJudge {
     const isLeaving = ({ leaving }: ProxyEntry | ServerEntry): boolean => leaving !== undefined;
     const isOver = (): boolean =>
       rig.memory.words[W_CONNECTIONS] === 0 && !rig.proxies.some((proxy) => [proxy, ...proxy.servers].some(isLeaving));
+    // Who has just come is let in first.
+    rig.settle();
     for (let i = 0; i < 60 && !isOver(); i++) {
       // Whoever was queued connects only now.
       for (const peer of [...rig.world.clients, ...rig.world.servers]) {
@@ -171,6 +207,8 @@ export class ReloadJudge {
       rig.proxies.flatMap(({ servers }) => servers).every(({ leaving }) => leaving === undefined),
       "a server leaves without sessions for ever",
     );
+    rig.threads.look();
+    mustEqual(rig.relays.length, this.model.config.threads, "threads that run when nobody is left");
     must(rig.memory.words[W_CONNECTIONS] === 0, `${rig.memory.words[W_CONNECTIONS]} sessions are left, without peers`);
   }
 

@@ -14,7 +14,9 @@ import type { ReloadPlan } from "../../../src/control/reload/plan/model.ts";
 import { planReload } from "../../../src/control/reload/plan/plan.ts";
 import type { ListenerPlanning } from "../../../src/control/reload/plan-listeners.ts";
 import { prepareReload } from "../../../src/control/reload/prepare.ts";
+import { ThreadService } from "../../../src/control/thread-service.ts";
 import { W_MAXCONN } from "../../../src/memory/control-words.ts";
+import type { OrderBody } from "../../../src/memory/order.ts";
 import { allocateSharedMemory, type SharedMemory } from "../../../src/memory/shared-memory.ts";
 import { SimThreads, TURNS_MAX } from "../sim-threads.ts";
 import { FIRST_PORT, UPSTREAM_PORTS } from "./reload-config.ts";
@@ -32,11 +34,15 @@ export function loadText(text: string): Config {
 const portOf = ({ bind: { endpoint } }: Pick<ListenerEntry, "bind">): number =>
   endpoint.kind === "inet" ? endpoint.port : -1;
 
+/** Slots for relay threads. */
+const SLOTS = 3;
+
 export class ReloadRig extends SimThreads {
   readonly registry: MutableRegistry;
   /** No `-n`. */
   readonly maxconn = undefined;
   readonly evictions = new Evictions();
+  readonly threads: ThreadService;
   readonly commit: (change: Change) => Promise<Receipt>;
   /** When `reconcile` wants its next turn for a section; undefined: evictions do. */
   readonly due = new Map<ProxyEntry | undefined, number>();
@@ -45,6 +51,22 @@ export class ReloadRig extends SimThreads {
     super(memory, { seed });
     this.registry = registry;
     memory.words[W_MAXCONN] = memory.rowsPerThread;
+    const { relays } = this;
+    this.threads = new ThreadService(
+      memory,
+      {
+        get threads() {
+          return relays.map(({ relay }) => relay.thread);
+        },
+        start: async (count) => {
+          const missing = Array.from({ length: count }, (_, thread) => thread);
+          for (const thread of missing)
+            if (!relays.some(({ relay }) => relay.thread === thread)) this.startRelay(thread);
+        },
+        release: async (thread) => this.releaseRelay(thread),
+      },
+      () => {},
+    );
     for (const port of UPSTREAM_PORTS) this.world.addUpstream(port, false);
     // Threads read the tables at any time: amid a reload too.
     const amid = (): void => {
@@ -70,6 +92,7 @@ export class ReloadRig extends SimThreads {
   static async start(text: string, setup: { readonly seed: number; readonly threads: number }): Promise<ReloadRig> {
     const memory = allocateSharedMemory({
       threads: setup.threads,
+      slots: SLOTS,
       rowsPerThread: ROWS_PER_THREAD,
       records: 256,
       proxies: 16,
@@ -101,6 +124,16 @@ export class ReloadRig extends SimThreads {
   /** Of the sockets that are open. */
   get listenerFds(): readonly number[] {
     return this.listeners.map(({ fd }) => fd).filter((fd) => fd >= 0);
+  }
+
+  /** Clients come at the moment of a new configuration too: some that only a thread is told of that it takes out of service. */
+  clientsComeAmid = false;
+
+  override post(body: OrderBody, thread?: number): number {
+    if (this.clientsComeAmid && body.kind === "generation") {
+      for (const fd of this.listenerFds) if (this.world.random.chance(30)) this.world.connectClient(fd);
+    }
+    return super.post(body, thread);
   }
 
   #listenAtStart(proxy: ProxyEntry): void {
@@ -137,6 +170,7 @@ export class ReloadRig extends SimThreads {
     if (!receipt.done) throw new Error(`the reload is refused: ${receipt.code} ${receipt.detail}`);
     this.#lookForListeners();
     await this.#close(receipt.closing ?? []);
+    this.threads.settle();
     return { plan, report: receipt.reload! };
   }
 
@@ -183,6 +217,7 @@ export class ReloadRig extends SimThreads {
 
   /** Control's timers. */
   async reconcileDue(): Promise<void> {
+    this.threads.look();
     for (let rounds = 0; ; rounds++) {
       const due = [...this.due].find(([, atMs]) => atMs <= this.world.now);
       if (due === undefined) return;

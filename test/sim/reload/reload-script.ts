@@ -163,10 +163,14 @@ export const reloadScripts: fc.Arbitrary<ReloadScript> = fc.record({
 });
 
 /** Runs a script and holds the program to the model after every step; throws at the first thing that does not hold. */
-export async function runReloadScript({ seed, configs, steps }: ReloadScript, threads: number): Promise<void> {
-  const [first] = configs;
-  if (first === undefined) return;
+export async function runReloadScript(script: ReloadScript, threads: number): Promise<void> {
+  const { seed, steps } = script;
+  const [start, ...others] = script.configs;
+  if (start === undefined) return;
+  const first = { ...start, threads };
+  const configs = [first, ...others];
   const rig = await ReloadRig.start(configText(first), { seed, threads });
+  rig.clientsComeAmid = true;
   const judge = new ReloadJudge(rig, first);
   judge.check();
   const scene: Scene = { rig, judge, configs, added: 0, which: 0, amount: 0 };

@@ -10,7 +10,7 @@ const RUNS = Math.ceil(Number(process.env.SIM_RUNS ?? 10_000) / 100);
 const SEED = process.env.SIM_SEED === undefined ? undefined : Number(process.env.SIM_SEED);
 
 describe("reloads, operators' orders and sessions in any order", () => {
-  it.each([1, 2])("agree with the model after every step, with %i threads", async (threads) => {
+  it.each([1, 2])("agree with the model after every step, with %i threads to begin with", async (threads) => {
     await fc.assert(
       fc.asyncProperty(reloadScripts, (script) => runReloadScript(script, threads)),
       { numRuns: Math.ceil(RUNS / 2), seed: SEED, endOnFailure: false, verbose: fc.VerbosityLevel.None },

@@ -102,6 +102,12 @@ export interface PolicyCut {
   readonly endsAfterMs: number | null;
 }
 
+/** A relay thread that takes no new connections from then on, by its number in `show sess`, and the sessions that it goes on with. */
+export interface LeavingThread {
+  readonly thread: number;
+  readonly sessions: number;
+}
+
 export interface ReloadPlan {
   /** Why the reload would be refused as a whole, as far as that shows before anything is opened or looked up; null: it would not. */
   readonly refusal: string | null;
@@ -138,6 +144,7 @@ export interface ReloadPlan {
   };
   readonly cuts: readonly PolicyCut[];
   readonly global: readonly (SettingChange & { readonly effect: "at once" | "needs a restart" })[];
+  readonly leavingThreads: readonly LeavingThread[];
   readonly resolvers: PlannedList;
   readonly logTargets: PlannedList;
   readonly statsSockets: PlannedList;

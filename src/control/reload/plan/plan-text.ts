@@ -64,6 +64,12 @@ function planLines(plan: ReloadPlan): readonly Line[] {
     serverLines("=", servers.staysDeleted, "was deleted at runtime, and stays so: its line says what it said before"),
     plan.cuts.map((cut) => line("!", cutText(cut))),
     plan.global.map(globalLine),
+    plan.leavingThreads.map(({ thread, sessions }) =>
+      line(
+        "-",
+        `relay thread ${thread} leaves${sessions === 0 ? ", without" : ` with ${sessions}`} session${sessions === 1 ? "" : "s"}`,
+      ),
+    ),
     ...listLines("resolvers", plan.resolvers),
     ...listLines("log", plan.logTargets),
     ...listLines("stats socket", plan.statsSockets),

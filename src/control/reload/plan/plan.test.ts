@@ -134,17 +134,26 @@ describe("the plan of a reload", () => {
   });
 
   it("names what waits for a restart", async () => {
-    const running = await Running.with(`global\n  maxconn 10\n${B}`);
+    const running = await Running.with(`global\n  maxconn 10\n  nbthread 2\n${B}`);
     const plan = running.plan(`global\n  maxconn 20\n  nbthread 3\n  chroot /x\n${B}`);
     expect(plan.needsRestart).toBe(true);
     expect(planText(plan).split("\n")).toEqual([
       "Settings changed; a restart is needed for some.",
-      "! the reload is refused: nbthread 3 needs a restart: this process was started with 2 threads.",
+      "! the reload is refused: nbthread 3 needs a restart: this process was started with room for 2 relay threads.",
       "~ global: maxconn 10 -> 20",
-      "! global: nbthread 3, was not set, which needs a restart",
+      "~ global: nbthread 2 -> 3",
       "! global: chroot /x, was not set, which needs a restart",
       "",
     ]);
+  });
+
+  it("tells of fewer threads as of any other setting, and which of them leave", async () => {
+    const running = await Running.with(`global\n  nbthread 2\n${B}`);
+    const plan = running.plan(`global\n  nbthread 1\n${B}`);
+    expect(plan.needsRestart).toBe(false);
+    expect(planText(plan)).toBe(
+      "Settings changed.\n~ global: nbthread 2 -> 1\n- relay thread 2 leaves, without sessions\n",
+    );
   });
 
   it("has colours for a terminal only", async () => {

@@ -13,7 +13,8 @@ import { sessionsOfServer } from "../../reconcile/leaving.ts";
 import type { ProxyEntry, Registry, ServerEntry } from "../../registry.ts";
 import { otherName } from "../leaving-names.ts";
 import { type Match, type MatchedServer, matchConfig } from "../match.ts";
-import { checkFiles, checkRoom, checkThreads } from "../prepare.ts";
+import { checkFiles, checkRoom, wantedThreads } from "../prepare.ts";
+import { leavingThreads } from "./leaving-threads.ts";
 import type { ChangedListener, LeavingProxy, LeavingServer, PlannedServer, ReloadPlan } from "./model.ts";
 import {
   changedProxies,
@@ -38,8 +39,9 @@ export function planReload(
 ): ReloadPlan {
   const look: Look = { registry, memory, next, match: matchConfig(registry, next) };
   const gone = look.match.others.filter(({ leaving }) => leaving === undefined);
+  const refusal = refusalOf(look);
   return {
-    refusal: refusalOf(look),
+    refusal,
     ...otherParts(diff),
     proxies: {
       kept: look.match.proxies.filter(({ entry }) => entry !== undefined).length,
@@ -50,6 +52,7 @@ export function planReload(
     servers: plannedServers(look, diff, gone),
     listeners: plannedListeners(look, diff.binds),
     cuts: policyCuts(memory, look.match, nowMs),
+    leavingThreads: refusal === null ? leavingThreads(memory, wantedThreads(registry, memory, next)) : [],
     ...runThrough(runtimeValues(memory, look.match, processLimits(registry, next))),
   };
 }
@@ -134,7 +137,7 @@ const changedListener = ({ new: now, changes }: KeptBind): ChangedListener => ({
 /** What `prepareReload` refuses before it opens anything. `-n` of the command line, where it is in force, outdoes the file. */
 function refusalOf({ registry, memory, next }: Look): string | null {
   try {
-    checkThreads(memory, next);
+    wantedThreads(registry, memory, next);
     checkRoom(memory, processLimits(registry, next).new);
     checkFiles(next);
     return null;

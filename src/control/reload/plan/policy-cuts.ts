@@ -10,7 +10,7 @@ import type { ServerConfig } from "../../../config/model.ts";
 import { lastActiveMs } from "../../../memory/selector.ts";
 import { AdminState, OperState, SERVER_WORDS, V_ADMIN, V_OPER } from "../../../memory/server-row.ts";
 import { S_ACCEPT_F64, S_SERVER } from "../../../memory/session-row.ts";
-import type { SharedMemory } from "../../../memory/shared-memory.ts";
+import { type SharedMemory, slotsUsed } from "../../../memory/shared-memory.ts";
 import { forSessions } from "../../cut.ts";
 import { attachedTo } from "../../reconcile/eviction.ts";
 import { isDraining, isInMaintenance } from "../../reconcile/out-of-service.ts";
@@ -97,7 +97,7 @@ function overdue(
   const idleMs = is.maxIdleMs === was.maxIdleMs ? 0 : (is.maxIdleMs ?? 0);
   if (ageMs + idleMs === 0) return [];
   let [aged, idle] = [0, 0];
-  for (let thread = 0; thread < memory.threads; thread++) {
+  for (let thread = 0; thread < slotsUsed(memory); thread++) {
     forSessions(memory, thread, (base) => {
       if (memory.sessions[base + S_SERVER] !== index) return;
       if (ageMs > 0 && nowMs - memory.sessionsF64[base / 2 + S_ACCEPT_F64] >= ageMs) aged++;
