@@ -67,7 +67,8 @@ function* serversOf(entries: readonly ServerEntry[], checks: BackendChecks): Ste
       health = freeze(resolveHealth(words, checks));
       healths.set(words, health);
     }
-    const names = freeze(resolveNames(endpoint, resolve));
+    const { resolution, onAddressChange } = resolveNames(endpoint, resolve);
+    if (resolution !== undefined) freeze(resolution);
     Object.freeze(endpoint);
     Object.freeze(place);
     // All with the same fields, set or not: that is what makes thousands of them cheap to make and to compare.
@@ -82,8 +83,8 @@ function* serversOf(entries: readonly ServerEntry[], checks: BackendChecks): Ste
         maxconn,
         backup,
         disabled,
-        resolution: names.resolution,
-        onAddressChange: names.onAddressChange,
+        resolution,
+        onAddressChange,
         health: health.health,
         agent: health.agent,
         policy: health.policy,

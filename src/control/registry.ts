@@ -5,6 +5,7 @@ import type { BindConfig, Config, ProxyConfig, ServerConfig } from "../config/mo
 import type { HealthEntry } from "./health/health-entry.ts";
 import type { Leaving } from "./reconcile/leaving-state.ts";
 import type { BackendPolicies } from "./reconcile/policy-state.ts";
+import type { UnixPath } from "./unix-path.ts";
 
 export interface ListenerEntry {
   /** Index, as in S_LISTENER. */
@@ -23,6 +24,8 @@ export interface ListenerEntry {
   readonly protocol: "tcpv4" | "tcpv6" | "unix_stream" | "abns_stream";
   /** The address as shown, e.g. "127.0.0.1:5000", with the port that the kernel chose where 0 was asked for. */
   address: string;
+  /** Of a unix socket. */
+  readonly path: UnixPath | undefined;
 }
 
 export interface ServerEntry {

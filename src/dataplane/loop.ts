@@ -1,7 +1,7 @@
 // One turn of a relay thread: wait, then handle what came. Orders come before everything: they are looked for between any
 // two events (guarantee G7).
 
-import { CT_BUSY_MS, CT_IDLE_MS, CT_PIPES_FREE, CT_PIPES_USED } from "../memory/counters.ts";
+import { CT_BUSY_MS, CT_IDLE_MS, CT_PIPES_FREE, CT_PIPES_USED, CT_TURN_MS_MAX } from "../memory/counters.ts";
 import { D_FLAGS, DF_READY } from "../memory/session-row.ts";
 import { EINTR } from "../sys/constants.ts";
 import { applyOrders } from "./apply-order.ts";
@@ -17,7 +17,7 @@ import { forward } from "./session/relay.ts";
 export function runTurn(relay: Relay, maxWaitMs: number): void {
   const { kernel, counters } = relay;
   const timeout = waitTime(relay, maxWaitMs);
-  // The second look at the clock is only for Idle_pct, and only taken when the thread may sleep.
+  // The second look at the clock is only for Idle_pct and the longest turn, and only taken when the thread may sleep.
   const started = relay.now;
   if (timeout !== 0) kernel.readClock();
   const before = kernel.clock[0];
@@ -25,7 +25,9 @@ export function runTurn(relay: Relay, maxWaitMs: number): void {
   kernel.readClock();
   relay.now = kernel.clock[0];
   const own = relay.ownCounters;
-  counters[own + CT_BUSY_MS] += timeout === 0 ? relay.now - started : before - started;
+  const busy = timeout === 0 ? relay.now - started : before - started;
+  counters[own + CT_BUSY_MS] += busy;
+  if (busy > counters[own + CT_TURN_MS_MAX]) counters[own + CT_TURN_MS_MAX] = busy;
   if (timeout !== 0) counters[own + CT_IDLE_MS] += relay.now - before;
   if (count < 0 && count !== -EINTR)
     throw new Error(`relay ${relay.thread}: waiting for events failed (errno ${-count})`);

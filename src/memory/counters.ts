@@ -88,3 +88,5 @@ export const CT_BUSY_MS = 14;
 export const CT_SESSIONS = 15;
 /** Rows ever used: the scan limit for readers. */
 export const CT_ROWS_USED = 16;
+/** ms of the longest turn: from the look at the clock after waiting to the next wait. Whoever watches sets it to 0. */
+export const CT_TURN_MS_MAX = 17;

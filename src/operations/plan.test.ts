@@ -36,7 +36,9 @@ async function run(args: readonly string[], level: AdminLevel = "admin"): Promis
     closing: false,
   };
   const answer = await plan.run({ program, connection, signal: new AbortController().signal }, args);
-  return `${answer.severity ?? "dump"}: ${answer.text}`;
+  let text = "";
+  for await (const part of answer.text) text += part;
+  return `${answer.severity ?? "dump"}: ${text}`;
 }
 
 it("reads the files of the process again", async () => {

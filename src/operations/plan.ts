@@ -4,6 +4,7 @@ import { renderDiagnostic } from "../config/diagnostics.ts";
 import { type PlanResult, planFiles } from "../control/reload/plan/plan-files.ts";
 import { planText } from "../control/reload/plan/plan-text.ts";
 import { dump, failure, PERMISSION_DENIED } from "./answers.ts";
+import { jsonText } from "./json-text.ts";
 import { type Answer, isAtLeast, type Operation } from "./operation.ts";
 
 export const plan: Operation = {
@@ -19,7 +20,7 @@ export const plan: Operation = {
     const files = named.length > 0 ? named : program.configFiles;
     if (files.length === 0) return failure("Which files? The configuration of this process does not come from any.");
     const result = await planFiles(program, files);
-    return asJson ? dump(`${JSON.stringify(result)}\n`) : textAnswer(result);
+    return asJson ? dump(jsonText(result)) : textAnswer(result);
   },
 };
 

@@ -2,6 +2,7 @@
 
 import { receiptText } from "../control/reload/receipt-text.ts";
 import { dump, failure, info, warning } from "./answers.ts";
+import { jsonText } from "./json-text.ts";
 import type { Operation } from "./operation.ts";
 
 export const reload: Operation = {
@@ -13,7 +14,7 @@ export const reload: Operation = {
     const [form, ...rest] = args;
     if ((form !== undefined && form !== "json") || rest.length > 0) return failure("Expects 'json' or nothing.");
     const receipt = await program.reload("the Runtime API");
-    if (form === "json") return dump(`${JSON.stringify(receipt)}\n`);
+    if (form === "json") return dump(jsonText(receipt));
     const text = receiptText(receipt).trimEnd();
     if (receipt.outcome === "refused") return failure(text);
     return receipt.report?.overruled.length === 0 ? info(text) : warning(text);

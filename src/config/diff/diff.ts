@@ -75,7 +75,7 @@ function* diffProxies(old: Config, now: Config): Steps<ConfigDiff["proxies"]> {
   const oldLogs: ReadonlySet<LogTarget> = new Set(old.global.logs);
   const nowLogs: ReadonlySet<LogTarget> = new Set(now.global.logs);
   const compare = (before: ProxyConfig, after: ProxyConfig) => compareProxies(before, after, oldLogs, nowLogs);
-  const { added, kept, removed } = diffLists(old.proxies, now.proxies, proxyKey, compare);
+  const { added, kept, removed } = yield* listSteps(old.proxies, now.proxies, proxyKey, compare);
   const whole: KeptProxy[] = [];
   for (const proxy of kept) {
     yield;
@@ -147,17 +147,20 @@ function* diffSameNames(old: ProxyConfig, now: ProxyConfig): Steps<ServersDiff> 
   return { added: [], kept, removed: [], readdressed };
 }
 
+const diffLists = <T>(...lists: Parameters<typeof listSteps<T>>): ListDiff<T> => runThrough(listSteps(...lists));
+
 /** Things that are the same by a key; of several with one key, the first of both sides, the second and so on. */
-function diffLists<T>(
+function* listSteps<T>(
   old: readonly T[],
   now: readonly T[],
   keyOf: (item: T) => string,
   compare: (old: T, now: T) => Kept<T>["changes"],
-): ListDiff<T> {
+): Steps<ListDiff<T>> {
   const left = groupByKey(old, keyOf);
   const added: T[] = [];
   const kept: Kept<T>[] = [];
   for (const item of now) {
+    yield;
     const before = takeFirst(left, keyOf(item), () => true);
     if (before === undefined) added.push(item);
     else kept.push({ old: before, new: item, changes: compare(before, item) });

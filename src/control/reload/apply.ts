@@ -2,6 +2,7 @@
 // servers need. Nothing here can fail. Control thread, only called by `commit`.
 
 import { LISTENERS_MAX } from "../../base/limits.ts";
+import { Turns } from "../../base/turns.ts";
 import type { ProxyConfig } from "../../config/model.ts";
 import { W_MAXCONN } from "../../memory/control-words.ts";
 import { P_FRONT_MAXCONN, PROXY_WORDS } from "../../memory/proxy-row.ts";
@@ -22,23 +23,29 @@ import { followTracks } from "./apply-health.ts";
 import { applyListeners } from "./apply-listeners.ts";
 import { applyServers, removeServer } from "./apply-servers.ts";
 import { nameLeaving } from "./leaving-names.ts";
-import { type Match, type MatchedProxy, matchConfig } from "./match.ts";
+import { type Match, type MatchedProxy, matchSteps } from "./match.ts";
 import type { PreparedReload } from "./model.ts";
+import { policyCuts } from "./plan/policy-cuts.ts";
 import { runtimeValues } from "./plan/runtime-values.ts";
 import { releaseEmpty } from "./release.ts";
 import { removalPolicyOf } from "./removal-policy.ts";
-import { reportOf } from "./report.ts";
+import { type Foreseen, reportOf } from "./report.ts";
 import { ReloadRun } from "./run.ts";
 
 /** The receipt says what was done, and which sockets are to be closed now. Refused where the tables have no room. */
 export async function applyReload(context: CommitContext, prepared: PreparedReload): Promise<Receipt> {
   const { registry, orders } = context;
-  const match = matchConfig(registry, prepared.config);
+  const turns = new Turns();
+  const match = await turns.run(matchSteps(registry, prepared.config));
   const lack = lackOfRoom(context, prepared, match);
   if (lack !== undefined) return refuse("no-room", lack);
-  const run = new ReloadRun(context, prepared);
+  const run = new ReloadRun(context, prepared, turns);
+  const limits = { old: registry.maxconn, new: prepared.maxconn };
   // Before anything changes.
-  const values = runtimeValues(context.memory, match, { old: registry.maxconn, new: prepared.maxconn });
+  const before: Foreseen = {
+    ...(await turns.run(runtimeValues(context.memory, match, limits))),
+    cuts: policyCuts(context.memory, match, context.nowMs()),
+  };
   const proxies: ProxyEntry[] = [];
   for (const matched of match.proxies) {
     if (run.isLong) await run.nextTurn();
@@ -51,7 +58,7 @@ export async function applyReload(context: CommitContext, prepared: PreparedRelo
   const listeners = applyListeners(run, proxies);
   registry.config = prepared.config;
   registry.proxies = [...proxies, ...match.others.filter(({ isDeleted }) => !isDeleted)];
-  nameLeaving(registry);
+  await turns.run(nameLeaving(registry));
   const backends = Int32Array.from(run.touched, ({ index }) => index);
   for (const { index } of run.touched) bumpEpoch(context.memory, index);
   const generation = { kind: "generation", backends, listeners: Int32Array.from(listeners) } as const;
@@ -60,14 +67,17 @@ export async function applyReload(context: CommitContext, prepared: PreparedRelo
   run.deeds.relaysMs = performance.now() - beginMs;
   // Once more, so that nothing of what leaves is on its way between threads any more (see server-state.ts).
   await orders.order({ ...generation, listeners: new Int32Array() });
-  for (const follow of run.afterwards) await follow();
+  for (const follow of run.afterwards) {
+    if (run.isLong) await run.nextTurn();
+    await follow();
+  }
   await settle(run);
   return {
     done: true,
     matched: 0,
     ended: run.deeds.ended,
     survivors: 0,
-    reload: reportOf(prepared.diff, match, values, run.deeds),
+    reload: reportOf(prepared.diff, match, before, run.deeds),
     closing: prepared.listeners.closing,
   };
 }

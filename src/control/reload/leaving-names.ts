@@ -1,14 +1,16 @@
 // Names and numbers of what leaves: the configuration's own come first, so who leaves gets another one where they meet. Control thread.
 
+import type { Steps } from "../../base/turns.ts";
 import type { ProxyEntry, Registry, ServerEntry } from "../registry.ts";
 
 /** Gives every name and number once. */
-export function nameLeaving(registry: Registry): void {
+export function* nameLeaving(registry: Registry): Steps<void> {
   const present = registry.proxies.filter(({ leaving }) => leaving === undefined);
   const ids = new Set([...present.map(({ id }) => id), ...registry.config.statsSections.map(({ id }) => id)]);
   const fronts = new Set(present.filter(({ isFrontend }) => isFrontend).map(({ name }) => name));
   const backs = new Set(present.filter(({ isBackend }) => isBackend).map(({ name }) => name));
   for (const proxy of registry.proxies) {
+    yield;
     if (proxy.leaving !== undefined) {
       const isTaken = (name: string): boolean =>
         (proxy.isFrontend && fronts.has(name)) || (proxy.isBackend && backs.has(name));

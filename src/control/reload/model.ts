@@ -49,7 +49,7 @@ export interface ReloadReport extends ReloadPlan {
 
 /** Milliseconds; 0 for what it did not come to. */
 export interface ReloadTimes {
-  /** The files were read and checked: the control thread does nothing else then. */
+  /** The files were read and checked. */
   readonly read: number;
   /** Differences, names, sockets. */
   readonly prepare: number;
@@ -57,6 +57,9 @@ export interface ReloadTimes {
   readonly commit: number;
   /** Of that, the longest that a relay thread took to take it on. */
   readonly relays: number;
+  /** The longest that the control thread did one thing, and that a relay thread took for one turn, from begin to end. */
+  readonly controlTurn: number;
+  readonly relayTurn: number;
 }
 
 /** What a reload came to. */

@@ -18,7 +18,7 @@ interface Wanted {
 
 /** Sockets that were bound for a reload, and options that were set for it. */
 export class ListenerPlanning {
-  readonly #bound: { readonly bind: BindConfig; readonly bound: BoundListener }[] = [];
+  readonly #bound: BoundListener[] = [];
   readonly #overlapping: number[] = [];
 
   /** Binds what is missing. Throws AppError "cannot-bind" or "cannot-resolve"; then `undo` is the caller's. */
@@ -47,7 +47,7 @@ export class ListenerPlanning {
 
   /** The reload comes to nothing: closes what was bound. */
   undo(): void {
-    for (const { bind, bound } of this.#bound) closeBound(bind, bound.fd);
+    for (const bound of this.#bound) closeBound(bound);
     this.forbidOverlap();
   }
 
@@ -74,7 +74,7 @@ export class ListenerPlanning {
       if (allowOverlap(fd, true) === 0) this.#overlapping.push(fd);
     }
     const bound = await bindListener(want.proxy.name, want.bind, want.backlog, { reusePort: rivals.length > 0 });
-    this.#bound.push({ bind: want.bind, bound });
+    this.#bound.push(bound);
     if (rivals.length > 0) this.#overlapping.push(bound.fd);
     want.socket = { kind: "new", bound };
   }

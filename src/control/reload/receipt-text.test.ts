@@ -17,7 +17,7 @@ const RECEIPT: Omit<ReloadReceipt, "outcome" | "report"> = {
   by: "a test",
   started: "2030-01-01T00:00:00.000Z",
   tookMs: 4.2,
-  times: { read: 1, prepare: 1, commit: 2, relays: 0.2 },
+  times: { read: 1, prepare: 1, commit: 2, relays: 0.2, controlTurn: 3, relayTurn: 0.3 },
   files: ["new.cfg"],
   messages: [],
 };
@@ -33,7 +33,7 @@ async function told(...lines: readonly string[]): Promise<{ plan: string; receip
   const { registry, memory } = program;
   const maxconn = registry.maxconn;
   memory.words.fill(maxconn);
-  const plan = planText(planReload(registry, memory, config!));
+  const plan = planText(planReload(registry, memory, config!, 0));
   const diff = diffConfigs(registry.config, config!);
   const found = config!.proxies[0]!.servers.map(
     async (each) => [each, await resolveServerAddress(each.endpoint)] as const,

@@ -9,9 +9,10 @@ import type { ResolversConfig } from "../../config/resolvers-model.ts";
 import type { SharedMemory } from "../../memory/shared-memory.ts";
 import type { Change, Receipt } from "../change.ts";
 import type { MutableRegistry } from "../commit-context.ts";
+import { TurnWatch } from "../turn-watch.ts";
 import type { OrderSink } from "../workers.ts";
 import { closeListeners } from "./close-listeners.ts";
-import type { ReloadReceipt, ReloadReport } from "./model.ts";
+import type { ReloadReceipt, ReloadReport, ReloadTimes } from "./model.ts";
 import { ListenerPlanning } from "./plan-listeners.ts";
 import { prepareReload } from "./prepare.ts";
 
@@ -85,9 +86,10 @@ export class Reloader {
     const { files } = source;
     const head = { id: ++this.#count, by, started: new Date().toISOString(), files };
     const messages: ShownMessage[] = [];
-    const times = { read: 0, prepare: 0, commit: 0, relays: 0 };
+    const times = { read: 0, prepare: 0, commit: 0, relays: 0, controlTurn: 0, relayTurn: 0 };
+    const watch = new TurnWatch(this.#host.memory);
     source.onBegin?.();
-    const report = await this.#attempt(source, messages, times);
+    const report = await this.#attempt(source, messages, times).finally(() => Object.assign(times, turnsOf(watch)));
     const receipt: ReloadReceipt = {
       ...head,
       outcome: report === undefined ? "refused" : "done",
@@ -167,6 +169,11 @@ export class Reloader {
 /** An operating error, not a defect. */
 const isExpected = (error: unknown): boolean =>
   error instanceof AppError || (error as NodeJS.ErrnoException).code !== undefined;
+
+function turnsOf(watch: TurnWatch): Pick<ReloadTimes, "controlTurn" | "relayTurn"> {
+  const { control, relay } = watch.end();
+  return { controlTurn: round(control), relayTurn: round(relay) };
+}
 
 const round = (ms: number): number => Math.round(ms * 10) / 10;
 

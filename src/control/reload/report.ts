@@ -12,7 +12,6 @@ import type {
   PlannedServer,
 } from "./plan/model.ts";
 import { changedProxies, changedServers, otherParts, plannedProxy } from "./plan/parts.ts";
-import type { RuntimeValues } from "./plan/runtime-values.ts";
 
 /** What is only known once it is done. */
 export interface Deeds {
@@ -36,6 +35,9 @@ export interface Deeds {
   relaysMs: number;
 }
 
+/** What becomes of operators' values, and whose sessions policies end: looked at before anything changed. */
+export type Foreseen = Pick<ReloadReport, "overruled" | "staying" | "cuts">;
+
 export const newDeeds = (): Deeds => ({
   servers: { added: [], adopted: [], dynamic: [], staysDeleted: [], leaving: [] },
   proxies: { leaving: [] },
@@ -44,8 +46,7 @@ export const newDeeds = (): Deeds => ({
   relaysMs: 0,
 });
 
-/** `values`: what became of operators' values, looked at before anything changed. */
-export function reportOf(diff: ConfigDiff, { proxies }: Match, values: RuntimeValues, deeds: Deeds): ReloadReport {
+export function reportOf(diff: ConfigDiff, { proxies }: Match, foreseen: Foreseen, deeds: Deeds): ReloadReport {
   const kept = proxies.filter(({ entry }) => entry !== undefined);
   const keptServers = proxies.reduce(
     (n, { servers }) => n + servers.filter((each) => each.entry !== undefined).length,
@@ -62,7 +63,7 @@ export function reportOf(diff: ConfigDiff, { proxies }: Match, values: RuntimeVa
     },
     servers: { kept: keptServers, changed: changedServers(diff), ...deeds.servers },
     listeners: deeds.listeners,
-    ...values,
+    ...foreseen,
     ended: deeds.ended,
     relaysMs: deeds.relaysMs,
   };

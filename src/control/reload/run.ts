@@ -1,6 +1,6 @@
 // One reload while it is carried out: what its steps share. Control thread, only within `commit`.
 
-import { Turns } from "../../base/turns.ts";
+import type { Turns } from "../../base/turns.ts";
 import type { ProxyConfig, ServerConfig } from "../../config/model.ts";
 import type { CommitContext } from "../commit-context.ts";
 import type { ProxyEntry, ServerEntry } from "../registry.ts";
@@ -24,10 +24,11 @@ export class ReloadRun {
   readonly afterwards: (() => Promise<unknown>)[] = [];
   readonly #unchanged = new Set<ServerConfig>();
   readonly #changed = new Set<ProxyConfig>();
-  readonly #turns = new Turns();
+  readonly #turns: Turns;
 
-  constructor(context: CommitContext, prepared: PreparedReload) {
+  constructor(context: CommitContext, prepared: PreparedReload, turns: Turns) {
     this.context = context;
+    this.#turns = turns;
     this.prepared = prepared;
     for (const proxy of prepared.diff.proxies.kept) {
       if (proxy.changes.length > 0) {

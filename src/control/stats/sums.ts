@@ -4,7 +4,7 @@
 import { CB_TIMED, CS_TIMED, CT_BUSY_MS, CT_IDLE_MS } from "../../memory/counters.ts";
 import { proxyCounters, type SharedMemory, serverCounters, threadCounters } from "../../memory/shared-memory.ts";
 
-/** One word of a thread's block, over all threads. */
+/** One word of the threads' own parts. */
 export function sumThreads(memory: SharedMemory, word: number): number {
   let sum = 0;
   for (let thread = 0; thread < memory.threads; thread++)

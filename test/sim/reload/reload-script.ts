@@ -57,6 +57,7 @@ async function setAdmin(scene: Scene, set: number, clear: number): Promise<void>
   if (server === undefined) return;
   const { values } = scene.judge.model.servers.get(keyOfEntry(server))!;
   values.admin = (values.admin & ~clear) | set;
+  scene.judge.model.noteMaintenance(scene.rig.world.now);
   await scene.rig.commit({ kind: "set-admin", server, set, clear });
 }
 

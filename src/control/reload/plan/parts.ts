@@ -5,7 +5,15 @@ import { formatEndpoint } from "../../../config/address.ts";
 import type { BindOf, ConfigDiff, Kept, ListDiff } from "../../../config/diff/model.ts";
 import type { RemovalPolicy } from "../../../config/health-model.ts";
 import type { Config, ProxyConfig, ServerConfig } from "../../../config/model.ts";
-import type { Fate, NamedListener, PlannedList, PlannedProxy, PlannedServer, ReloadPlan } from "./model.ts";
+import type {
+  ChangedServer,
+  Fate,
+  NamedListener,
+  PlannedList,
+  PlannedProxy,
+  PlannedServer,
+  ReloadPlan,
+} from "./model.ts";
 
 export const plannedProxy = ({ kind, name, place, servers }: ProxyConfig): PlannedProxy => ({
   kind,
@@ -39,10 +47,18 @@ export const changedProxies = ({ proxies }: ConfigDiff): ReloadPlan["proxies"]["
   proxies.kept.filter(hasChanges).map(({ new: { kind, name, place }, changes }) => ({ kind, name, changes, place }));
 
 /** The servers that are kept, and whose lines, or what they have from their section, say something else. */
-export const changedServers = ({ proxies }: ConfigDiff): ReloadPlan["servers"]["changed"] =>
-  proxies.kept.flatMap(({ new: proxy, servers }) =>
-    servers.kept.filter(hasChanges).map((server) => ({ ...plannedServer(proxy, server.new), changes: server.changes })),
-  );
+export function changedServers({ proxies }: ConfigDiff): ReloadPlan["servers"]["changed"] {
+  const changed: ChangedServer[] = [];
+  for (const { new: proxy, servers } of proxies.kept) {
+    for (const { new: now, changes } of servers.kept) {
+      if (changes.length === 0) continue;
+      const { name: server, endpoint, place } = now;
+      // Written out, because there may be very many.
+      changed.push({ backend: proxy.name, server, address: formatEndpoint(endpoint), place, changes });
+    }
+  }
+  return changed;
+}
 
 /** All that is no section, server or listener. */
 export function otherParts(

@@ -2,6 +2,7 @@
 // changed. Reads registry and tables, changes nothing. Control thread; `program.settled` around it, so that no change is half done.
 
 import { AppError } from "../../../base/errors.ts";
+import { runThrough } from "../../../base/turns.ts";
 import { diffConfigs } from "../../../config/diff/diff.ts";
 import type { BindOf, BindsDiff, ConfigDiff, KeptBind } from "../../../config/diff/model.ts";
 import type { Config, ProxyConfig } from "../../../config/model.ts";
@@ -24,13 +25,15 @@ import {
   plannedProxy,
   plannedServer,
 } from "./parts.ts";
+import { policyCuts } from "./policy-cuts.ts";
 import { processLimits, runtimeValues, shutStory } from "./runtime-values.ts";
 
-/** The plan of a reload to `next`. `diff`: from the registry's configuration to it, if the caller has it already. */
+/** The plan of a reload to `next`. `nowMs`: by the relays' clock. */
 export function planReload(
   registry: Registry,
   memory: SharedMemory,
   next: Config,
+  nowMs: number,
   diff: ConfigDiff = diffConfigs(registry.config, next),
 ): ReloadPlan {
   const look: Look = { registry, memory, next, match: matchConfig(registry, next) };
@@ -46,7 +49,8 @@ export function planReload(
     },
     servers: plannedServers(look, diff, gone),
     listeners: plannedListeners(look, diff.binds),
-    ...runtimeValues(memory, look.match, processLimits(registry, next)),
+    cuts: policyCuts(memory, look.match, nowMs),
+    ...runThrough(runtimeValues(memory, look.match, processLimits(registry, next))),
   };
 }
 

@@ -2,6 +2,7 @@
 // them a new configuration overrules: where it says something else than the old one did. Reads only; control thread.
 
 import { isIP } from "node:net";
+import type { Steps } from "../../../base/turns.ts";
 import { formatEndpoint } from "../../../config/address.ts";
 import { endpointKey } from "../../../config/diff/server-settings.ts";
 import type { Config, ProxyConfig, ServerConfig } from "../../../config/model.ts";
@@ -29,10 +30,11 @@ export interface RuntimeValues {
 }
 
 /** In what stays, and in servers whose name goes to one with another address. To be asked before anything of it changes. */
-export function runtimeValues(memory: SharedMemory, { proxies }: Match, limits: ProcessLimits): RuntimeValues {
+export function* runtimeValues(memory: SharedMemory, { proxies }: Match, limits: ProcessLimits): Steps<RuntimeValues> {
   const values: Sorted = { overruled: [], staying: [] };
   sortStories("global", processStories(memory, limits), values);
   for (const { config: now, entry: proxy, servers, others } of proxies) {
+    yield;
     if (proxy === undefined) continue;
     if (proxy.isFrontend) sortStories(`${now.kind} ${now.name}`, frontendStories(memory, proxy, now, limits), values);
     for (const { entry, config } of servers) {
