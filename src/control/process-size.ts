@@ -3,7 +3,13 @@
 
 import { availableParallelism } from "node:os";
 import { AppError } from "../base/errors.ts";
-import { CONTROL_CONNECTIONS_DEFAULT, SESSIONS_MAX, SPARE_FDS, THREAD_SLOTS_LEAST, THREADS_MAX } from "../base/limits.ts";
+import {
+  CONTROL_CONNECTIONS_DEFAULT,
+  SESSIONS_MAX,
+  SPARE_FDS,
+  THREAD_SLOTS_LEAST,
+  THREADS_MAX,
+} from "../base/limits.ts";
 import type { Config } from "../config/model.ts";
 import { raiseFileLimit } from "../sys/process-limits.ts";
 
