@@ -12,8 +12,9 @@ import { fetchSockets } from "./control/hand-over/inherited-sockets.ts";
 import type { ListenFrom } from "./control/listeners.ts";
 import { ServiceManager } from "./control/service-manager.ts";
 import { type RunningProgram, startProgram } from "./control/supervisor.ts";
+import { UnixPaths } from "./control/unix-path.ts";
 import { c } from "./sys/libc.ts";
-import { takeIdentity } from "./sys/process-identity.ts";
+import { checkIdentity, takeIdentity } from "./sys/process-identity.ts";
 import { checkConfig } from "./ways-in/check-command.ts";
 import { type CommandLine, parseCommandLine } from "./ways-in/cli.ts";
 import { runDemo } from "./ways-in/demo/demo.ts";
@@ -25,7 +26,7 @@ import { ReloadCounts } from "./ways-in/master/reload-counts.ts";
 import { type PlanColours, runPlanCommand } from "./ways-in/plan-command.ts";
 import { runReloadCommand } from "./ways-in/reload-command.ts";
 import { runRuntimeCommand } from "./ways-in/run-command.ts";
-import { type RuntimeSocket, startRuntimeSocket } from "./ways-in/runtime-socket.ts";
+import { type RuntimeSocket, type RuntimeSocketOptions, startRuntimeSocket } from "./ways-in/runtime-socket.ts";
 import { configLines, type Speaker, type StartupSeverity, startupLine } from "./ways-in/startup-lines.ts";
 import { StatsDoors } from "./ways-in/stats-doors.ts";
 import { terminal } from "./ways-in/terminal.ts";
@@ -128,8 +129,10 @@ async function runProxy(command: RunCommand): Promise<void> {
   const manager = ServiceManager.connect(process.env);
   let service: Service;
   try {
-    service = await startBeside(loaded.config, command, manager, () => {
+    service = await startBeside(loaded.config, command, manager, (publish) => {
+      checkIdentity(global);
       if (pidFile !== undefined) writeFileSync(pidFile, `${process.pid}\n`);
+      publish();
       takeIdentity(global);
     });
   } catch (error) {
@@ -198,17 +201,18 @@ async function startBeside(
   config: Config,
   command: RunCommand,
   manager: ServiceManager,
-  beforeAccepting: () => void,
+  beforeAccepting: (publish: () => void) => void,
 ): Promise<Service> {
   const pids = command.finish?.pids ?? [];
   if (command.takeFrom !== undefined) noteShared();
-  const listenFrom: ListenFrom = {
+  // Anew for each attempt: one that fails closes what it had.
+  const listenFrom = (): ListenFrom => ({
     reusePort: pids.length > 0,
     ...(command.takeFrom === undefined ? {} : { inherited: fetchSockets(command.takeFrom) }),
-  };
+  });
   for (let attempt = 1; ; attempt++) {
     try {
-      return await startService(config, { ...command, manager, listenFrom }, beforeAccepting);
+      return await startService(config, { ...command, manager, listenFrom: listenFrom() }, beforeAccepting);
     } catch (error) {
       const isTaken = error instanceof AppError && error.code === "cannot-bind" && pids.length > 0;
       if (isTaken && attempt === 1) signalAll(pids, "SIGTTOU");
@@ -248,12 +252,12 @@ interface ServiceOptions {
 
 /**
  * Boots the proxy, then its ways in, then lets it accept: a stats socket that answers belongs to a proxy that works.
- * @param beforeAccepting when everything is bound, and nobody was served yet
+ * @param beforeAccepting when everything is bound, and nobody was served yet; it calls `publish`, so that unix sockets get their paths
  */
 async function startService(
   config: Config,
   options: ServiceOptions,
-  beforeAccepting: () => void = () => {},
+  beforeAccepting: (publish: () => void) => void = (publish) => publish(),
 ): Promise<Service> {
   const say = (severity: StartupSeverity, text: string): void => {
     if (!options.quiet) process.stderr.write(startupLine(severity, text));
@@ -261,8 +265,10 @@ async function startService(
   const { files } = options;
   const log = (text: string): void => void process.stderr.write(startupLine("ALERT", text));
   const inherited = options.listenFrom?.inherited;
+  const paths = new UnixPaths();
   const doors = new StatsDoors(() => program, {
     log,
+    paths,
     ...(inherited === undefined ? {} : { inherited }),
     listeningSockets: () => {
       noteShared();
@@ -290,7 +296,7 @@ async function startService(
     version: VERSION,
     releaseDate: RELEASE_DATE,
     bootStartMs,
-    ...(options.listenFrom === undefined ? {} : { listenFrom: options.listenFrom }),
+    listenFrom: { ...options.listenFrom, paths },
     say,
     onFatal: (text) => {
       process.stderr.write(startupLine("ALERT", `a relay thread failed, which is a defect of Headgate: ${text}`));
@@ -301,9 +307,9 @@ async function startService(
   const service: Service = { program, doors, masters };
   try {
     (await doors.prepare(config)).accept();
-    for (const address of options.masters ?? []) masters.push(await openMasterSocket(program, address, log));
-    options.listenFrom?.inherited?.closeRest();
-    beforeAccepting();
+    for (const address of options.masters ?? []) masters.push(await openMasterSocket(program, address, { log, paths }));
+    inherited?.closeRest();
+    beforeAccepting(() => paths.publish());
     await program.open();
     return service;
   } catch (error) {
@@ -318,13 +324,13 @@ const NEVER_MS = 2_147_483_647;
 function openMasterSocket(
   program: RunningProgram,
   address: string,
-  log: (text: string) => void,
+  options: Pick<RuntimeSocketOptions, "log" | "paths">,
 ): Promise<RuntimeSocket> {
   const table = masterOperations(reloadCounts);
   return startRuntimeSocket(program, readMasterAddress(address, process.env), {
     statsTimeoutMs: NEVER_MS,
     maxConnections: CONTROL_CONNECTIONS_MAX,
-    log,
+    ...options,
     dialect: () => new MasterDialect(program.pid, table),
   });
 }

@@ -169,6 +169,14 @@ export function memory(pids) {
   return sum;
 }
 
+/** Memory of processes in bytes, pages that several of them share counted once. @param {number[]} pids */
+export function proportionalBytes(pids) {
+  let sum = 0;
+  for (const pid of pids)
+    sum += Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]) * 1024;
+  return sum;
+}
+
 /** CPU time of processes so far, all their threads together. @param {number[]} pids */
 export function cpuSeconds(pids) {
   let nanoseconds = 0;

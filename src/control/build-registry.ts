@@ -6,11 +6,11 @@ import { LISTENERS_MAX, PROXIES_MAX, SERVERS_MAX } from "../base/limits.ts";
 import type { BindConfig, Config, ProxyConfig, ServerConfig } from "../config/model.ts";
 import { ADMIN_MAINT, AdminState, OperState, SERVER_WORDS, V_ADMIN, V_OPER } from "../memory/server-row.ts";
 import type { SharedMemory } from "../memory/shared-memory.ts";
-import { initialServerAddress, NameLookup } from "./addresses.ts";
+import { initialServerAddress, NameLookup, resolveBindAddress } from "./addresses.ts";
 import { hasEligibleServer } from "./backend-times.ts";
 import type { MutableRegistry } from "./commit-context.ts";
 import { linkTrackers, startHealth } from "./health/health-entry.ts";
-import { type ListenFrom, openFrontendListener } from "./listeners.ts";
+import { type ListenFrom, openFrontendListener, openPausedListener, pauseFrontendListeners } from "./listeners.ts";
 import { newProxyEntry } from "./proxy-entry.ts";
 import { nameFirstLeader } from "./reconcile/fence.ts";
 import type { ListenerEntry, ProxyEntry, ServerEntry } from "./registry.ts";
@@ -67,24 +67,51 @@ export async function buildRegistry(
   return registry;
 }
 
-/** Opens the listeners of every frontend that is not disabled. */
+/**
+ * Opens the listeners of every frontend that is not disabled, nor shut down. Those of a paused one are given up again; where another
+ * program has its port by now, that is said with `warn`.
+ */
 export async function openListeners(
   registry: MutableRegistry,
   maxconn: number,
   from: ListenFrom = {},
+  warn: (text: string) => void = () => {},
 ): Promise<ListenerEntry[]> {
   const opened: ListenerEntry[] = [];
   for (const proxy of registry.proxies) {
-    if (!proxy.isFrontend || proxy.config.disabled) continue;
+    if (!proxy.isFrontend || proxy.config.disabled || proxy.stopped) continue;
     for (const [i, bind] of proxy.config.binds.entries()) {
       const backlog = backlogOf(proxy.config, bind, maxconn);
-      const listener = await openFrontendListener(proxy, bind, opened.length, i + 1, backlog, from);
+      const open = proxy.paused ? openPausedListener : openFrontendListener;
+      const listener = await open(proxy, bind, opened.length, i + 1, backlog, from, warn);
       proxy.listeners.push(listener);
       opened.push(listener);
     }
   }
+  opened.push(...(await takeFurther(opened, from)));
+  for (const proxy of registry.proxies) if (proxy.paused) pauseFrontendListeners(proxy);
   registry.listenersByIndex.push(...opened);
   return opened;
+}
+
+/**
+ * The process before may have had several sockets on an address (`shards`), each with clients that wait: all of them are listened on, since
+ * whoever closes one loses its clients.
+ */
+async function takeFurther(opened: readonly ListenerEntry[], from: ListenFrom): Promise<readonly ListenerEntry[]> {
+  const { inherited } = from;
+  const further: ListenerEntry[] = [];
+  if (inherited === undefined) return further;
+  for (const { proxy, bind, id, backlog } of opened) {
+    const { sockaddr } = await resolveBindAddress(bind.endpoint);
+    while (inherited.has(sockaddr, bind.v6only) && opened.length + further.length < LISTENERS_MAX) {
+      const index = opened.length + further.length;
+      const listener = await openFrontendListener(proxy, bind, index, id, backlog, from);
+      proxy.listeners.push(listener);
+      further.push(listener);
+    }
+  }
+  return further;
 }
 
 async function addServer(

@@ -9,7 +9,7 @@ import type { CheckSource, Oper } from "./health/state-machine.ts";
 import type { Eviction, EvictionRequest } from "./reconcile/eviction.ts";
 import type { ListenerEntry, ProxyEntry, ServerEntry } from "./registry.ts";
 import type { PreparedReload, ReloadReport } from "./reload/model.ts";
-import type { StartState } from "./state/restore-state.ts";
+import type { StartState, Tell } from "./state/restore-state.ts";
 
 /** The one door for changes: each is carried out after the one before has its receipt. */
 export interface Commit {
@@ -91,8 +91,13 @@ export type Change =
       readonly port?: number;
       readonly by: string;
     }
-  /** The new server starts in forced maintenance. */
-  | { readonly kind: "add-server"; readonly backend: ProxyEntry; readonly server: ServerConfig }
+  /** The new server starts in forced maintenance. `words`: the address and the words that it was made of. */
+  | {
+      readonly kind: "add-server";
+      readonly backend: ProxyEntry;
+      readonly server: ServerConfig;
+      readonly words: readonly string[];
+    }
   /** Refused unless in maintenance and without any session. */
   | { readonly kind: "delete-server"; readonly server: ServerEntry }
   /**
@@ -122,8 +127,8 @@ export type Change =
   | { readonly kind: "cut-selected"; readonly selector: Selector }
   /** Closes a frontend's listeners for good; its sessions go on. */
   | { readonly kind: "shutdown-frontend"; readonly proxy: ProxyEntry }
-  /** Stops accepting and gives up its ports, until it is resumed; its sessions go on. */
-  | { readonly kind: "pause-frontend"; readonly proxy: ProxyEntry }
+  /** Stops accepting and gives up its ports, until it is resumed; its sessions go on. `lendsPorts`: to a process that asked for them. */
+  | { readonly kind: "pause-frontend"; readonly proxy: ProxyEntry; readonly lendsPorts?: boolean }
   | { readonly kind: "resume-frontend"; readonly proxy: ProxyEntry }
   /** At least 1. Clients that wait get their turn at once when it grows. */
   | { readonly kind: "set-frontend-maxconn"; readonly proxy: ProxyEntry; readonly maxconn: number }
@@ -132,7 +137,7 @@ export type Change =
   /** Puts a new configuration in force, for which everything that can fail was done before. */
   | { readonly kind: "reload"; readonly prepared: PreparedReload }
   /** What was in force before the start is so again; before anything is accepted. `tell` hears of what could not be. */
-  | { readonly kind: "restore-state"; readonly state: StartState; readonly tell: (text: string) => void }
+  | { readonly kind: "restore-state"; readonly state: StartState; readonly tell: Tell }
   /** Changes nothing: the receipt comes when every relay thread has had its turn. */
   | { readonly kind: "turn" }
   /** Clears maxima, or with `all` every counter (gauges stay). */

@@ -1,19 +1,19 @@
 // The one door for changes: validates, writes the desired state into shared memory, orders the relay threads, waits for
 // all of them, checks, and answers with a receipt. Changes are carried out one after the other. Control thread.
 
-import { SERVERS_MAX, SHOW_WAIT_MS } from "../base/limits.ts";
+import { SHOW_WAIT_MS } from "../base/limits.ts";
 import { W_CONNECTIONS_MAX } from "../memory/control-words.ts";
 import { CutReason } from "../memory/cut-reason.ts";
 import { P_BACK_SESSIONS_MAX, P_FRONT_SESSIONS_MAX, P_QUEUE_MAX, PROXY_WORDS } from "../memory/proxy-row.ts";
-import { AdminState, OperState, SERVER_WORDS, V_QUEUE_MAX, V_SERVED_MAX, VF_DYNAMIC } from "../memory/server-row.ts";
+import { AdminState, SERVER_WORDS, V_QUEUE_MAX, V_SERVED_MAX } from "../memory/server-row.ts";
 import { generationOfSessionId, rowOfSessionId, S_GENERATION, SESSION_WORDS } from "../memory/session-row.ts";
-import { resolveServerAddress } from "./addresses.ts";
-import type { Change, Commit, Receipt, ResolvedAddress } from "./change.ts";
+import { addServer } from "./add-server.ts";
+import type { Change, Commit, Receipt } from "./change.ts";
 import { type CommitContext, done, refuse } from "./commit-context.ts";
 import { cutSelected, cutServer } from "./cut.ts";
 import { pauseFrontend, resumeFrontend, setFrontendMaxconn, setProcessMaxconn, shutdownFrontend } from "./frontends.ts";
 import { applyCheckResult, applyObservedErrors, enableCheck, setCheckTarget, setHealth } from "./health/changes.ts";
-import { clearHealthCounters, findTracked, link } from "./health/health-entry.ts";
+import { clearHealthCounters } from "./health/health-entry.ts";
 import { beginEviction } from "./reconcile/begin-eviction.ts";
 import { cancelEviction, continueEviction } from "./reconcile/evict-server.ts";
 import { continueEvictions, evictSessions } from "./reconcile/evict-sessions.ts";
@@ -21,14 +21,10 @@ import { reconcile, reconcileServer } from "./reconcile/reconcile.ts";
 import type { ServerEntry } from "./registry.ts";
 import { applyReload } from "./reload/apply.ts";
 import { fullName } from "./reload/apply-servers.ts";
-import { nameLeavingServers } from "./reload/leaving-names.ts";
 import { removalObstacle, removeServer } from "./remove-server.ts";
 import { loseAddress, setAddress, setFqdn } from "./resolve/changes.ts";
-import { freeServerRow } from "./rows.ts";
-import { newServerEntry } from "./server-entry.ts";
-import { changeAdmin, changeMaxconn, changeWeight, inheritAdmin } from "./server-state.ts";
+import { changeAdmin, changeMaxconn, changeWeight } from "./server-state.ts";
 import { restoreState } from "./state/restore-state.ts";
-import { writeServerRow } from "./tables.ts";
 
 /** The door itself: changes given to it are carried out in the order given, each after the one before has its receipt. */
 export function createCommit(context: CommitContext): Commit {
@@ -126,7 +122,7 @@ async function carryOut(context: CommitContext, change: Change): Promise<Receipt
     case "shutdown-frontend":
       return shutdownFrontend(context, change.proxy);
     case "pause-frontend":
-      return pauseFrontend(context, change.proxy);
+      return pauseFrontend(context, change.proxy, change.lendsPorts ?? false);
     case "resume-frontend":
       return resumeFrontend(context, change.proxy);
     case "set-frontend-maxconn":
@@ -155,37 +151,6 @@ function leavingSubject(change: Change): Receipt | undefined {
   const isOfProxy = change.kind === "resume-frontend" || change.kind === "pause-frontend";
   const proxy = isOfProxy ? change.proxy : change.kind === "add-server" ? change.backend : undefined;
   return proxy?.leaving === undefined ? undefined : refuse("proxy-leaving", proxy.name);
-}
-
-async function addServer(context: CommitContext, change: Extract<Change, { kind: "add-server" }>): Promise<Receipt> {
-  const { memory, registry } = context;
-  const { backend, server: config } = change;
-  const others = backend.servers.filter(({ leaving }) => leaving === undefined);
-  if (others.some((other) => other.name === config.name)) return refuse("duplicate-name", config.name);
-  const sameId = others.find((other) => other.id === config.id);
-  if (sameId !== undefined) return refuse("duplicate-id", sameId.name);
-  const index = freeServerRow(memory);
-  if (index < 0) return refuse("server-table-full", String(SERVERS_MAX));
-  let address: ResolvedAddress;
-  try {
-    address = await resolveServerAddress(config.endpoint);
-  } catch (error) {
-    return refuse("bad-address", (error as Error).message);
-  }
-  const server = newServerEntry(index, backend, config, address, true);
-  const { track } = config.policy;
-  const tracked = track === undefined ? undefined : findTracked(registry.serversByIndex, track);
-  if (track !== undefined && tracked === undefined) return refuse("bad-track", `${track.backend}/${track.server}`);
-  if (tracked !== undefined) link(server, tracked);
-  registry.serversByIndex[index] = server;
-  backend.servers.push(server);
-  nameLeavingServers(backend);
-  writeServerRow(memory, server, address.sockaddr, AdminState.FORCED_MAINT, OperState.STOPPED, VF_DYNAMIC);
-  await inheritAdmin(context, server);
-  context.events.onServerAdded(server);
-  await context.orders.order({ kind: "server-changed", server: index, backend: backend.index });
-  await reconcileServer(context, server);
-  return { done: true, matched: 0, ended: 0, survivors: 0, server };
 }
 
 async function deleteServer(context: CommitContext, server: ServerEntry): Promise<Receipt> {

@@ -10,10 +10,11 @@ import type { ProxyEntry } from "./registry.ts";
 import { CounterBlocks } from "./stats/sums.ts";
 
 /** Stops accepting and gives up the ports, until `resumeFrontend`. Clients that wait to be accepted are refused. */
-export async function pauseFrontend(context: CommitContext, proxy: ProxyEntry): Promise<Receipt> {
+export async function pauseFrontend(context: CommitContext, proxy: ProxyEntry, lendsPorts: boolean): Promise<Receipt> {
   if (proxy.stopped) return refuse("already-stopped", proxy.name);
   if (proxy.paused) return refuse("already-paused", proxy.name);
   proxy.paused = true;
+  proxy.lendsPorts = lendsPorts;
   await unlisten(context, proxy);
   context.listeners.pause(proxy);
   context.events.onFrontendPaused(proxy);
@@ -26,6 +27,7 @@ export async function resumeFrontend(context: CommitContext, proxy: ProxyEntry):
   if (!proxy.paused) return refuse("not-paused", proxy.name);
   if (!context.listeners.resume(proxy)) return refuse("cannot-resume", proxy.name);
   proxy.paused = false;
+  proxy.lendsPorts = false;
   for (const { index, fd } of proxy.listeners) {
     await context.orders.order({ kind: "listen", listener: index, fd, frontend: proxy.index });
   }

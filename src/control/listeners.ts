@@ -1,7 +1,6 @@
-// Opens and closes the listening sockets of the frontends. A unix socket is bound under a temporary name and moved into
-// place, so that a client never finds a half-made one. Control thread.
+// Opens and closes the listening sockets of the frontends. Control thread.
 
-import { chmodSync, chownSync, renameSync, unlinkSync } from "node:fs";
+import { chmodSync, chownSync } from "node:fs";
 import { unixSockaddr } from "../base/address.ts";
 import { AppError } from "../base/errors.ts";
 import type { BindConfig } from "../config/model.ts";
@@ -10,12 +9,12 @@ import { c, errorText } from "../sys/libc.ts";
 import { boundPort, openListener, takeListener } from "../sys/listen.ts";
 import { resolveBindAddress } from "./addresses.ts";
 import type { ResolvedAddress } from "./change.ts";
-import { isAlone } from "./hand-over/handed-over.ts";
 import type { InheritedSockets } from "./hand-over/inherited-sockets.ts";
 import type { ListenerEntry, ProxyEntry } from "./registry.ts";
+import { UnixPath, type UnixPaths } from "./unix-path.ts";
 
 /** A listening socket that no relay looks at yet. */
-export type BoundListener = Pick<ListenerEntry, "fd" | "key" | "protocol" | "address">;
+export type BoundListener = Pick<ListenerEntry, "fd" | "key" | "protocol" | "address" | "path">;
 
 /** Where listening sockets come from, besides being made. */
 export interface ListenFrom {
@@ -23,6 +22,8 @@ export interface ListenFrom {
   readonly inherited?: InheritedSockets;
   /** Others, of this process or of the one before, may have addresses that overlap, on sockets that allow that. */
   readonly reusePort?: boolean;
+  /** When unix sockets get their paths; absent: at once. */
+  readonly paths?: UnixPaths;
 }
 
 /** Opens one listener. Throws AppError "cannot-bind". */
@@ -35,6 +36,29 @@ export async function openFrontendListener(
   from: ListenFrom = {},
 ): Promise<ListenerEntry> {
   return { index, id, bind, proxy, backlog, ...(await bindListener(proxy.name, bind, backlog, from)) };
+}
+
+/** The same for a frontend that is paused: where another program has its port by now, that is said, and there is no socket. */
+export async function openPausedListener(
+  proxy: ProxyEntry,
+  bind: BindConfig,
+  index: number,
+  id: number,
+  backlog: number,
+  from: ListenFrom,
+  warn: (text: string) => void,
+): Promise<ListenerEntry> {
+  try {
+    return await openFrontendListener(proxy, bind, index, id, backlog, from);
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== "cannot-bind") throw error;
+    warn(`${error.message} It is disabled: reload when the port is free, then 'enable frontend'.`);
+    const { sockaddr, host, port } = await resolveBindAddress(bind.endpoint);
+    const protocol = protocolOf(bind, sockaddr);
+    const address = shownAddress(bind, host, port);
+    const key = await listenerKey(bind);
+    return { index, id, bind, proxy, backlog, fd: -1, key, protocol, address, path: undefined };
+  }
 }
 
 /** What tells the address of one listener from that of another. Throws AppError "cannot-resolve". */
@@ -56,10 +80,9 @@ export async function bindListener(
 ): Promise<BoundListener> {
   const address = await resolveBindAddress(bind.endpoint);
   const isUnix = bind.endpoint.kind === "unix";
-  const temporary = isUnix ? `${address.host}.${process.pid}.tmp` : "";
-  const sockaddr = isUnix ? unixSockaddr(temporary, false) : address.sockaddr;
   const taken = from.inherited?.take(address.sockaddr, bind.v6only);
-  if (isUnix && taken === undefined) removeFile(temporary);
+  const path = !isUnix ? undefined : taken === undefined ? new UnixPath(address.host) : UnixPath.taken(address.host);
+  const sockaddr = path === undefined ? address.sockaddr : unixSockaddr(path.temporary, false);
   const options = { backlog, v6only: bind.v6only, reusePort: from.reusePort ?? false };
   const fd = taken === undefined ? openListener(sockaddr, options) : takeListener(taken, sockaddr[0], backlog);
   const shown = shownAddress(bind, address.host, address.port);
@@ -72,10 +95,11 @@ export async function bindListener(
       bind.place,
     );
   }
-  if (isUnix && taken === undefined) {
-    if (bind.uid !== undefined || bind.gid !== undefined) chownSync(temporary, bind.uid ?? -1, bind.gid ?? -1);
-    if (bind.mode !== undefined) chmodSync(temporary, bind.mode);
-    renameSync(temporary, address.host);
+  if (path !== undefined && taken === undefined) {
+    if (bind.uid !== undefined || bind.gid !== undefined) chownSync(path.temporary, bind.uid ?? -1, bind.gid ?? -1);
+    if (bind.mode !== undefined) chmodSync(path.temporary, bind.mode);
+    if (from.paths === undefined) path.publish();
+    else from.paths.add(path);
   }
   const port = bind.endpoint.kind === "inet" && bind.endpoint.port === 0 ? boundPort(fd) : address.port;
   return {
@@ -83,6 +107,7 @@ export async function bindListener(
     key: keyOf(bind, address),
     protocol: protocolOf(bind, address.sockaddr),
     address: shownAddress(bind, address.host, port),
+    path,
   };
 }
 
@@ -90,15 +115,15 @@ export async function bindListener(
 export function closeFrontendListeners(proxy: ProxyEntry): void {
   for (const listener of proxy.listeners) {
     if (listener.fd < 0) continue;
-    closeBound(listener.bind, listener.fd);
+    closeBound(listener);
     listener.fd = -1;
   }
 }
 
 /** Closes one listening socket, and removes the path of a unix socket. */
-export function closeBound(bind: BindConfig, fd: number): void {
+export function closeBound({ fd, path }: Pick<BoundListener, "fd" | "path">): void {
   c.close(fd);
-  if (bind.endpoint.kind === "unix" && isAlone()) removeFile(bind.endpoint.path);
+  path?.remove();
 }
 
 /**
@@ -128,12 +153,4 @@ function protocolOf(bind: BindConfig, sockaddr: Uint8Array): ListenerEntry["prot
 function shownAddress(bind: BindConfig, host: string, port: number): string {
   if (bind.endpoint.kind !== "inet") return host;
   return `${host}:${port}`;
-}
-
-function removeFile(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch {
-    // It was not there, or is not ours to remove; bind or rename says so if it matters.
-  }
 }

@@ -17,6 +17,7 @@ export function newProxyEntry(index: number, config: ProxyConfig): ProxyEntry {
     servers: [],
     stopped: false,
     paused: false,
+    lendsPorts: false,
     lastChangeMs: Date.now(),
     downMs: 0,
     downSinceMs: undefined,

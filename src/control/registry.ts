@@ -5,6 +5,7 @@ import type { BindConfig, Config, ProxyConfig, ServerConfig } from "../config/mo
 import type { HealthEntry } from "./health/health-entry.ts";
 import type { Leaving } from "./reconcile/leaving-state.ts";
 import type { BackendPolicies } from "./reconcile/policy-state.ts";
+import type { UnixPath } from "./unix-path.ts";
 
 export interface ListenerEntry {
   /** Index, as in S_LISTENER. */
@@ -23,6 +24,8 @@ export interface ListenerEntry {
   readonly protocol: "tcpv4" | "tcpv6" | "unix_stream" | "abns_stream";
   /** The address as shown, e.g. "127.0.0.1:5000", with the port that the kernel chose where 0 was asked for. */
   address: string;
+  /** Of a unix socket. */
+  readonly path: UnixPath | undefined;
 }
 
 export interface ServerEntry {
@@ -52,6 +55,8 @@ export interface ServerEntry {
   downMs: number;
   downSinceMs: number | undefined;
   readonly health: HealthEntry;
+  /** Address and words of the `add server` that made it; undefined: the configuration's. */
+  addedAs: readonly string[] | undefined;
   /** It has left its backend; changes that waited for their turn are refused. */
   isDeleted: boolean;
   /** A reload removed it, and sessions are left. */
@@ -76,6 +81,8 @@ export interface ProxyEntry {
   stopped: boolean;
   /** `disable frontend`: the listeners' sockets are kept, but listen no more. */
   paused: boolean;
+  /** It is paused for another process, not by an operator. */
+  lendsPorts: boolean;
   /** Wall clock ms of the last change between usable and not. */
   lastChangeMs: number;
   /** As for a server: the backend had no usable server. */

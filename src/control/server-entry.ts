@@ -41,6 +41,7 @@ export function newServerEntry(
     lastChangeMs: now,
     downMs: 0,
     downSinceMs: isDynamic || address === undefined ? now : undefined,
+    addedAs: undefined,
     health: createHealth(config, isDynamic, address === undefined),
     isDeleted: false,
     leaving: undefined,

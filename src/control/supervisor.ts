@@ -46,6 +46,7 @@ import type { ReloadReceipt } from "./reload/model.ts";
 import { Reloader, type ReloadHost, type ReloadSource } from "./reload/reloader.ts";
 import { Names, type ResolversView } from "./resolve/names.ts";
 import { ResourceWatch } from "./resource-watch.ts";
+import { keepFrontendsShut } from "./state/restore-frontends.ts";
 import { readStartState, type StateAtStart, stateFileOf } from "./state/start-state.ts";
 import type { StateFile } from "./state/state-file.ts";
 import { sumThreads } from "./stats/sums.ts";
@@ -132,9 +133,8 @@ export class RunningProgram implements Program {
       onFailure: (text) => options.onFatal(text),
     });
     this.records = new RecordDrain(memory, log, (thread) => this.relays.wantRecords(thread));
-    this.stateFile = stateFileOf(state, memory, registry, this.evictions, (severity, text) =>
-      this.note(severity === "NOTICE" ? LogLevel.NOTICE : LogLevel.WARNING, text),
-    );
+    const { evictions } = this;
+    this.stateFile = stateFileOf(state, { memory, registry, evictions }, (severity, text) => this.tell(severity, text));
     const commit = createCommit({
       memory,
       registry,
@@ -186,16 +186,17 @@ export class RunningProgram implements Program {
 
   /** What was in force before the start is so again. */
   async restore(state: StateAtStart): Promise<void> {
-    await this.commit({ kind: "restore-state", state, tell: (text) => this.note(LogLevel.WARNING, text) });
+    await this.commit({ kind: "restore-state", state, tell: (severity, text) => this.tell(severity, text) });
     this.stateFile?.begin();
   }
 
   /** Lets the relays accept. */
   async open(): Promise<void> {
     for (const listener of this.registry.listenersByIndex) {
-      if (listener === undefined || listener.fd < 0) continue;
+      if (listener === undefined) continue;
       const { index, fd, bind, proxy } = listener;
       this.memory.listenersI32[index * LISTENER_WORDS + L_MAXCONN] = bind.maxconn;
+      if (fd < 0 || proxy.paused) continue;
       await this.relays.order({ kind: "listen", listener: index, fd, frontend: proxy.index });
     }
     this.checks.start();
@@ -269,6 +270,10 @@ export class RunningProgram implements Program {
     await this.relays.order({ kind: "cut-all" });
   }
 
+  private tell(severity: "NOTICE" | "WARNING", text: string): void {
+    this.note(severity === "NOTICE" ? LogLevel.NOTICE : LogLevel.WARNING, text);
+  }
+
   /** Says it on the terminal and in the log. */
   private note(level: LogLevel, text: string, proxy?: ProxyEntry): void {
     this.options.say(level <= LogLevel.ALERT ? "ALERT" : level <= LogLevel.WARNING ? "WARNING" : "NOTICE", text);
@@ -304,6 +309,7 @@ export class RunningProgram implements Program {
   }
 
   private keepHouse(): void {
+    this.stateFile?.lookAtEvictions();
     for (const { level, text } of this.resources.look(
       () => `file limit ${this.fileLimit}, ${this.connections} sessions`,
     )) {
@@ -372,11 +378,12 @@ export async function startProgram(options: StartOptions): Promise<RunningProgra
   const memory = allocateSharedMemory({ threads, rowsPerThread: size.room });
   memory.words[W_MAXCONN] = size.maxconn;
   const resolvers = await resolveNameservers(config.resolvers);
-  const state = readStartState(config, options.say);
+  const state = readStartState(config, options.version, options.say);
   const warn = (text: string): void => options.say("WARNING", text);
   const registry = await buildRegistry(config, memory, size.maxconn, warn, state.servers);
   try {
-    await openListeners(registry, size.maxconn, options.listenFrom);
+    keepFrontendsShut(registry, state.own);
+    await openListeners(registry, size.maxconn, options.listenFrom, warn);
     const log = new TrafficLog(registry, await LogTargets.open(config));
     const program = new RunningProgram(options, size, memory, registry, log, resolvers, state);
     await program.startRelays();

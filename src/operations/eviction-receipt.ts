@@ -34,6 +34,8 @@ export interface EvictionReceipt {
   /** Those that only waited for the server, and went to others. */
   readonly requeued: number;
   readonly endedThemselves: number;
+  /** Those that were left when the process before this one ended. */
+  readonly endedWithProcess: number;
   readonly cutIdle: number;
   readonly cutPaced: number;
   readonly cutAtDeadline: number;
@@ -70,6 +72,7 @@ export function receiptOf(memory: SharedMemory, eviction: Eviction): EvictionRec
     byState: eviction.byState,
     requeued: sessionsRequeued(eviction),
     endedThemselves: endedThemselves(memory, eviction),
+    endedWithProcess: eviction.endedWithProcess,
     cutIdle: eviction.cutIdle,
     cutPaced: eviction.cutPaced,
     cutAtDeadline: eviction.cutAtDeadline,
@@ -129,10 +132,18 @@ export function receiptText(receipt: EvictionReceipt): string {
       `${receipt.endedThemselves} ended by themselves, ` +
         (receipt.filter === null ? `${receipt.requeued} sent to other servers, ` : "") +
         `${receipt.cutIdle} cut when idle, ` +
-        `${receipt.cutPaced} cut at pace, ${receipt.cutAtDeadline} cut ${isAtOnce(asked) ? "at once" : "at the deadline"}`,
+        `${receipt.cutPaced} cut at pace, ${receipt.cutAtDeadline} cut ${isAtOnce(asked) ? "at once" : "at the deadline"}` +
+        (receipt.endedWithProcess === 0 ? "" : `, ${receipt.endedWithProcess} ended with the process`),
     ),
     line("discarded", `${receipt.bytesDiscarded} bytes`),
-    line("last close", receipt.lastCloseMs === null ? "not yet" : `${receipt.lastCloseMs} ms after the order`),
+    line(
+      "last close",
+      receipt.lastCloseMs === null
+        ? outcome === "restarted"
+          ? "unknown"
+          : "not yet"
+        : `${receipt.lastCloseMs} ms after the order`,
+    ),
     line(outcome === "running" ? "left" : "survivors", `${receipt.survivors}`),
     kernel === null ? "" : line("kernel", kernelText(kernel)),
     ...(kernel?.foreign ?? []).map((foreign) => `    ${foreignText(foreign)}\n`),

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { loadConfigText } from "../config/load.ts";
 import type { LoadResult } from "../config/model.ts";
@@ -101,7 +101,15 @@ describe("the socket", () => {
     expect(await run("x", path)).toEqual({ stdout: "", stderr: `headgate: there is no socket ${path}\n`, exitCode: 2 });
     expect((await run("", path)).stderr).toBe("headgate: the command is empty\n");
     expect((await run("a\nb", path)).stderr).toBe("headgate: a command is one line: separate commands with ';'\n");
-    const unnamed = await runRuntimeCommand({ kind: "runtime", command: "x", files: [] }, {}, noFiles);
-    expect(unnamed.stderr).toMatch(/^headgate: which socket\?/);
+  });
+
+  test("nowhere named: ./headgate.sock, where there is one", async () => {
+    const folder = process.cwd();
+    cleanups.push(() => process.chdir(folder));
+    process.chdir(dirname(socketPath()));
+    const unnamed = () => runRuntimeCommand({ kind: "runtime", command: "x", files: [] }, {}, noFiles);
+    expect((await unnamed()).stderr).toMatch(/^headgate: which socket\?/);
+    await statsSocket("\nyes\n\n", (server) => server.listen("headgate.sock"));
+    expect(await unnamed()).toEqual({ stdout: "yes\n", stderr: "", exitCode: 0 });
   });
 });

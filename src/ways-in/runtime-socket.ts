@@ -1,18 +1,18 @@
 // A stats socket: binds it, and hands each connection to a RuntimeSession while fewer than the limit are served; further ones wait
 // unread. Control thread.
 
-import { chmodSync, chownSync, lstatSync, renameSync, type Stats, unlinkSync } from "node:fs";
+import { chmodSync, chownSync, lstatSync, type Stats } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { AppError } from "../base/errors.ts";
 import { CONTROL_BACKLOG_MAX } from "../base/limits.ts";
 import { formatEndpoint } from "../config/address.ts";
 import type { StatsSocket } from "../config/model.ts";
 import { resolveBindAddress } from "../control/addresses.ts";
-import { isAlone } from "../control/hand-over/handed-over.ts";
 import type { InheritedSockets } from "../control/hand-over/inherited-sockets.ts";
 import type { Program } from "../control/program.ts";
 import type { ControlConnections } from "../control/stats/control-connections.ts";
 import { statsOf } from "../control/stats/program-stats.ts";
+import { UnixPath, type UnixPaths } from "../control/unix-path.ts";
 import type { Dialect } from "./dialect.ts";
 import { RuntimeSession } from "./runtime-session.ts";
 import { descriptorOf } from "./socket-descriptor.ts";
@@ -26,6 +26,8 @@ export interface RuntimeSocketOptions {
   readonly log?: (text: string) => void;
   /** Sockets of the process before, one of which may be this one's. */
   readonly inherited?: InheritedSockets;
+  /** When unix sockets get their paths; absent: at once. */
+  readonly paths?: UnixPaths;
   /** Called when somebody asks for the listening sockets, where the configuration allows it. */
   readonly listeningSockets?: () => readonly number[];
   /** Makes what a connection's words are for; absent: the Runtime API. */
@@ -76,7 +78,7 @@ export async function startRuntimeSocket(
     controlConnections.admit(options.maxConnections, serve);
   });
   server.maxConnections = options.maxConnections + CONTROL_BACKLOG_MAX;
-  const removePath = await bind(server, program.pid, socketConfig, options.inherited);
+  const removePath = await bind(server, socketConfig, options);
   server.on("error", (error) =>
     options.log?.(`stats socket ${formatEndpoint(socketConfig.endpoint)}: ${error.message}`),
   );
@@ -157,9 +159,8 @@ async function serveConnection(
 /** Binds and returns what removes the path again. */
 async function bind(
   server: Server,
-  pid: number,
   socketConfig: StatsSocket,
-  inherited: InheritedSockets | undefined,
+  { inherited, paths }: Pick<RuntimeSocketOptions, "inherited" | "paths">,
 ): Promise<() => void> {
   const { endpoint } = socketConfig;
   try {
@@ -176,7 +177,7 @@ async function bind(
       await listen(server, { path: `\0${endpoint.name}` });
       return () => {};
     }
-    return await bindPath(server, pid, endpoint.path, socketConfig);
+    return await bindPath(server, endpoint.path, socketConfig, paths);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (error instanceof AppError) throw error;
@@ -184,8 +185,13 @@ async function bind(
   }
 }
 
-/** Bound under a name of its own and renamed when it is complete: the path always leads to a socket that answers. */
-async function bindPath(server: Server, pid: number, path: string, socketConfig: StatsSocket): Promise<() => void> {
+/** The path always leads to a socket that answers. */
+async function bindPath(
+  server: Server,
+  path: string,
+  socketConfig: StatsSocket,
+  paths: UnixPaths | undefined,
+): Promise<() => void> {
   if (statOf(path)?.isSocket() === false) {
     // socat, for one, makes a file where it finds no socket.
     const hint = "remove it; a client that was started before the program may have made it";
@@ -195,16 +201,12 @@ async function bindPath(server: Server, pid: number, path: string, socketConfig:
       hint,
     );
   }
-  const temporary = `${path}.${pid}.tmp`;
-  if (statOf(temporary) !== undefined) unlinkSync(temporary);
-  await listen(server, { path: temporary });
-  setRights(temporary, socketConfig);
-  const inode = statOf(temporary)?.ino;
-  renameSync(temporary, path);
-  return () => {
-    // A newer process may have put its own socket there.
-    if (isAlone() && statOf(path)?.ino === inode) unlinkSync(path);
-  };
+  const unixPath = new UnixPath(path);
+  await listen(server, { path: unixPath.temporary });
+  setRights(unixPath.temporary, socketConfig);
+  if (paths === undefined) unixPath.publish();
+  else paths.add(unixPath);
+  return () => unixPath.remove();
 }
 
 function setRights(path: string, { mode, uid, gid }: StatsSocket): void {

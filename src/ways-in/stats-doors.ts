@@ -12,7 +12,7 @@ import { type RuntimeSocket, type RuntimeSocketOptions, startRuntimeSocket } fro
 const UNBOUNDED_MS = 2_000_000_000;
 
 /** What all stats sockets have in common, whatever the configuration says. */
-type DoorOptions = Pick<RuntimeSocketOptions, "log" | "inherited" | "listeningSockets">;
+type DoorOptions = Pick<RuntimeSocketOptions, "log" | "inherited" | "paths" | "listeningSockets">;
 
 export class StatsDoors {
   readonly #program: () => Program;

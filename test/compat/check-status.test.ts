@@ -153,7 +153,7 @@ describe.skipIf(whyNot !== "")(`health checks against HAProxy 2.6${whyNot}${with
       for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) await next();
     };
     await Promise.all(Array.from({ length: 16 }, worker));
-  }, 90_000);
+  }, 180_000);
 
   afterAll(async () => {
     await program?.stop();

@@ -6,7 +6,7 @@ const POLL_LEAST_MS = 2;
 const POLL_MOST_MS = 20;
 
 /** How long a condition may stay false before the test fails, in milliseconds. */
-export const WAIT_BOUND_MS = Number(process.env.HEADGATE_WAIT_BOUND_MS ?? 20_000);
+export const WAIT_BOUND_MS = Number(process.env.HEADGATE_WAIT_BOUND_MS ?? 60_000);
 
 /**
  * Polls until `condition` gives a truthy value, and returns that value.

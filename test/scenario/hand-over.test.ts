@@ -64,6 +64,17 @@ class Crowd {
   }
 }
 
+/** Waits until so many sockets listen at the port, whoever has them. The kernel's list may show one twice, or not, while others come and go. */
+const listeningAt = (port: number, sockets: number): Promise<unknown> =>
+  waitFor(() => {
+    const local = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+    const rows = readFileSync("/proc/net/tcp", "latin1")
+      .split("\n")
+      .map((row) => row.trim().split(/\s+/));
+    const inodes = rows.filter((row) => row[1]?.endsWith(local) && row[3] === "0A").map((row) => row[9]);
+    return new Set(inodes).size === sockets;
+  }, `${sockets} sockets to listen at ${port}`);
+
 async function stage(exposes = true) {
   const upstream = opened(await Upstream.start(echo));
   const directory = opened(temporaryDirectory()).path;
@@ -85,8 +96,12 @@ listen fe
     bind unix@${path} mode 666
     server a ${upstream.endpoint}
 `;
-  const start = async (executable?: string, args: readonly string[] = []): Promise<Program> =>
-    opened(await Program.start({ config, args, ...(executable === undefined ? {} : { executable }) }));
+  const start = async (
+    executable?: string,
+    args: readonly string[] = [],
+    change = (text: string): string => text,
+  ): Promise<Program> =>
+    opened(await Program.start({ config: change(config), args, ...(executable === undefined ? {} : { executable }) }));
   const tcp = { host: FRONTEND_ADDRESS, port };
   return { start, shared, path, tcp, statsPort };
 }
@@ -125,6 +140,35 @@ describe(`taking over${whyNot}`, () => {
       await crowd.close();
       expect(crowd.failures).toEqual([]);
       expect(existsSync(path)).toBe(true);
+    },
+    60_000,
+  );
+
+  it.skipIf(!hasHaproxy)(
+    "several sockets on one address come over together, and stay over a reload: none of their clients is lost",
+    async () => {
+      const { start, shared, tcp } = await stage();
+      const sharded = (text: string): string =>
+        text.replace("nbthread 1", "nbthread 2").replace(`:${tcp.port}`, `:${tcp.port} shards 2`);
+      const haproxy = await start("haproxy", [], sharded);
+      await listeningAt(tcp.port, 2);
+      const crowd = opened(new Crowd([tcp, tcp, tcp, tcp]));
+      let running = haproxy;
+      for (let times = 0; times < 2; times++) {
+        const before = running;
+        running = await start(undefined, ["-x", shared, "-sf", String(before.pid)]);
+        expect(await before.waitForExit()).toBe(0);
+        await listeningAt(tcp.port, 2);
+        await crowd.served100More();
+      }
+      expect(await running.runtime("reload")).toContain("done");
+      await crowd.served100More();
+      await listeningAt(tcp.port, 2);
+      // Sockets go back in the same way; nobody came or went by the reload.
+      running = await start("haproxy", ["-x", shared, "-sf", String(running.pid)], sharded);
+      await crowd.served100More();
+      await crowd.close();
+      expect(crowd.failures).toEqual([]);
     },
     60_000,
   );

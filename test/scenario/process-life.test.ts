@@ -218,6 +218,37 @@ describe("start", () => {
     expect([existsSync(frontend), existsSync(stats)]).toEqual([false, false]);
   });
 
+  it("a start that fails at the last takes no unix socket from the program that runs", async () => {
+    const upstream = opened(await Upstream.start(echo));
+    const directory = opened(temporaryDirectory()).path;
+    const path = join(directory, "fe.sock");
+    const text = (bind: string, global: readonly string[]): string =>
+      `    ${global.join("\n    ")}\nlisten fe\n    mode tcp\n    timeout client 1h\n    timeout server 1h\n    timeout connect 1h\n` +
+      `    bind ${bind}\n    server a ${upstream.endpoint}\n`;
+    const first = opened(await Program.start({ config: text(`unix@${path}`, []) }));
+    for (const last of [`stats socket ${directory}/no/folder.sock`, `pidfile ${directory}/no/pid`]) {
+      const config = text(`unix@${path}`, [`stats socket ${first.socketPath} level admin`, last]);
+      const next = opened(await Program.start({ config, waitUntilReady: false }));
+      expect(await next.waitForExit()).toBe(1);
+      expect(next.stderr).toMatch(/ENOENT|EACCES/);
+      expect((await first.info()).Pid).toBe(`${first.pid}`);
+      const client = opened(new Client({ path }));
+      await client.connected;
+      await client.roundTrip("hello");
+      client.close();
+    }
+    expect(readdirSync(directory).sort()).toEqual(["fe.sock"]);
+    // Who takes the paths over by binding them keeps them when the one before ends.
+    const second = opened(await Program.start({ config: text(`unix@${path}`, []), args: ["-sf", `${first.pid}`] }));
+    expect(await first.waitForExit()).toBe(0);
+    const client = opened(new Client({ path }));
+    await client.connected;
+    await client.roundTrip("hello");
+    second.signal("SIGTERM");
+    await second.waitForExit();
+    expect(existsSync(path)).toBe(false);
+  });
+
   it("a word that nobody knows: the place in the file, exit code 1", async () => {
     const port = await freePort();
     const program = opened(

@@ -59,7 +59,7 @@ describe("an address that changes", () => {
     const second = opened(await Program.start({ config: config(`127.0.0.1:${port}`), waitUntilReady: false }));
     expect(await second.waitForExit()).toBe(1);
     expect(second.stderr).toContain(`cannot bind socket (Address already in use) for [127.0.0.1:${port}]`);
-  }, 60_000);
+  });
 });
 
 describe("an address that goes", () => {

@@ -1,7 +1,7 @@
 // Where reloads are tried: the program on a configuration that a test rewrites and reloads, and receipts as objects.
 
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readdirSync, readlinkSync, writeFileSync } from "node:fs";
 import type { ReloadReceipt } from "../../src/control/reload/model.ts";
 import { Client } from "../harness/client.ts";
 import { FRONTEND_ADDRESS } from "../harness/ports.ts";
@@ -70,6 +70,31 @@ export class ReloadStage {
   async servers(): Promise<Map<string, Row>> {
     const rows = await this.program.serversState();
     return new Map(rows.map((row) => [`${row.be_name}/${row.srv_name}`, row]));
+  }
+
+  /** How many threads the process has, and how many open descriptors of each kind ("socket", "anon_inode:[eventpoll]" ...). */
+  held(): Map<string, number> {
+    const proc = `/proc/${this.program.pid}`;
+    const counts = new Map([["thread", readdirSync(`${proc}/task`).length]]);
+    for (const fd of readdirSync(`${proc}/fd`)) {
+      let kind: string;
+      try {
+        kind = readlinkSync(`${proc}/fd/${fd}`).replace(/:\[\d+\]$/, "");
+      } catch {
+        continue; // closed meanwhile
+      }
+      counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    }
+    return counts;
+  }
+
+  /** Until the process holds no more than it did when `held` said so. The last answer's socket may be about to close, then as now. */
+  async waitUntilNotMoreHeld(before: ReadonlyMap<string, number>): Promise<void> {
+    const more = () => [...this.held()].filter(([kind, count]) => count > (before.get(kind) ?? 0));
+    await waitFor(
+      () => more().length === 0,
+      () => `the process to hold no more than it did: ${JSON.stringify(more())} of ${JSON.stringify([...before])}`,
+    );
   }
 
   /** Until nothing leaves any more that is called so. */

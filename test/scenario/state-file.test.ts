@@ -237,7 +237,7 @@ describe("a file that is of no use", () => {
     await waitFor(() => /state file '.*' cannot be written: ENOENT/.test(program.stderr), "the message");
     await program.runtime("set weight be/a 8");
     mkdirSync(folder);
-    await waitFor(() => /is written again/.test(program.stderr), "the other message", 15_000);
+    await waitFor(() => /is written again/.test(program.stderr), "the other message");
     expect(program.stderr.match(/cannot be written/g)).toHaveLength(1);
     expect(textOf(file)).toMatch(/^\d+ be 1 a \S+ 2 0 8 1 /m);
     renameSync(`${folder}.away/state`, file);

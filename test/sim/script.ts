@@ -198,7 +198,7 @@ async function cutSession({ rig, which }: Scene): Promise<void> {
 async function addServer({ rig, amount }: Scene): Promise<void> {
   const id = Math.max(0, ...rig.backend.servers.map((entry) => entry.id)) + 1;
   const config = serverConfig(id, { maxconn: amount % 3 });
-  const receipt = await rig.commit({ kind: "add-server", backend: rig.backend, server: config });
+  const receipt = await rig.commit({ kind: "add-server", backend: rig.backend, server: config, words: [] });
   if (!receipt.done || receipt.server === undefined) return;
   if (!rig.world.upstreams.has(portOf(receipt.server))) rig.world.addUpstream(portOf(receipt.server), false);
   if (amount % 2 === 0)

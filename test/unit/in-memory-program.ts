@@ -159,6 +159,7 @@ export class InMemoryProgram implements Program {
           fd: 3,
           backlog: 10,
           protocol: "tcpv4",
+          path: undefined,
           address: "127.0.0.1:9",
           key: `${index}`,
         };

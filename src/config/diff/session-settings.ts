@@ -8,12 +8,14 @@ import { type SettingTable, setting } from "./settings.ts";
 const ageText = ({ ms, jitterPercent }: NonNullable<SessionPolicy["maxAge"]>): string =>
   jitterPercent === 0 ? formatTimeMs(ms) : `${formatTimeMs(ms)} jitter ${jitterPercent}`;
 
-function maintText(onMaint: NonNullable<SessionPolicy["onMaint"]>): string {
+/** What follows `on-maint`. */
+export function maintText(onMaint: NonNullable<SessionPolicy["onMaint"]>): string {
   if (onMaint === "keep") return "keep";
   return onMaint.afterMs === 0 ? "shutdown-sessions" : `drain ${formatTimeMs(onMaint.afterMs)}`;
 }
 
-function drainText(onDrain: NonNullable<SessionPolicy["onDrain"]>): string {
+/** What follows `on-drain`. */
+export function drainText(onDrain: NonNullable<SessionPolicy["onDrain"]>): string {
   if (onDrain === "keep") return "keep";
   return "idleMs" in onDrain ? `idle ${formatTimeMs(onDrain.idleMs)}` : `over ${formatTimeMs(onDrain.overMs)}`;
 }

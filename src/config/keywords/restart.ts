@@ -18,7 +18,7 @@ export const RESTART_GLOBAL_KEYWORDS: readonly Keyword<GlobalDraft>[] = [
     name: "state-file",
     args: "<file>",
     doc:
-      "What operators changed at run time (maintenance, drain, weights, limits, addresses, names, checks, evictions under way) is written here " +
+      "What operators changed at run time (maintenance, drain, weights, limits, addresses, names, checks, servers added and deleted, frontends, evictions under way) is written here " +
       "at each change and holds again after a restart or a crash. Not in HAProxy. See the guide to restarting.",
     byDefault: "it is lost when the process ends",
     status: "supported",

@@ -12,10 +12,11 @@ const frontendsOf = ({ registry }: Program): readonly ProxyEntry[] =>
 
 /** Gives up all ports (SIGTTOU), until `resumeAll` (SIGTTIN). Those that are paused or stopped already stay so. */
 export async function pauseAll(program: Program): Promise<void> {
-  for (const proxy of frontendsOf(program)) await program.commit({ kind: "pause-frontend", proxy });
+  for (const proxy of frontendsOf(program)) await program.commit({ kind: "pause-frontend", proxy, lendsPorts: true });
 }
 
-/** Accepts again wherever that is paused. */
+/** Accepts again wherever `pauseAll` has paused it: what an operator disabled stays so. */
 export async function resumeAll(program: Program): Promise<void> {
-  for (const proxy of frontendsOf(program)) await program.commit({ kind: "resume-frontend", proxy });
+  for (const proxy of frontendsOf(program))
+    if (proxy.lendsPorts) await program.commit({ kind: "resume-frontend", proxy });
 }

@@ -41,6 +41,14 @@ describe("sockets of the process before", () => {
     expect(sockets.left).toBe(0);
   });
 
+  it("of one address are taken one by one", () => {
+    const plain = { namespace: "", interface: "", v6only: false, sockaddr: ipSockaddr("127.0.0.1", 80) };
+    const sockets = new InheritedSockets([7, 8].map((fd) => ({ fd, ...plain })));
+    const taken: (number | undefined)[] = [];
+    while (sockets.has(plain.sockaddr, false)) taken.push(sockets.take(plain.sockaddr, false));
+    expect(taken).toEqual([7, 8]);
+  });
+
   it("of IPv6 are found whatever their scope, and only if both or none take IPv6 alone", () => {
     const scoped = ipSockaddr("fe80::1", 80);
     scoped[24] = 3;

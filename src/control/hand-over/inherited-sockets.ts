@@ -48,22 +48,31 @@ export class InheritedSockets {
     return this.sockets.length;
   }
 
-  /** The descriptor of a socket that is bound to this address, which is the caller's from now on; undefined where there is none. */
+  /** True where there is a socket that is bound to this address. */
+  has(sockaddr: Uint8Array, v6only: boolean): boolean {
+    return this.indexOf(sockaddr, v6only) >= 0;
+  }
+
+  /** The descriptor of such a socket, which is the caller's from now on; undefined where there is none. */
   take(sockaddr: Uint8Array, v6only: boolean): number | undefined {
-    const wanted = addressKey(sockaddr);
-    const at = this.sockets.findIndex(
-      (socket) =>
-        addressKey(socket.sockaddr) === wanted &&
-        socket.v6only === v6only &&
-        socket.namespace === "" &&
-        socket.interface === "",
-    );
+    const at = this.indexOf(sockaddr, v6only);
     return at < 0 ? undefined : this.sockets.splice(at, 1)[0]?.fd;
   }
 
   /** Closes what nobody has taken. */
   closeRest(): void {
     for (const { fd } of this.sockets.splice(0)) c.close(fd);
+  }
+
+  private indexOf(sockaddr: Uint8Array, v6only: boolean): number {
+    const wanted = addressKey(sockaddr);
+    return this.sockets.findIndex(
+      (socket) =>
+        addressKey(socket.sockaddr) === wanted &&
+        socket.v6only === v6only &&
+        socket.namespace === "" &&
+        socket.interface === "",
+    );
   }
 }
 

@@ -47,7 +47,8 @@ export interface CountByState {
   halfClosed: number;
 }
 
-export type EvictionOutcome = "running" | "done" | "cancelled" | "replaced";
+/** `restarted`: of sessions, which ended with the process that had them. */
+export type EvictionOutcome = "running" | "done" | "cancelled" | "replaced" | "restarted";
 
 /** Of a server, which is taken out of service, or of sessions. */
 export type Eviction = ServerEviction | SessionsEviction;
@@ -61,6 +62,7 @@ export interface ServerEviction extends EvictionState {
 /** No server is taken out of service for it; who comes later stays. */
 export interface SessionsEviction extends EvictionState {
   readonly server?: undefined;
+  /** None of before a restart. */
   readonly population: Population;
   /** As it was asked for, for people. */
   readonly filter: string;
@@ -84,6 +86,8 @@ export interface EvictionState {
   cutPaced: number;
   cutAtDeadline: number;
   discardedBytes: number;
+  /** Sessions that were left when the process before ended, as it last wrote them down. */
+  endedWithProcess: number;
   /** From the order to the last session's end; undefined while there are some. */
   lastCloseMs: number | undefined;
   /** From the order to the end of the eviction. */
@@ -116,20 +120,24 @@ export const sessionsRequeued = ({ server, byState }: Eviction): number => (serv
 export const sessionsCut = ({ cutIdle, cutPaced, cutAtDeadline }: Eviction): number =>
   cutIdle + cutPaced + cutAtDeadline;
 
-/** Sessions that ended without being cut. */
-export const endedThemselves = (memory: SharedMemory, eviction: Eviction): number =>
-  Math.max(0, eviction.matched - sessionsRequeued(eviction) - sessionsCut(eviction) - sessionsLeft(memory, eviction));
+/** Sessions that ended without being cut, while the process that had them went on. */
+export function endedThemselves(memory: SharedMemory, eviction: Eviction): number {
+  const accounted = sessionsRequeued(eviction) + sessionsCut(eviction) + eviction.endedWithProcess;
+  return Math.max(0, eviction.matched - accounted - sessionsLeft(memory, eviction));
+}
 
 /** Evictions kept after they ended. */
 const KEPT = 100;
 
-/** What is kept of an eviction of a server that is under way, for the time after a restart. */
+/** What is kept of an eviction that is under way, for the time after a restart. */
 export interface SavedEviction
   extends Pick<
     EvictionState,
     "id" | "request" | "startedWallMs" | "matched" | "cutIdle" | "cutPaced" | "cutAtDeadline" | "discardedBytes"
   > {
   readonly byState: Readonly<CountByState>;
+  /** Sessions that had not ended yet. */
+  readonly left: number;
 }
 
 /** All evictions of the process that are remembered. */
@@ -142,12 +150,17 @@ export class Evictions {
     return this.#all;
   }
 
+  /** The number of the last one; 0: there was none. */
+  get last(): number {
+    return this.#last;
+  }
+
   byId(id: number): Eviction | undefined {
     return this.#all.find((eviction) => eviction.id === id);
   }
 
   begin(server: ServerEntry, request: EvictionRequest, nowMs: number): ServerEviction {
-    return this.#add({ ...newState(++this.#last, request, Date.now(), nowMs), server });
+    return this.#add({ ...newState(this.#last + 1, request, Date.now(), nowMs), server });
   }
 
   /** Those that are counted in `byState`. */
@@ -158,21 +171,29 @@ export class Evictions {
     byState: CountByState,
     nowMs: number,
   ): SessionsEviction {
-    const state = newState(++this.#last, request, Date.now(), nowMs);
+    const state = newState(this.#last + 1, request, Date.now(), nowMs);
     return this.#add({ ...state, population, filter, byState, matched: population.ids.length, hasBegun: true });
   }
 
   /** One of before a restart, under its number. */
   resume(server: ServerEntry, saved: SavedEviction, nowMs: number): ServerEviction {
-    const { id, request, startedWallMs, byState, matched, cutIdle, cutPaced, cutAtDeadline, discardedBytes } = saved;
-    this.#last = Math.max(this.#last, id);
-    const startedMs = nowMs - Math.max(0, Date.now() - startedWallMs);
-    const eviction = { ...newState(id, request, startedWallMs, startedMs), server };
-    Object.assign(eviction.byState, byState);
-    return this.#add(Object.assign(eviction, { matched, cutIdle, cutPaced, cutAtDeadline, discardedBytes }));
+    return this.#add({ ...stateBefore(saved, nowMs), server });
+  }
+
+  /** One of sessions of before a restart: they ended with the process that had them, and so did it. */
+  noteRestarted(filter: string, saved: SavedEviction, nowMs: number): SessionsEviction {
+    const state = stateBefore(saved, nowMs);
+    const reason = "its sessions ended with the process that had them";
+    return this.#add({ ...state, population: { ids: [] }, filter, hasBegun: true, outcome: "restarted", reason });
+  }
+
+  /** Numbers up to this one are not given out again. */
+  skipTo(last: number): void {
+    this.#last = Math.max(this.#last, last);
   }
 
   #add<E extends Eviction>(eviction: E): E {
+    this.skipTo(eviction.id);
     const ended = this.#all.filter((other) => other.outcome !== "running");
     if (ended.length >= KEPT) this.#all.splice(this.#all.indexOf(ended[0]!), 1);
     this.#all.push(eviction);
@@ -188,6 +209,15 @@ export const noneByState = (): CountByState => ({
   halfClosed: 0,
 });
 
+/** As it was when it was last written down; its times count from its first beginning. */
+function stateBefore(saved: SavedEviction, nowMs: number): EvictionState {
+  const { id, request, startedWallMs, byState, matched, cutIdle, cutPaced, cutAtDeadline, discardedBytes, left } =
+    saved;
+  const startedMs = nowMs - Math.max(0, Date.now() - startedWallMs);
+  const counts = { matched, cutIdle, cutPaced, cutAtDeadline, discardedBytes, endedWithProcess: left };
+  return { ...newState(id, request, startedWallMs, startedMs), byState: { ...byState }, ...counts };
+}
+
 const newState = (id: number, request: EvictionRequest, startedWallMs: number, startedMs: number): EvictionState => ({
   id,
   request,
@@ -202,6 +232,7 @@ const newState = (id: number, request: EvictionRequest, startedWallMs: number, s
   cutPaced: 0,
   cutAtDeadline: 0,
   discardedBytes: 0,
+  endedWithProcess: 0,
   lastCloseMs: undefined,
   endedMs: undefined,
   pace: undefined,

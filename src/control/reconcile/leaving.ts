@@ -18,11 +18,12 @@ import {
 } from "../../memory/server-row.ts";
 import type { SharedMemory } from "../../memory/shared-memory.ts";
 import type { CommitContext } from "../commit-context.ts";
-import { cutSelected, cutServer } from "../cut.ts";
+import { cutSelected } from "../cut.ts";
 import { LogLevel } from "../log/syslog-frame.ts";
 import type { ProxyEntry, ServerEntry } from "../registry.ts";
 import { removalObstacle, removeServer } from "../remove-server.ts";
 import { bumpEpoch, writeServerState } from "../tables.ts";
+import { cutUnasked } from "./cut-unasked.ts";
 import type { Leaving } from "./leaving-state.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -83,7 +84,7 @@ export async function continueLeaving(context: CommitContext, server: ServerEntr
     // Twice, so that nothing of it is on its way between threads afterwards (see server-state.ts).
     await context.orders.order(order);
     await context.orders.order(order);
-    const receipt = await cutServer(context, server, CutReason.REMOVED);
+    const receipt = await cutUnasked(context, server, CutReason.REMOVED);
     leaving.ended += receipt.done ? receipt.ended : 0;
   }
   // Before it is counted: the relay that takes the last session away says so.

@@ -42,6 +42,11 @@ export function noteNotDown(context: CommitContext, server: ServerEntry): void {
   else if (policy.keptBecause !== undefined || (onMarkedDown?.afterMs ?? 0) > 0) {
     say(context, server, `it is back: its ${kept} sessions stay`);
   }
+  forgetDown(server);
+}
+
+/** `on-marked-down` has no say any more. */
+export function forgetDown({ health: { policy } }: ServerEntry): void {
   policy.down = undefined;
   policy.keptBecause = undefined;
 }

@@ -6,11 +6,13 @@ import { lastActiveMs } from "../../memory/selector.ts";
 import { ADMIN_DRAIN, ADMIN_MAINT } from "../../memory/server-row.ts";
 import { S_SERVER } from "../../memory/session-row.ts";
 import type { CommitContext } from "../commit-context.ts";
-import { cutServer, cutSome, forSessions, plainly } from "../cut.ts";
+import { cutSome, forSessions, plainly } from "../cut.ts";
 import type { ServerEntry } from "../registry.ts";
 import { beginPace, paceStep } from "./cut-pace.ts";
+import { cutUnasked } from "./cut-unasked.ts";
 import { attachedTo } from "./eviction.ts";
 import { say } from "./let-go.ts";
+import { forgetDown } from "./marked-down.ts";
 import type { Draining } from "./policy-state.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -18,8 +20,8 @@ const NEVER = Number.POSITIVE_INFINITY;
 const LOOK_LEAST_MS = 20;
 const SESSIONS_PER_LOOK_MS = 500;
 
-const isInMaintenance = (admin: number): boolean => (admin & ADMIN_MAINT) !== 0;
-const isDraining = (admin: number): boolean => !isInMaintenance(admin) && (admin & ADMIN_DRAIN) !== 0;
+export const isInMaintenance = (admin: number): boolean => (admin & ADMIN_MAINT) !== 0;
+export const isDraining = (admin: number): boolean => !isInMaintenance(admin) && (admin & ADMIN_DRAIN) !== 0;
 
 /** In maintenance `on-maint` decides over the server's sessions, and not `on-marked-down`. */
 export const maintenanceDecides = ({ config }: ServerEntry, admin: number): boolean =>
@@ -27,46 +29,56 @@ export const maintenanceDecides = ({ config }: ServerEntry, admin: number): bool
 
 /** The server's admin state has changed, and no thread gives it sessions that it is not to have. */
 export function noteAdmin(context: CommitContext, server: ServerEntry, before: number, after: number): void {
-  const { policy } = server.health;
-  const { onMaint, onDrain } = server.config.policy.sessions ?? {};
-  const nowMs = context.nowMs();
+  const { onMaint } = server.config.policy.sessions ?? {};
   if (!isInMaintenance(after)) endMaintenance(context, server);
-  else if (!isInMaintenance(before) && policy.eviction === undefined) {
+  else if (!isInMaintenance(before)) {
     // It says who ends from now on.
-    if (onMaint !== undefined) {
-      policy.down = undefined;
-      policy.keptBecause = undefined;
-    }
-    if (onMaint !== undefined && onMaint !== "keep") {
-      policy.maintenance = { sinceMs: nowMs };
-      if (onMaint.afterMs > 0) {
-        say(context, server, `${attachedTo(context.memory, server)} sessions stay, and end in ${onMaint.afterMs} ms`);
-      }
-    }
+    if (onMaint !== undefined && server.health.policy.eviction === undefined) forgetDown(server);
+    beginMaintenance(context, server);
   }
   if (!isDraining(after)) endDrain(context, server);
-  else if (!isDraining(before) && onDrain !== undefined && onDrain !== "keep") {
-    policy.draining = { pace: "overMs" in onDrain ? beginPace(nowMs, onDrain.overMs) : undefined, ended: 0 };
-    const how = "overMs" in onDrain ? `end within ${onDrain.overMs} ms` : `end when quiet for ${onDrain.idleMs} ms`;
-    say(context, server, `${attachedTo(context.memory, server)} sessions ${how}`);
-  }
-  if (policy.maintenance !== undefined || policy.draining !== undefined) server.backend.policies.attention.add(server);
+  else if (!isDraining(before)) beginDrain(context, server);
 }
 
-function endMaintenance(context: CommitContext, server: ServerEntry): void {
+/** The server is in maintenance: from now on its sessions are to end, if `on-maint` says so. */
+export function beginMaintenance(context: CommitContext, server: ServerEntry): void {
+  const { policy } = server.health;
+  const { onMaint } = server.config.policy.sessions ?? {};
+  if (onMaint === undefined || onMaint === "keep" || policy.eviction !== undefined) return;
+  policy.maintenance = { sinceMs: context.nowMs() };
+  server.backend.policies.attention.add(server);
+  const sessions = attachedTo(context.memory, server);
+  if (onMaint.afterMs > 0) say(context, server, `${sessions} sessions stay, and end in ${onMaint.afterMs} ms`);
+}
+
+/** The server drains: from now on its sessions are to end, if `on-drain` says so. */
+export function beginDrain(context: CommitContext, server: ServerEntry): void {
+  const { onDrain } = server.config.policy.sessions ?? {};
+  if (onDrain === undefined || onDrain === "keep") return;
+  const nowMs = context.nowMs();
+  const pace = "overMs" in onDrain ? beginPace(nowMs, onDrain.overMs) : undefined;
+  server.health.policy.draining = { pace, ended: 0 };
+  server.backend.policies.attention.add(server);
+  const how = "overMs" in onDrain ? `end within ${onDrain.overMs} ms` : `end when quiet for ${onDrain.idleMs} ms`;
+  say(context, server, `${attachedTo(context.memory, server)} sessions ${how}`);
+}
+
+/** `on-maint` does not hold any more, because of `why`: who is left stays. */
+export function endMaintenance(context: CommitContext, server: ServerEntry, why = "it leaves maintenance"): void {
   const { policy } = server.health;
   if (policy.maintenance === undefined) return;
   policy.maintenance = undefined;
-  say(context, server, `it leaves maintenance: its ${attachedTo(context.memory, server)} sessions stay`);
+  say(context, server, `${why}: its ${attachedTo(context.memory, server)} sessions stay`);
 }
 
-function endDrain(context: CommitContext, server: ServerEntry): void {
+/** `on-drain` does not hold any more, because of `why`: who is left stays. */
+export function endDrain(context: CommitContext, server: ServerEntry, why = "it drains no more"): void {
   const { policy } = server.health;
   if (policy.draining === undefined) return;
   const { ended } = policy.draining;
   policy.draining = undefined;
   const left = attachedTo(context.memory, server);
-  say(context, server, `it drains no more: ${ended} sessions were ended, ${left} are left`);
+  say(context, server, `${why}: ${ended} sessions were ended, ${left} are left`);
 }
 
 /** Does what is due to the sessions of a server in maintenance; when to come again. */
@@ -77,7 +89,7 @@ export async function endInMaintenance(context: CommitContext, server: ServerEnt
   const endsMs = policy.maintenance.sinceMs + onMaint.afterMs;
   if (context.nowMs() < endsMs) return endsMs;
   policy.maintenance = undefined;
-  const receipt = await cutServer(context, server, CutReason.ON_MAINT);
+  const receipt = await cutUnasked(context, server, CutReason.ON_MAINT);
   const ended = receipt.done ? receipt.ended : 0;
   if (onMaint.afterMs > 0) say(context, server, `it is still in maintenance: ${ended} sessions were ended`);
   return NEVER;
@@ -103,7 +115,7 @@ async function endAtPace(
   const sessions = attachedTo(context.memory, server);
   const step = paceStep(draining.pace ?? beginPace(nowMs, overMs), nowMs, sessions);
   if (step.due === "all") {
-    const receipt = await cutServer(context, server, CutReason.ON_DRAIN);
+    const receipt = await cutUnasked(context, server, CutReason.ON_DRAIN);
     draining.ended += receipt.done ? receipt.ended : 0;
     endDrain(context, server);
     return NEVER;

@@ -21,6 +21,7 @@ import { NOWHERE } from "../build-registry.ts";
 import type { ResolvedAddress } from "../change.ts";
 import { startHealth } from "../health/health-entry.ts";
 import { beginLeaving, closeToSessions, sessionsOfServer } from "../reconcile/leaving.ts";
+import { noteNewWords } from "../reconcile/new-words.ts";
 import { noteUsable } from "../reconcile/rebalance.ts";
 import { settleLoad } from "../reconcile/server-load.ts";
 import type { ProxyEntry, ServerEntry } from "../registry.ts";
@@ -124,6 +125,7 @@ function keepServer(run: ReloadRun, server: ServerEntry, now: ServerConfig): Ser
   if (isSame) return server;
   server.name = now.name;
   server.id = now.id;
+  server.addedAs = undefined;
   server.leaving = undefined;
   const table = memory.serversI32;
   const row = server.index * SERVER_WORDS;
@@ -133,6 +135,7 @@ function keepServer(run: ReloadRun, server: ServerEntry, now: ServerConfig): Ser
   if (old.maxconn !== now.maxconn) Atomics.store(table, row + V_MAXCONN, now.maxconn);
   settleLoad(memory, server, nowMs());
   if (wasLeaving) writeServerState(memory, server.index, table[row + V_ADMIN], table[row + V_OPER]);
+  noteNewWords(run.context, server, old.policy);
   keepAdmin(run, server, old, now);
   const checks = keepChecks(run, server, old, now, wasDynamic);
   const name = wasLeaving || !sameValue(old.resolution, now.resolution);

@@ -25,10 +25,11 @@ import { applyServers, removeServer } from "./apply-servers.ts";
 import { nameLeaving } from "./leaving-names.ts";
 import { type Match, type MatchedProxy, matchSteps } from "./match.ts";
 import type { PreparedReload } from "./model.ts";
+import { policyCuts } from "./plan/policy-cuts.ts";
 import { runtimeValues } from "./plan/runtime-values.ts";
 import { releaseEmpty } from "./release.ts";
 import { removalPolicyOf } from "./removal-policy.ts";
-import { reportOf } from "./report.ts";
+import { type Foreseen, reportOf } from "./report.ts";
 import { ReloadRun } from "./run.ts";
 
 /** The receipt says what was done, and which sockets are to be closed now. Refused where the tables have no room. */
@@ -41,7 +42,10 @@ export async function applyReload(context: CommitContext, prepared: PreparedRelo
   const run = new ReloadRun(context, prepared, turns);
   const limits = { old: registry.maxconn, new: prepared.maxconn };
   // Before anything changes.
-  const values = await turns.run(runtimeValues(context.memory, match, limits));
+  const before: Foreseen = {
+    ...(await turns.run(runtimeValues(context.memory, match, limits))),
+    cuts: policyCuts(context.memory, match, context.nowMs()),
+  };
   const proxies: ProxyEntry[] = [];
   for (const matched of match.proxies) {
     if (run.isLong) await run.nextTurn();
@@ -68,7 +72,7 @@ export async function applyReload(context: CommitContext, prepared: PreparedRelo
     await follow();
   }
   await settle(run);
-  const report = await turns.run(reportOf(prepared.diff, match, values, run.deeds));
+  const report = await turns.run(reportOf(prepared.diff, match, before, run.deeds));
   return {
     done: true,
     matched: 0,

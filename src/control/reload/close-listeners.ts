@@ -1,7 +1,6 @@
 // Closes listening sockets that no configuration names any more, without losing a client: no handshake begins, those under way end, who
 // waits is accepted, then the socket is closed. Control thread.
 
-import { existsSync, lstatSync, unlinkSync } from "node:fs";
 import { c } from "../../sys/libc.ts";
 import { acceptQueueLength, refuseNewConnections } from "../../sys/listening-socket.ts";
 import { countHandshakes } from "../../sys/sock-diag.ts";
@@ -32,15 +31,9 @@ export async function closeListeners(listeners: readonly ListenerEntry[], orders
 }
 
 /** Not where another process serves them by now. TCP clients repeat their SYN; a unix socket's path is taken away. */
-function refuseMore({ fd, bind }: ListenerEntry): void {
-  if (!isAlone()) return;
-  const { endpoint } = bind;
-  if (endpoint.kind === "inet") refuseNewConnections(fd);
-  else if (endpoint.kind === "unix") removeSocket(endpoint.path);
-}
-
-function removeSocket(path: string): void {
-  if (existsSync(path) && lstatSync(path).isSocket()) unlinkSync(path);
+function refuseMore({ fd, bind, path }: ListenerEntry): void {
+  if (bind.endpoint.kind === "inet" && isAlone()) refuseNewConnections(fd);
+  path?.remove();
 }
 
 async function isAnyAwaited(listeners: readonly ListenerEntry[]): Promise<boolean> {

@@ -20,7 +20,7 @@ interface Wanted {
 
 /** Sockets that were bound for a reload, and options that were set for it. */
 export class ListenerPlanning {
-  readonly #bound: { readonly bind: BindConfig; readonly bound: BoundListener }[] = [];
+  readonly #bound: BoundListener[] = [];
   readonly #overlapping: number[] = [];
 
   /** Binds what is missing. Throws AppError "cannot-bind" or "cannot-resolve"; then `undo` is the caller's. */
@@ -41,7 +41,7 @@ export class ListenerPlanning {
       byFrontend.set(proxy, own);
       wanted.push(...own);
     }
-    const closing = assign(wanted, open);
+    const closing = keepFurther(byFrontend, assign(wanted, open));
     await this.#bindMissing(wanted, closing);
     const planned = ([proxy, own]: [ProxyConfig, Wanted[]]): [ProxyConfig, PlannedListener[]] => [
       proxy,
@@ -52,7 +52,7 @@ export class ListenerPlanning {
 
   /** The reload comes to nothing: closes what was bound. */
   undo(): void {
-    for (const { bind, bound } of this.#bound) closeBound(bind, bound.fd);
+    for (const bound of this.#bound) closeBound(bound);
     this.forbidOverlap();
   }
 
@@ -79,7 +79,7 @@ export class ListenerPlanning {
       if (allowOverlap(fd, true) === 0) this.#overlapping.push(fd);
     }
     const bound = await bindListener(want.proxy.name, want.bind, want.backlog, { reusePort: rivals.length > 0 });
-    this.#bound.push({ bind: want.bind, bound });
+    this.#bound.push(bound);
     if (rivals.length > 0) this.#overlapping.push(bound.fd);
     want.socket = { kind: "new", bound };
   }
@@ -104,6 +104,21 @@ function assign(wanted: readonly Wanted[], open: readonly ListenerEntry[]): List
   for (const want of wanted) take(want, () => true);
   const still = new Set([...left.values()].flat());
   return open.filter((listener) => still.has(listener));
+}
+
+/**
+ * Several sockets on one address came from another process: whoever has the address goes on listening on all of them. Those that are
+ * really left.
+ */
+function keepFurther(byFrontend: ReadonlyMap<ProxyConfig, Wanted[]>, left: readonly ListenerEntry[]): ListenerEntry[] {
+  if (left.length === 0) return [];
+  const owners = new Map<string, { readonly own: Wanted[]; readonly want: Wanted }>();
+  for (const own of byFrontend.values()) for (const want of own) owners.set(want.key, { own, want });
+  return left.filter((entry) => {
+    const owner = owners.get(entry.key);
+    owner?.own.push({ ...owner.want, socket: { kind: "open", entry } });
+    return owner === undefined;
+  });
 }
 
 /** Sockets to be closed that the kernel will not let a new one be bound beside: another address, the same port. */

@@ -33,7 +33,7 @@ async function told(...lines: readonly string[]): Promise<{ plan: string; receip
   const { registry, memory } = program;
   const maxconn = registry.maxconn;
   memory.words.fill(maxconn);
-  const plan = planText(planReload(registry, memory, config!));
+  const plan = planText(planReload(registry, memory, config!, 0));
   const diff = diffConfigs(registry.config, config!);
   const found = config!.proxies[0]!.servers.map(
     async (each) => [each, await resolveServerAddress(each.endpoint)] as const,

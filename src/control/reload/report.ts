@@ -13,7 +13,6 @@ import type {
   PlannedServer,
 } from "./plan/model.ts";
 import { changedProxies, changedServers, otherParts, plannedProxy } from "./plan/parts.ts";
-import type { RuntimeValues } from "./plan/runtime-values.ts";
 
 /** What is only known once it is done. */
 export interface Deeds {
@@ -37,6 +36,9 @@ export interface Deeds {
   relaysMs: number;
 }
 
+/** What becomes of operators' values, and whose sessions policies end: looked at before anything changed. */
+export type Foreseen = Pick<ReloadReport, "overruled" | "staying" | "cuts">;
+
 export const newDeeds = (): Deeds => ({
   servers: { added: [], adopted: [], dynamic: [], staysDeleted: [], leaving: [] },
   proxies: { leaving: [] },
@@ -45,13 +47,7 @@ export const newDeeds = (): Deeds => ({
   relaysMs: 0,
 });
 
-/** `values`: what became of operators' values, looked at before anything changed. */
-export function* reportOf(
-  diff: ConfigDiff,
-  { proxies }: Match,
-  values: RuntimeValues,
-  deeds: Deeds,
-): Steps<ReloadReport> {
+export function* reportOf(diff: ConfigDiff, { proxies }: Match, foreseen: Foreseen, deeds: Deeds): Steps<ReloadReport> {
   const kept = proxies.filter(({ entry }) => entry !== undefined);
   let keptServers = 0;
   for (const { servers } of proxies) for (const { entry } of servers) if (entry !== undefined) keptServers++;
@@ -66,7 +62,7 @@ export function* reportOf(
     },
     servers: { kept: keptServers, changed: yield* changedServers(diff), ...deeds.servers },
     listeners: deeds.listeners,
-    ...values,
+    ...foreseen,
     ended: deeds.ended,
     relaysMs: deeds.relaysMs,
   };

@@ -1,8 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { InMemoryProgram } from "../../../test/unit/in-memory-program.ts";
-import { EVICT_NOW } from "../reconcile/eviction.ts";
-import { ownStateParts, readOwnState } from "./own-format.ts";
+import { AdminState } from "../../memory/server-row.ts";
+import { EVICT_NOW, noneByState } from "../reconcile/eviction.ts";
+import { type OwnState, ownStateParts, readOwnState } from "./own-format.ts";
+import { configuredBinds } from "./own-frontend.ts";
+import { saysTheSame } from "./own-servers.ts";
 
 async function example() {
   const program = await InMemoryProgram.start();
@@ -17,17 +20,26 @@ async function example() {
   eviction.byState.queued = 1;
   eviction.cutPaced = 4;
   eviction.discardedBytes = 1234;
-  const parts = ownStateParts(program.memory, program.registry, program.evictions.all, (server) => server === s1);
-  const text = [...parts].join("");
-  return { text, eviction };
+  return { text: textOf(program, false), eviction };
 }
+
+const textOf = (program: InMemoryProgram, isEnding: boolean): string => {
+  const { memory, registry, evictions, version } = program;
+  const s1 = registry.proxies.find(({ name }) => name === "be")?.servers[0];
+  const writing = { isOperators: (server: unknown) => server === s1, isEnding };
+  return [...ownStateParts({ memory, registry, evictions, version }, writing)].join("");
+};
+
+const stateOf = (text: string): OwnState => {
+  const read = readOwnState(text);
+  if ("refused" in read) throw new Error(read.refused.reason);
+  return read.state;
+};
 
 describe("the text of a state file", () => {
   it("is read as it was written", async () => {
     const { text, eviction } = await example();
-    const read = readOwnState(text);
-    if ("refused" in read) throw new Error(read.refused.reason);
-    const { servers, evictions } = read.state;
+    const { servers, evictions, lastEviction } = stateOf(text);
     expect(servers.map(({ record }) => `${record.backend}/${record.server}`)).toEqual(["be/s1", "be/s2", "other/s1"]);
     expect(servers[0]).toMatchObject({
       record: { weight: 3, initialWeight: 10, host: "127.0.0.9", port: 99 },
@@ -48,10 +60,54 @@ describe("the text of a state file", () => {
         cutPaced,
         cutAtDeadline,
         discardedBytes,
+        left: 0,
         backend: "be",
         server: "s1",
       },
     ]);
+    expect(lastEviction).toBe(1);
+  });
+
+  it("has servers that were added and deleted, frontends, limits, and evictions of sessions", async () => {
+    const program = await InMemoryProgram.start();
+    const { proxies } = program.registry;
+    const [fe, be, other] = [proxies[0]!, proxies[1]!, proxies[2]!];
+    const words = ["127.0.0.1:80", "weight", "7", "source", "a b,c%20=ü"];
+    const server = { ...be.servers[0]!.config, name: "new", id: 44 };
+    await program.commit({ kind: "add-server", backend: be, server, words });
+    const [s1] = other.servers;
+    await program.commit({ kind: "set-admin", server: s1!, set: AdminState.FORCED_MAINT, clear: 0 });
+    await program.commit({ kind: "delete-server", server: s1! });
+    await program.commit({ kind: "pause-frontend", proxy: fe });
+    await program.commit({ kind: "set-frontend-maxconn", proxy: fe, maxconn: 5 });
+    await program.commit({ kind: "set-process-maxconn", maxconn: 50 });
+    const byState = { ...noneByState(), established: 2 };
+    const filter = "from 127.0.0.0/8 and idle 1s";
+    program.evictions.beginOfSessions({ ids: [] }, filter, EVICT_NOW, byState, program.nowMs());
+
+    const state = stateOf(textOf(program, false));
+    expect(state.added).toEqual([{ backend: "be", server: "new", id: 44, words }]);
+    expect(state.deleted).toMatchObject([{ backend: "other", server: "s1", address: "unix@/nowhere/s1.sock" }]);
+    const [line] = state.deleted;
+    const { config } = s1!;
+    expect(saysTheSame(line!, { ...config, id: 9 }, program.version)).toBe(true);
+    expect(saysTheSame(line!, { ...config, weight: 9 }, program.version)).toBe(false);
+    expect(saysTheSame(line!, { ...config, weight: 9 }, "other version")).toBe(true);
+    expect(state.frontends).toEqual([{ name: "fe", paused: true, maxconn: { value: 5, configured: 100 } }]);
+    expect(state.maxconn).toEqual({ value: 50, configured: 1000 });
+    expect(state.evictions).toMatchObject([{ id: 1, filter, byState, left: 0 }]);
+  });
+
+  it("says that a frontend was shut down, but for an orderly end; ports that were lent are no intent", async () => {
+    const program = await InMemoryProgram.start();
+    const fe = program.registry.proxies[0]!;
+    await program.commit({ kind: "pause-frontend", proxy: fe, lendsPorts: true });
+    expect(stateOf(textOf(program, false)).frontends).toEqual([]);
+    await program.commit({ kind: "shutdown-frontend", proxy: fe });
+    expect(stateOf(textOf(program, false)).frontends).toEqual([
+      { name: "fe", paused: false, shutAt: configuredBinds(fe) },
+    ]);
+    expect(stateOf(textOf(program, true)).frontends).toEqual([]);
   });
 
   it("is a server state file of HAProxy: what it has no columns for stands in comments", async () => {
@@ -111,12 +167,13 @@ describe("a file that is refused", () => {
       line: 7,
       reason: "expected a server of the lines above, found 'be/nobody'",
     });
-    expect(refusalOf(withLine(7, lines[7]!.replace("matched=9", "matched=many")))).toMatchObject({
-      line: 8,
+    const at = lines.findIndex((line) => line.includes("matched=9"));
+    expect(refusalOf(withLine(at, lines[at]!.replace("matched=9", "matched=many")))).toMatchObject({
+      line: at + 1,
       reason: "expected a number behind 'matched='",
     });
-    expect(refusalOf(withLine(7, lines[7]!.replace("order=oldest", "order=\x1b[2J")))).toMatchObject({
-      line: 8,
+    expect(refusalOf(withLine(at, lines[at]!.replace("order=oldest", "order=\x1b[2J")))).toMatchObject({
+      line: at + 1,
       reason: "expected idle, oldest, random behind 'order=', found '\\u001b[2J'",
     });
     expect(refusalOf(withLine(3, lines[3]!.replace(" 3 10 ", " 4 10 ")))?.reason).toMatch(/: the file was altered$/);

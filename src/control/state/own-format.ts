@@ -5,12 +5,15 @@ import { crc32 } from "node:zlib";
 import { formatEndpoint } from "../../config/address.ts";
 import { AdminState, SERVER_WORDS, V_ADMIN, V_MAXCONN } from "../../memory/server-row.ts";
 import type { SharedMemory } from "../../memory/shared-memory.ts";
-import type { Eviction, SavedEviction, ServerEviction } from "../reconcile/eviction.ts";
+import type { Evictions } from "../reconcile/eviction.ts";
 import type { Registry, ServerEntry } from "../registry.ts";
+import { evictionLine, type OwnEviction, readEviction } from "./own-eviction.ts";
+import { frontendLine, type OwnFrontend, type OwnLimit, processLine, readFrontend, readLimit } from "./own-frontend.ts";
+import { MARK, numberOf, ownLine, quoted, splitOwnLine, type Words } from "./own-lines.ts";
+import { type AddedServer, changedServerLines, type DeletedServer, readAdded, readDeleted } from "./own-servers.ts";
 import { STATE_HEADER, STATE_VERSION, stateLine } from "./state-columns.ts";
 import { readStateRecord, type StateRecord, splitStateLine } from "./state-record.ts";
 
-const MARK = "# headgate ";
 /** The second line: whose file it is. */
 const TITLE = `${MARK}state 1: written while it runs and read at its start; do not edit`;
 const BEGINNING = `${STATE_VERSION}\n${TITLE}\n`;
@@ -18,21 +21,41 @@ const BEGINNING = `${STATE_VERSION}\n${TITLE}\n`;
 /** What the operator changed of a server, beside its record; each with the configuration's word at that time. */
 export interface OwnServer {
   readonly record: StateRecord;
-  readonly maxconn?: { readonly value: number; readonly configured: number };
+  readonly maxconn?: OwnLimit;
   /** The record's address is the operator's. */
   readonly configuredAddress?: string;
   /** The record's name is the operator's. */
   readonly configuredName?: string;
 }
 
-export interface OwnEviction extends SavedEviction {
-  readonly backend: string;
-  readonly server: string;
-}
-
+/** What a file says; lists in its order. */
 export interface OwnState {
   readonly servers: readonly OwnServer[];
+  readonly added: readonly AddedServer[];
+  readonly deleted: readonly DeletedServer[];
+  readonly frontends: readonly OwnFrontend[];
+  /** The limit of the process. */
+  readonly maxconn: OwnLimit | undefined;
   readonly evictions: readonly OwnEviction[];
+  /** The number of the last eviction that there was. */
+  readonly lastEviction: number;
+}
+
+/** What is in force. */
+export interface StateSource {
+  readonly memory: SharedMemory;
+  readonly registry: Registry;
+  readonly evictions: Evictions;
+  /** Of this program. */
+  readonly version: string;
+}
+
+/** What the writer of the file knows besides. */
+export interface Writing {
+  /** The address of the server is the operator's choice. */
+  readonly isOperators: (server: ServerEntry) => boolean;
+  /** The process ends in good order. */
+  readonly isEnding: boolean;
 }
 
 /** Why a file is refused. */
@@ -45,15 +68,9 @@ export interface Refusal {
   readonly isForeign: boolean;
 }
 
-/**
- * What is in force now, piece by piece: a table may be long. `isOperators`: the address of the server is the operator's choice.
- */
-export function* ownStateParts(
-  memory: SharedMemory,
-  registry: Registry,
-  evictions: readonly Eviction[],
-  isOperators: (server: ServerEntry) => boolean,
-): Generator<string> {
+/** What is in force now, piece by piece: a table may be long. */
+export function* ownStateParts(source: StateSource, { isOperators, isEnding }: Writing): Generator<string> {
+  const { memory, registry, evictions, version } = source;
   let lines = 0;
   let checksum = 0;
   const counted = (part: string): string => {
@@ -63,22 +80,28 @@ export function* ownStateParts(
   };
   yield counted(`${BEGINNING}${STATE_HEADER}\n`);
   const more: string[] = [];
-  for (const backend of registry.proxies) {
+  for (const proxy of registry.proxies) {
+    const frontend = frontendLine(memory, registry, proxy, isEnding);
+    if (frontend !== undefined) more.push(frontend);
+    if (proxy.leaving === undefined && proxy.isBackend) more.push(...changedServerLines(proxy, version));
     let part = "";
-    for (const server of backend.servers) {
+    for (const server of proxy.servers) {
       if (isLeaving(server)) continue;
       part += `${stateLine(memory, server)}\n`;
       const words = serverWords(memory, server, isOperators(server));
-      if (words !== "") more.push(`${MARK}server ${backend.name} ${server.name}${words}\n`);
+      if (Object.keys(words).length > 0) more.push(ownLine("server", [proxy.name, server.name], words));
     }
     if (part !== "") yield counted(part);
   }
-  for (const eviction of evictions) {
-    // The sessions of one without a server do not outlive the process.
+  const ofProcess = processLine(memory, registry);
+  if (ofProcess !== undefined) more.push(ofProcess);
+  for (const eviction of evictions.all) {
     const { outcome, server } = eviction;
-    if (outcome === "running" && server !== undefined && !isLeaving(server)) more.push(`${evictionLine(eviction)}\n`);
+    const isOver = outcome !== "running" || (server !== undefined && isLeaving(server));
+    if (!isOver) more.push(evictionLine(memory, eviction));
   }
-  yield counted(more.join(""));
+  if (evictions.last > 0) more.push(ownLine("last-eviction", [], { id: evictions.last }));
+  yield counted(more.map((line) => `${line}\n`).join(""));
   yield `${endLine(lines, checksum)}\n`;
 }
 
@@ -90,17 +113,20 @@ const isLeaving = ({ leaving, backend }: ServerEntry): boolean =>
 const endLine = (lines: number, checksum: number): string =>
   `${MARK}end ${lines} ${checksum.toString(16).padStart(8, "0")}`;
 
-function serverWords(memory: SharedMemory, server: ServerEntry, isOperators: boolean): string {
+function serverWords(
+  memory: SharedMemory,
+  server: ServerEntry,
+  isOperators: boolean,
+): Readonly<Record<string, string | number>> {
   const { config } = server;
   const row = server.index * SERVER_WORDS;
   const maxconn = memory.serversI32[row + V_MAXCONN];
   const isRenamed = (memory.serversI32[row + V_ADMIN] & AdminState.FQDN_CHANGED) !== 0 && server.service === undefined;
-  const words: Record<string, string | number> = {
+  return {
     ...(maxconn === config.maxconn ? {} : { maxconn, "configured-maxconn": config.maxconn }),
     ...(isOperators ? { "configured-address": configuredAddress(server) } : {}),
     ...(isRenamed ? { "configured-name": configuredName(server) } : {}),
   };
-  return wordsText(words);
 }
 
 /** The address and the name of the configuration, to see whether it has changed since. */
@@ -108,40 +134,16 @@ export const configuredAddress = ({ config }: ServerEntry): string => formatEndp
 export const configuredName = ({ config }: ServerEntry): string =>
   config.endpoint.kind === "inet" ? config.endpoint.host : "-";
 
-const wordsText = (words: Readonly<Record<string, string | number>>): string =>
-  Object.entries(words)
-    .map(([name, value]) => ` ${name}=${value}`)
-    .join("");
-
-/** What an eviction's line says, by the word for it. */
-const REQUEST_TIMES = { drain: "drainMs", idle: "idleMs", over: "overMs", rate: "ratePerSecond" } as const;
-const REQUEST_FLAGS = { reset: "resetClients", delete: "deleteServer", foreign: "destroyForeign" } as const;
-const STATES = ["queued", "connecting", "turnAround", "established", "halfClosed"] as const;
-const COUNTS = ["matched", "cutIdle", "cutPaced", "cutAtDeadline", "discardedBytes"] as const;
-const ORDERS = ["idle", "oldest", "random"] as const;
-
-function evictionLine(eviction: ServerEviction): string {
-  const { request, server } = eviction;
-  const words: Record<string, string | number> = { begin: eviction.startedWallMs, order: request.order };
-  for (const [word, field] of Object.entries(REQUEST_TIMES)) words[word] = request[field];
-  for (const [word, field] of Object.entries(REQUEST_FLAGS)) words[word] = request[field] ? 1 : 0;
-  if (request.deadlineMs !== undefined) words.deadline = request.deadlineMs;
-  for (const field of COUNTS) words[field] = eviction[field];
-  for (const field of STATES) words[field] = eviction.byState[field];
-  return `${MARK}eviction ${eviction.id} ${server.backend.name} ${server.name}${wordsText(words)}`;
-}
-
 /** Reads a file of `ownStateParts`. Undefined where it is refused says nothing of it holds. */
 export function readOwnState(text: string): { readonly state: OwnState } | { readonly refused: Refusal } {
   const refuse = (line: number, reason: string, isForeign = false) => ({ refused: { line, reason, isForeign } });
   if (!text.startsWith(BEGINNING)) return refuseBeginning(text);
   const lines = text.split("\n");
-  const records = new Map<string, OwnServer>();
-  const evictions: OwnEviction[] = [];
+  const draft = new StateDraft();
   for (let at = 2; at < lines.length - 2; at++) {
     const line = lines[at] ?? "";
     if (line.startsWith(`${MARK}end `)) return refuse(at + 1, "expected nothing behind the last line");
-    const fault = line.startsWith(MARK) ? readMore(line, records, evictions) : readLine(line, records);
+    const fault = line.startsWith(MARK) ? draft.readMore(line) : draft.readLine(line);
     if (fault !== undefined) return refuse(at + 1, fault);
   }
   const last = lines.length - 2;
@@ -154,7 +156,7 @@ export function readOwnState(text: string): { readonly state: OwnState } | { rea
   const before = text.slice(0, text.length - end.length - 1);
   const expected = endLine(before.split("\n").length - 1, crc32(before));
   if (end !== expected) return refuse(number, `expected '${expected}', found ${quoted(end)}: the file was altered`);
-  return { state: { servers: [...records.values()], evictions } };
+  return { state: draft.state() };
 }
 
 function refuseBeginning(text: string): { readonly refused: Refusal } {
@@ -167,108 +169,82 @@ function refuseBeginning(text: string): { readonly refused: Refusal } {
   return refusal(2, TITLE, text.split("\n").length < 3 && second === "" ? "the end of the file" : quoted(second));
 }
 
-/** Text of a file in a message: at most so long, nothing that a terminal acts on. */
-const QUOTED_MOST = 60;
-function quoted(text = ""): string {
-  const plain = JSON.stringify(text.slice(0, QUOTED_MOST)).slice(1, -1);
-  return `'${plain}${text.length > QUOTED_MOST ? "..." : ""}'`;
-}
-
 const keyOf = (backend: string, server: string): string => `${backend} ${server}`;
 
-/** A server's line; what is wrong with it, if anything is. */
-function readLine(line: string, records: Map<string, OwnServer>): string | undefined {
-  const parsed = splitStateLine(line);
-  if (parsed === undefined)
-    return line === STATE_HEADER ? undefined : `expected a server's state, found ${quoted(line)}`;
-  if ("fault" in parsed) return parsed.fault;
-  const read = readStateRecord(parsed.fields);
-  if ("faults" in read) return `expected values of 'show servers state', found ${read.faults.join(", ")}`;
-  records.set(keyOf(read.record.backend, read.record.server), { record: read.record });
-  return undefined;
-}
+/** A file's state while its lines are read. */
+class StateDraft {
+  private readonly servers = new Map<string, OwnServer>();
+  private readonly added: AddedServer[] = [];
+  private readonly deleted: DeletedServer[] = [];
+  private readonly frontends: OwnFrontend[] = [];
+  private readonly evictions: OwnEviction[] = [];
+  private maxconn: OwnLimit | undefined;
+  private lastEviction = 0;
 
-/** A line of what HAProxy has no columns for. */
-function readMore(line: string, records: Map<string, OwnServer>, evictions: OwnEviction[]): string | undefined {
-  const [kind, ...rest] = line.slice(MARK.length).split(" ");
-  const names = rest.filter((word) => !word.includes("="));
-  const words = new Map(rest.filter((word) => word.includes("=")).map((word) => splitWord(word)));
-  if (kind === "server") return readServerWords(names, words, records);
-  if (kind === "eviction") return readEviction(names, words, evictions);
-  return `expected 'server', 'eviction' or 'end' behind '${MARK.trim()}', found ${quoted(kind)}`;
-}
+  state(): OwnState {
+    const { added, deleted, frontends, maxconn, evictions, lastEviction } = this;
+    return { servers: [...this.servers.values()], added, deleted, frontends, maxconn, evictions, lastEviction };
+  }
 
-const splitWord = (word: string): readonly [string, string] => {
-  const at = word.indexOf("=");
-  return [word.slice(0, at), word.slice(at + 1)];
-};
+  /** A server's line; what is wrong with it, if anything is. */
+  readLine(line: string): string | undefined {
+    const parsed = splitStateLine(line);
+    if (parsed === undefined)
+      return line === STATE_HEADER ? undefined : `expected a server's state, found ${quoted(line)}`;
+    if ("fault" in parsed) return parsed.fault;
+    const read = readStateRecord(parsed.fields);
+    if ("faults" in read) return `expected values of 'show servers state', found ${read.faults.join(", ")}`;
+    this.servers.set(keyOf(read.record.backend, read.record.server), { record: read.record });
+    return undefined;
+  }
 
-type Words = ReadonlyMap<string, string>;
+  /** A line of what HAProxy has no columns for; what is wrong with it, if anything is. */
+  readMore(line: string): string | undefined {
+    const { kind, names, words } = splitOwnLine(line);
+    const add = <T>(list: T[], read: T | undefined): string | undefined => {
+      if (read === undefined) return `expected the names and values of '${MARK}${kind}', found ${quoted(line)}`;
+      list.push(read);
+      return undefined;
+    };
+    switch (kind) {
+      case "server":
+        return this.readServerWords(names, words);
+      case "added":
+        return add(this.added, readAdded(names, words));
+      case "deleted":
+        return add(this.deleted, readDeleted(names, words));
+      case "frontend":
+        return add(this.frontends, readFrontend(names, words));
+      case "process":
+        this.maxconn = readLimit(words) ?? undefined;
+        return this.maxconn === undefined ? "expected numbers behind 'maxconn='" : undefined;
+      case "last-eviction":
+        this.lastEviction = numberOf(words, "id");
+        return Number.isNaN(this.lastEviction) ? "expected a number behind 'id='" : undefined;
+      case "eviction":
+      case "sessions": {
+        const read = readEviction(kind, names, words);
+        return "fault" in read ? read.fault : add(this.evictions, read.eviction);
+      }
+      default:
+        return `expected a word for what follows behind '${MARK.trim()}', found ${quoted(kind)}`;
+    }
+  }
 
-/** A whole number of at least 0; NaN where there is none. */
-const numberOf = (words: Words, name: string): number => {
-  const text = words.get(name) ?? "";
-  return /^\d{1,16}(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
-};
-
-function readServerWords(names: readonly string[], words: Words, records: Map<string, OwnServer>): string | undefined {
-  const [backend = "", name = ""] = names;
-  const server = records.get(keyOf(backend, name));
-  if (server === undefined) return `expected a server of the lines above, found ${quoted(names.join("/"))}`;
-  const value = numberOf(words, "maxconn");
-  const configured = numberOf(words, "configured-maxconn");
-  if (words.has("maxconn") && (Number.isNaN(value) || Number.isNaN(configured)))
-    return "expected numbers behind 'maxconn='";
-  const address = words.get("configured-address");
-  const fqdn = words.get("configured-name");
-  records.set(keyOf(backend, name), {
-    ...server,
-    ...(words.has("maxconn") ? { maxconn: { value, configured } } : {}),
-    ...(address === undefined ? {} : { configuredAddress: address }),
-    ...(fqdn === undefined ? {} : { configuredName: fqdn }),
-  });
-  return undefined;
-}
-
-function readEviction(names: readonly string[], words: Words, evictions: OwnEviction[]): string | undefined {
-  const [id = "", backend = "", server = ""] = names;
-  const numbers = ["begin", ...Object.keys(REQUEST_TIMES), ...Object.keys(REQUEST_FLAGS), ...COUNTS, ...STATES];
-  const missing = numbers.find((name) => Number.isNaN(numberOf(words, name)));
-  if (missing !== undefined) return `expected a number behind '${missing}='`;
-  const order = ORDERS.find((known) => known === words.get("order"));
-  if (order === undefined) return `expected ${ORDERS.join(", ")} behind 'order=', found ${quoted(words.get("order"))}`;
-  const number = (name: string): number => numberOf(words, name);
-  const deadlineMs = words.has("deadline") ? number("deadline") : undefined;
-  if (!/^\d{1,9}$/.test(id) || server === "" || Number.isNaN(deadlineMs))
-    return "expected an eviction's number, backend and server";
-  evictions.push({
-    id: Number(id),
-    backend,
-    server,
-    startedWallMs: number("begin"),
-    request: {
-      drainMs: number("drain"),
-      idleMs: number("idle"),
-      overMs: number("over"),
-      ratePerSecond: number("rate"),
-      order,
-      deadlineMs,
-      resetClients: number("reset") === 1,
-      deleteServer: number("delete") === 1,
-      destroyForeign: number("foreign") === 1,
-    },
-    matched: number("matched"),
-    byState: {
-      queued: number("queued"),
-      connecting: number("connecting"),
-      turnAround: number("turnAround"),
-      established: number("established"),
-      halfClosed: number("halfClosed"),
-    },
-    cutIdle: number("cutIdle"),
-    cutPaced: number("cutPaced"),
-    cutAtDeadline: number("cutAtDeadline"),
-    discardedBytes: number("discardedBytes"),
-  });
-  return undefined;
+  private readServerWords(names: readonly string[], words: Words): string | undefined {
+    const [backend = "", name = ""] = names;
+    const server = this.servers.get(keyOf(backend, name));
+    if (server === undefined) return `expected a server of the lines above, found ${quoted(names.join("/"))}`;
+    const maxconn = readLimit(words);
+    if (maxconn === null) return "expected numbers behind 'maxconn='";
+    const address = words.get("configured-address");
+    const fqdn = words.get("configured-name");
+    this.servers.set(keyOf(backend, name), {
+      ...server,
+      ...(maxconn === undefined ? {} : { maxconn }),
+      ...(address === undefined ? {} : { configuredAddress: address }),
+      ...(fqdn === undefined ? {} : { configuredName: fqdn }),
+    });
+    return undefined;
+  }
 }

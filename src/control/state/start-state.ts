@@ -2,11 +2,8 @@
 
 import { isAbsolute, relative, resolve } from "node:path";
 import type { Config, GlobalConfig } from "../../config/model.ts";
-import type { SharedMemory } from "../../memory/shared-memory.ts";
-import type { Evictions } from "../reconcile/eviction.ts";
-import type { Registry } from "../registry.ts";
 import { readServerStates } from "./haproxy-files.ts";
-import { ownStateParts } from "./own-format.ts";
+import { ownStateParts, type StateSource, type Writing } from "./own-format.ts";
 import type { StartState } from "./restore-state.ts";
 import { type FileSay, readStateFile, StateFile } from "./state-file.ts";
 
@@ -15,13 +12,13 @@ export interface StateAtStart extends StartState {
   readonly writeTo: string | undefined;
 }
 
-/** Reads all of them; what is wrong with one is said, and stops nothing. */
-export function readStartState(config: Config, say: FileSay): StateAtStart {
-  const servers = readServerStates(config, say);
+/** Reads all of them; what is wrong with one is said, and stops nothing. `version`: of this program. */
+export function readStartState(config: Config, version: string, say: FileSay): StateAtStart {
   const { stateFile } = config.global;
-  if (stateFile === undefined) return { servers, own: undefined, writeTo: undefined };
-  const { own, isWritable } = readStateFile(stateFile, say);
-  return { servers, own, writeTo: isWritable ? writtenPath(config.global, stateFile, say) : undefined };
+  const { own, isWritable } = stateFile === undefined ? { isWritable: false } : readStateFile(stateFile, say);
+  const servers = readServerStates(config, say);
+  const isWritten = stateFile !== undefined && isWritable;
+  return { servers, own, version, writeTo: isWritten ? writtenPath(config.global, stateFile, say) : undefined };
 }
 
 /** The file's name in the root directory that the process will have. */
@@ -38,19 +35,13 @@ function writtenPath({ chroot }: GlobalConfig, path: string, say: FileSay): stri
 
 /** The file that is written while the program runs, where there is one. */
 export function stateFileOf(
-  { writeTo, own }: StateAtStart,
-  memory: SharedMemory,
-  registry: Registry,
-  evictions: Evictions,
+  { writeTo, own, version }: StateAtStart,
+  source: Omit<StateSource, "version">,
   say: FileSay,
 ): StateFile | undefined {
   if (writeTo === undefined) return undefined;
-  const file = new StateFile(
-    writeTo,
-    evictions,
-    (isOperators) => ownStateParts(memory, registry, evictions.all, isOperators),
-    say,
-  );
+  const parts = (writing: Writing): Iterable<string> => ownStateParts({ ...source, version }, writing);
+  const file = new StateFile(writeTo, source.evictions, parts, say);
   for (const { record, configuredAddress } of own?.servers ?? []) {
     if (configuredAddress !== undefined) file.expectAddress(record.backend, record.server, record.host);
   }

@@ -7,7 +7,7 @@ import { dirname } from "node:path";
 import type { Change, Commit, Receipt } from "../change.ts";
 import type { Evictions } from "../reconcile/eviction.ts";
 import type { ServerEntry } from "../registry.ts";
-import { type OwnState, readOwnState } from "./own-format.ts";
+import { type OwnState, readOwnState, type Writing } from "./own-format.ts";
 import { CheckBits } from "./state-columns.ts";
 
 export type FileSay = (severity: "NOTICE" | "WARNING", text: string) => void;
@@ -66,7 +66,13 @@ const INTENT: ReadonlySet<Change["kind"]> = new Set([
   "add-server",
   "delete-server",
   "evict-server",
+  "evict-sessions",
   "cancel-eviction",
+  "pause-frontend",
+  "resume-frontend",
+  "shutdown-frontend",
+  "set-frontend-maxconn",
+  "set-process-maxconn",
   "reload",
 ]);
 
@@ -74,7 +80,7 @@ export class StateFile {
   private readonly path: string;
   private readonly evictions: Evictions;
   private readonly say: FileSay;
-  private readonly partsOf: (isOperators: (server: ServerEntry) => boolean) => Iterable<string>;
+  private readonly partsOf: (writing: Writing) => Iterable<string>;
   /** Servers whose address is the operator's choice. */
   private readonly addressed = new WeakSet<ServerEntry>();
   /** Such an address of before the start, by the server's full name. */
@@ -83,7 +89,7 @@ export class StateFile {
   private isEvicting = false;
   private timer: NodeJS.Timeout | undefined;
   private dueMs = Number.POSITIVE_INFINITY;
-  private writing: Promise<void> | undefined;
+  private underWay: Promise<void> | undefined;
   private pauseMs = PAUSE_MS;
   private restUntilMs = 0;
   private hasFailed = false;
@@ -93,12 +99,7 @@ export class StateFile {
   private inode: bigint | undefined;
 
   /** `partsOf`: what the file is to say now. `path` as the process sees it once it runs. */
-  constructor(
-    path: string,
-    evictions: Evictions,
-    partsOf: (isOperators: (server: ServerEntry) => boolean) => Iterable<string>,
-    say: FileSay,
-  ) {
+  constructor(path: string, evictions: Evictions, partsOf: (writing: Writing) => Iterable<string>, say: FileSay) {
     this.path = path;
     this.evictions = evictions;
     this.partsOf = partsOf;
@@ -125,6 +126,11 @@ export class StateFile {
     this.schedule(LATER_MS);
   }
 
+  /** Called every now and then: what an eviction under way has come to is written, where it has moved. */
+  lookAtEvictions(): void {
+    if (this.isEvicting) this.schedule(0);
+  }
+
   /** Writes soon, whatever has changed. */
   begin(): void {
     this.schedule(0);
@@ -135,9 +141,9 @@ export class StateFile {
     if (this.isClosed) return;
     this.isClosed = true;
     clearTimeout(this.timer);
-    await this.writing;
+    await this.underWay;
     const isOurs = this.inode === undefined || this.inode === inodeOf(this.path);
-    if (this.dueMs < Number.POSITIVE_INFINITY && isOurs) this.writeNow();
+    if (isOurs) this.writeNow();
   }
 
   private note(change: Change): void {
@@ -149,8 +155,6 @@ export class StateFile {
     const wasEvicting = this.isEvicting;
     this.isEvicting = this.evictions.all.some(({ outcome }) => outcome === "running");
     if (INTENT.has(change.kind) || (wasEvicting && !this.isEvicting)) this.schedule(0);
-    // Its counts go on.
-    else if (this.isEvicting && change.kind === "reconcile") this.schedule(LATER_MS);
   }
 
   private isOperators(server: ServerEntry): boolean {
@@ -159,11 +163,16 @@ export class StateFile {
     return expected !== undefined && expected === server.host;
   }
 
+  private readonly writing = (isEnding: boolean): Writing => ({
+    isOperators: (server) => this.isOperators(server),
+    isEnding,
+  });
+
   private schedule(afterMs: number): void {
     const atMs = Math.max(performance.now() + afterMs, this.restUntilMs);
     if (this.isClosed || atMs >= this.dueMs) return;
     this.dueMs = atMs;
-    if (this.writing === undefined) this.arm();
+    if (this.underWay === undefined) this.arm();
   }
 
   private arm(): void {
@@ -175,8 +184,8 @@ export class StateFile {
 
   private write(): void {
     this.dueMs = Number.POSITIVE_INFINITY;
-    this.writing = this.writeInTurns().finally(() => {
-      this.writing = undefined;
+    this.underWay = this.writeInTurns().finally(() => {
+      this.underWay = undefined;
       this.restUntilMs = performance.now() + this.pauseMs;
       this.dueMs = Math.max(this.dueMs, this.restUntilMs);
       this.arm();
@@ -188,7 +197,7 @@ export class StateFile {
     const draft = new Draft();
     let turnMs = performance.now();
     let spentMs = 0;
-    for (const part of this.partsOf((server) => this.isOperators(server))) {
+    for (const part of this.partsOf(this.writing(false))) {
       draft.add(part);
       const passedMs = performance.now() - turnMs;
       if (passedMs < TURN_MS) continue;
@@ -206,7 +215,7 @@ export class StateFile {
 
   private writeNow(): void {
     const draft = new Draft();
-    for (const part of this.partsOf((server) => this.isOperators(server))) draft.add(part);
+    for (const part of this.partsOf(this.writing(true))) draft.add(part);
     if (draft.lasting === this.written) return;
     try {
       this.succeeded(draft, replaceFileNow(this.path, draft.text));

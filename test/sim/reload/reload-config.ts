@@ -12,6 +12,7 @@ export interface ServerPlan {
   readonly maxconn: number;
   readonly isDisabled: boolean;
   readonly onRemoved: PolicyChoice;
+  readonly onMaint: PolicyChoice;
 }
 
 export interface BackendPlan {
@@ -52,7 +53,9 @@ export const upstreamPort = (backend: number, server: number, address: number): 
 /** All of them. */
 export const UPSTREAM_PORTS: readonly number[] = Array.from({ length: BACKENDS * 20 }, (_, i) => 7000 + i);
 
-const POLICIES = ["", "on-removed keep", `on-removed drain ${DRAIN_MS}ms`, "on-removed shutdown-sessions"] as const;
+const CHOICES = ["", "keep", `drain ${DRAIN_MS}ms`, "shutdown-sessions"] as const;
+const POLICIES = CHOICES.map((choice) => choice && `on-removed ${choice}`);
+const MAINTENANCE = CHOICES.map((choice) => choice && `on-maint ${choice}`);
 
 /** How long sessions may stay by what is said at the server and at its section; infinite: as long as they like. */
 export function staysMs(own: PolicyChoice, section: PolicyChoice): number {
@@ -90,7 +93,12 @@ export function configText(config: ConfigPlan): string {
     if (backend.kind === "listen") lines.push(...binds(`b${i}`));
     for (const [s, server] of backend.servers.entries()) {
       if (server === null) continue;
-      const words = [`weight ${server.weight}`, `maxconn ${server.maxconn}`, POLICIES[server.onRemoved]];
+      const words = [
+        `weight ${server.weight}`,
+        `maxconn ${server.maxconn}`,
+        POLICIES[server.onRemoved],
+        MAINTENANCE[server.onMaint],
+      ];
       if (server.isDisabled) words.push("disabled");
       lines.push(`  server s${s} 127.0.0.1:${upstreamPort(i, s, server.address)} ${words.join(" ")}`);
     }
@@ -107,6 +115,7 @@ const serverPlans: fc.Arbitrary<ServerPlan> = fc.record({
   maxconn: fc.constantFrom(0, 0, 1, 2),
   isDisabled: fc.nat(5).map((n) => n === 0),
   onRemoved: policy,
+  onMaint: policy,
 });
 
 const backendPlans: fc.Arbitrary<BackendPlan> = fc.record({

@@ -36,7 +36,7 @@ export function keyOfEntry({ backend, config }: ServerEntry): string {
 function checkPlan(plan: ReloadPlan, report: ReloadReport): void {
   const words = (text: ReloadPlan): string =>
     `${planSummary(text)}\n${linesText(text, {})}`
-      .replace(/with \d+ sessions?/g, "with sessions")
+      .replace(/(with|its) \d+ sessions?( is| are)?|\d+ sessions? ended by/g, "sessions")
       .replace(/, now called [^:]*/g, "")
       .replace(/^- .*$/gm, (line) => line.replace(/( leaves|, \d+ sessions?| leave, without).*/, ""))
       .split("\n")
@@ -85,6 +85,7 @@ export class ReloadJudge {
     const servers = rig.proxies.flatMap((proxy) => proxy.servers);
     const there = new Set(servers.filter(({ leaving }) => leaving !== undefined).map(keyOfEntry));
     model.reload(config, rig.world.now, (key) => there.has(key));
+    model.noteMaintenance(rig.world.now);
     const { plan, report } = await rig.reload(configText(config));
     checkPlan(plan, report);
     for (const value of report.overruled) this.checkValue(value, value.file);
@@ -239,6 +240,13 @@ export class ReloadJudge {
   /** To be called when policies have had their turn. */
   checkOverdue(): void {
     for (const server of this.rig.proxies.flatMap(({ servers }) => servers)) {
+      const key = keyOfEntry(server);
+      const endsMs = this.model.maintenanceEndsMs.get(key) ?? Number.POSITIVE_INFINITY;
+      if (server.leaving !== undefined || this.evicted.has(key) || endsMs > this.rig.world.now) continue;
+      const left = this.sessionsWith(S.S_SERVER, server.index).size;
+      must(left === 0, `${key} is in maintenance, on-maint ends its sessions, and ${left} are left`);
+    }
+    for (const server of this.rig.proxies.flatMap(({ servers }) => servers)) {
       if (server.leaving === undefined) continue;
       const removal = this.model.leavingServers.get(keyOfEntry(server));
       const late = removal !== undefined && removal.endsMs < this.rig.world.now;
@@ -295,7 +303,7 @@ export class ReloadJudge {
       removal !== undefined && removal.endsMs <= rig.world.now;
     if (server !== undefined) {
       const key = keyOfEntry(server);
-      if (this.evicted.has(key) || isDue(model.leavingServers.get(key))) return true;
+      if (this.evicted.has(key) || model.everMaintained.has(key) || isDue(model.leavingServers.get(key))) return true;
     }
     const proxies = [S.S_FRONTEND, S.S_BACKEND].map((side) => rig.registry.proxiesByIndex[ring[word + side]]);
     return proxies.some((proxy) => proxy !== undefined && isDue(model.leavingSections.get(sectionOf(proxy))));

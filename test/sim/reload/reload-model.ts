@@ -2,7 +2,7 @@
 // data, what operators set, and what was removed when. It looks into the program for one thing only: whether what leaves is still there.
 
 import { AdminState } from "../../../src/memory/server-row.ts";
-import { type ConfigPlan, type ServerPlan, staysMs, upstreamPort } from "./reload-config.ts";
+import { type ConfigPlan, DRAIN_MS, type ServerPlan, staysMs, upstreamPort } from "./reload-config.ts";
 
 const { FORCED_DRAIN, FORCED_MAINT } = AdminState;
 
@@ -39,6 +39,11 @@ export class ReloadModel {
   readonly leavingSections = new Map<string, Removal>();
   /** Servers of the file that an operator deleted, with the words that they had. */
   readonly #deleted = new Map<string, string>();
+
+  /** Servers whose sessions `on-maint` ends, and when none may be left: only those that are in maintenance and in the file. */
+  readonly maintenanceEndsMs = new Map<string, number>();
+  /** Those that it was so of at any time. */
+  readonly everMaintained = new Set<string>();
 
   constructor(config: ConfigPlan) {
     this.config = config;
@@ -83,8 +88,23 @@ export class ReloadModel {
     this.servers.set(key, server);
   }
 
+  /** To be called with what an operator or the file ordered, before it is carried out. */
+  noteMaintenance(nowMs: number): void {
+    for (const [key, { file, values }] of this.servers) {
+      const isMeant = file !== undefined && file.onMaint >= 2 && (values.admin & FORCED_MAINT) !== 0;
+      if (!isMeant) {
+        this.maintenanceEndsMs.delete(key);
+        continue;
+      }
+      this.everMaintained.add(key);
+      const before = this.maintenanceEndsMs.get(key) ?? Number.POSITIVE_INFINITY;
+      this.maintenanceEndsMs.set(key, Math.min(before, nowMs + (file.onMaint === 2 ? DRAIN_MS : 0)));
+    }
+  }
+
   /** An operator deleted it. */
   delete(key: string): void {
+    this.maintenanceEndsMs.delete(key);
     const server = this.servers.get(key);
     if (server?.file !== undefined) this.#deleted.set(`${server.section}/${server.name}`, wordsOf(server));
     this.servers.delete(key);

@@ -6,6 +6,7 @@ import type { Config, ProxyConfig } from "../../../src/config/model.ts";
 import { buildRegistry } from "../../../src/control/build-registry.ts";
 import type { Change, Receipt } from "../../../src/control/change.ts";
 import type { CommitEvents, MutableRegistry } from "../../../src/control/commit-context.ts";
+import type { BoundListener } from "../../../src/control/listeners.ts";
 import { Evictions } from "../../../src/control/reconcile/eviction.ts";
 import type { ListenerEntry, ProxyEntry } from "../../../src/control/registry.ts";
 import type { ListenerPlan, PlannedListener, ReloadReport } from "../../../src/control/reload/model.ts";
@@ -112,9 +113,9 @@ export class ReloadRig extends SimThreads {
     }
   }
 
-  #bind(port: number): Pick<ListenerEntry, "fd" | "key" | "protocol" | "address"> {
+  #bind(port: number): BoundListener {
     const address = `127.0.0.1:${port}`;
-    return { fd: this.world.openListener(), key: address, protocol: "tcpv4", address };
+    return { fd: this.world.openListener(), key: address, protocol: "tcpv4", address, path: undefined };
   }
 
   /** A client connects to a port, if somebody listens there. */
@@ -131,7 +132,7 @@ export class ReloadRig extends SimThreads {
     const prepared = await prepareReload(this, config, planning, () => {});
     for (const fd of fresh) if (this.world.random.chance(50)) this.world.connectClient(fd);
     if (this.world.random.chance(50)) this.turnAny();
-    const plan = planReload(this.registry, this.memory, config);
+    const plan = planReload(this.registry, this.memory, config, this.world.now);
     const receipt = await this.commit({ kind: "reload", prepared });
     if (!receipt.done) throw new Error(`the reload is refused: ${receipt.code} ${receipt.detail}`);
     this.#lookForListeners();

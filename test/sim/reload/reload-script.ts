@@ -57,6 +57,7 @@ async function setAdmin(scene: Scene, set: number, clear: number): Promise<void>
   if (server === undefined) return;
   const { values } = scene.judge.model.servers.get(keyOfEntry(server))!;
   values.admin = (values.admin & ~clear) | set;
+  scene.judge.model.noteMaintenance(scene.rig.world.now);
   await scene.rig.commit({ kind: "set-admin", server, set, clear });
 }
 
@@ -124,7 +125,7 @@ const STEPS = {
     if (backend === undefined) return;
     const id = 900 + ++scene.added;
     const config = { ...serverConfig(id, {}), name: `d${scene.added}` };
-    const receipt = await scene.rig.commit({ kind: "add-server", backend, server: config });
+    const receipt = await scene.rig.commit({ kind: "add-server", backend, server: config, words: [] });
     if (!receipt.done || receipt.server === undefined) return;
     scene.rig.world.addUpstream(7000 + id, false);
     const key = keyOfEntry(receipt.server);

@@ -88,6 +88,20 @@ export interface RuntimeValue {
   readonly isReaddressed: boolean;
 }
 
+/** Sessions that a standing policy ends, because the files bring other words about them or take their server out of service. */
+export interface PolicyCut {
+  /** "b/s1" */
+  readonly of: string;
+  /** The state of the server; or its sessions are "older", or "idle" for longer, than they may now be. */
+  readonly because: "enters maintenance" | "is in maintenance" | "drains" | "is down" | "older" | "idle";
+  readonly setting: "on-maint" | "on-drain" | "on-marked-down" | "max-session-age" | "max-session-idle";
+  /** What the file says behind it. */
+  readonly says: string;
+  readonly sessions: number;
+  /** 0: at once; null: each as soon as it is quiet. */
+  readonly endsAfterMs: number | null;
+}
+
 export interface ReloadPlan {
   /** Why the reload would be refused as a whole, as far as that shows before anything is opened or looked up; null: it would not. */
   readonly refusal: string | null;
@@ -122,6 +136,7 @@ export interface ReloadPlan {
     readonly moved: readonly MovedListener[];
     readonly closed: readonly NamedListener[];
   };
+  readonly cuts: readonly PolicyCut[];
   readonly global: readonly (SettingChange & { readonly effect: "at once" | "needs a restart" })[];
   readonly resolvers: PlannedList;
   readonly logTargets: PlannedList;

@@ -15,7 +15,7 @@ export type PlanResult =
 
 /** Plans a reload with these files. Between two changes, so that none is half carried out. */
 export async function planFiles(
-  program: Pick<Program, "registry" | "memory" | "settled">,
+  program: Pick<Program, "registry" | "memory" | "nowMs" | "settled">,
   files: readonly string[],
 ): Promise<PlanResult> {
   const turns = new Turns();
@@ -26,7 +26,7 @@ export async function planFiles(
   const diff = await turns.run(diffSteps(old, config));
   // A reload may have come in between.
   const plan = await program.settled(() =>
-    planReload(registry, memory, config, registry.config === old ? diff : undefined),
+    planReload(registry, memory, config, program.nowMs(), registry.config === old ? diff : undefined),
   );
   return { valid: true, diagnostics, plan };
 }

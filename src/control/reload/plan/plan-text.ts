@@ -11,6 +11,7 @@ import type {
   LeavingServer,
   PlannedList,
   PlannedServer,
+  PolicyCut,
   ReloadPlan,
   RuntimeValue,
 } from "./model.ts";
@@ -61,6 +62,7 @@ function planLines(plan: ReloadPlan): readonly Line[] {
     serverLines("~", servers.adopted, "was leaving or added at runtime, and is the file's now"),
     serverLines("=", servers.dynamic, "was added at runtime, and stays"),
     serverLines("=", servers.staysDeleted, "was deleted at runtime, and stays so: its line says what it said before"),
+    plan.cuts.map((cut) => line("!", cutText(cut))),
     plan.global.map(globalLine),
     ...listLines("resolvers", plan.resolvers),
     ...listLines("log", plan.logTargets),
@@ -91,6 +93,7 @@ export function planSummary(plan: ReloadPlan): string {
   if (!plan.hasChanges) return "no changes, the files say what is loaded.";
   const { servers, proxies, listeners } = plan;
   const sessions = servers.leaving.reduce((sum, server) => sum + server.sessions, 0);
+  const ended = plan.cuts.reduce((sum, cut) => sum + cut.sessions, 0);
   const settings = proxies.changed.length + plan.global.length;
   const parts: readonly (readonly [number, string])[] = [
     [proxies.added.length, `${count(proxies.added.length, "section")} added`],
@@ -102,6 +105,7 @@ export function planSummary(plan: ReloadPlan): string {
     [listeners.moved.length, `${count(listeners.moved.length, "listener")} moved`],
     [listeners.closed.length, `${count(listeners.closed.length, "listener")} closed`],
     [settings, `settings changed`],
+    [ended, `${count(ended, "session")} ended by policies`],
     [plan.overruled.length, `${count(plan.overruled.length, "runtime value")} overruled`],
   ];
   const texts = parts.filter(([number]) => number > 0).map(([, text]) => text);
@@ -193,6 +197,18 @@ function fate({ sessions, policy, endsAfterMs }: Fate): string {
   const isOwn = policy.kind === "drain" && policy.timeMs === endsAfterMs;
   const bound = isOwn ? "" : ", hard-stop-after";
   return `: ended after ${formatTimeMs(endsAfterMs)} at the latest (on-removed ${said}${bound})`;
+}
+
+/** "b/s1 is in maintenance: its 3 sessions are ended at once (on-maint shutdown-sessions)" */
+function cutText({ of, because, setting, says, sessions, endsAfterMs }: PolicyCut): string {
+  const number = count(sessions, "session");
+  const [is, has] = sessions === 1 ? ["is", "has"] : ["are", "have"];
+  if (because === "older") return `${of}: ${number} ${is} older than ${setting} ${says}, and ${is} ended`;
+  if (because === "idle")
+    return `${of}: ${number} ${has} been quiet for longer than ${setting} ${says}, and ${is} ended`;
+  const time =
+    endsAfterMs === null ? "when quiet" : endsAfterMs === 0 ? "at once" : `within ${formatTimeMs(endsAfterMs)}`;
+  return `${of} ${because}: its ${number} ${is} ended ${time} (${setting} ${says})`;
 }
 
 function globalLine(change: ReloadPlan["global"][number]): Line {

@@ -3,7 +3,18 @@ import { InMemoryProgram } from "../../../../test/unit/in-memory-program.ts";
 import { loadConfigText } from "../../../config/load.ts";
 import type { Config } from "../../../config/model.ts";
 import { W_MAXCONN } from "../../../memory/control-words.ts";
-import { AdminState, SERVER_WORDS, V_ATTACHED, V_QUEUE_LENGTH } from "../../../memory/server-row.ts";
+import { CT_ROWS_USED } from "../../../memory/counters.ts";
+import { AdminState, OperState, SERVER_WORDS, V_ATTACHED, V_QUEUE_LENGTH } from "../../../memory/server-row.ts";
+import {
+  S_ACCEPT_F64,
+  S_CLIENT_ACTIVE_F64,
+  S_SERVER,
+  S_SERVER_ACTIVE_F64,
+  S_STATE,
+  SESSION_WORDS,
+  SessionState,
+} from "../../../memory/session-row.ts";
+import { threadCounters } from "../../../memory/shared-memory.ts";
 import { findProxy, findServer, type ServerEntry } from "../../registry.ts";
 import type { ReloadPlan } from "./model.ts";
 import { planReload } from "./plan.ts";
@@ -44,7 +55,7 @@ class Running {
   }
 
   plan(text: string): ReloadPlan {
-    return planReload(this.program.registry, this.program.memory, load(text));
+    return planReload(this.program.registry, this.program.memory, load(text), this.program.nowMs());
   }
 
   /** The plan's lines without the summary and without places. */
@@ -140,6 +151,65 @@ describe("the plan of a reload", () => {
     const plan = (await Running.with(B)).plan(`${B}${server("s3", 3)}`);
     expect(planText(plan, { colour: true })).toContain("\x1b[32m+ server b/s3");
     expect(planText(plan)).not.toContain("\x1b");
+  });
+});
+
+describe("sessions that policies end", () => {
+  it("are told with their server's state and the word that does it", async () => {
+    const names = ["maint", "drain", "down", "off", "kept"];
+    const config = (words: Readonly<Record<string, string>>): string =>
+      `backend b\n${names.map((name, i) => server(name, i + 1, `check ${words[name] ?? ""}`)).join("")}`;
+    const running = await Running.with(config({}));
+    const { program } = running;
+    for (const name of names) running.hasSessions(`b/${name}`, 2);
+    const admin = (name: string, set: number) =>
+      program.commit({ kind: "set-admin", server: running.server(`b/${name}`), set, clear: 0 });
+    await admin("maint", AdminState.FORCED_MAINT);
+    await admin("kept", AdminState.FORCED_MAINT);
+    await admin("drain", AdminState.FORCED_DRAIN);
+    const down = running.server("b/down");
+    await program.commit({ kind: "set-health", server: down, source: "check", oper: OperState.STOPPED });
+    running.hasSessions("b/down", 1);
+    const lines = running.lines(
+      config({
+        maint: "on-maint drain 10s",
+        kept: "on-maint keep on-marked-down shutdown-sessions",
+        drain: "on-drain idle 5s",
+        down: "on-marked-down shutdown-sessions after 5s over 10s",
+        off: "disabled on-marked-down shutdown-sessions",
+      }),
+    );
+    expect(lines.filter((line) => line.startsWith("!"))).toEqual([
+      "! b/maint is in maintenance: its 2 sessions are ended within 10s (on-maint drain 10s)",
+      "! b/drain drains: its 2 sessions are ended when quiet (on-drain idle 5s)",
+      "! b/down is down: its 1 session is ended within 15s (on-marked-down shutdown-sessions after 5s over 10s)",
+      "! b/off enters maintenance: its 2 sessions are ended at once (on-marked-down shutdown-sessions)",
+    ]);
+  });
+
+  it("are those that are older, or quiet for longer, than they may now be", async () => {
+    const running = await Running.with(B);
+    const { memory, registry } = running.program;
+    const ages = [10, 100, 1000];
+    running.hasSessions("b/s1", ages.length);
+    memory.countersF64[threadCounters(memory, 0) + CT_ROWS_USED] = ages.length;
+    for (const [row, seconds] of ages.entries()) {
+      memory.sessions[row * SESSION_WORDS + S_STATE] = SessionState.ESTABLISHED;
+      memory.sessions[row * SESSION_WORDS + S_SERVER] = running.server("b/s1").index;
+      const base = (row * SESSION_WORDS) / 2;
+      memory.sessionsF64[base + S_ACCEPT_F64] = -seconds * 1000;
+      memory.sessionsF64[base + S_CLIENT_ACTIVE_F64] = -seconds * 500;
+      memory.sessionsF64[base + S_SERVER_ACTIVE_F64] = -seconds * 500;
+    }
+    const plan = planReload(registry, memory, load(`${B}  max-session-age 500s\n  max-session-idle 40s\n`), 0);
+    expect(
+      planText(plan)
+        .split("\n")
+        .filter((line) => line.startsWith("!")),
+    ).toEqual([
+      "! b/s1: 1 session is older than max-session-age 500s, and is ended",
+      "! b/s1: 1 session has been quiet for longer than max-session-idle 40s, and is ended",
+    ]);
   });
 });
 

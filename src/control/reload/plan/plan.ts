@@ -25,13 +25,15 @@ import {
   plannedProxy,
   plannedServer,
 } from "./parts.ts";
+import { policyCuts } from "./policy-cuts.ts";
 import { processLimits, runtimeValues, shutStory } from "./runtime-values.ts";
 
-/** The plan of a reload to `next`. `diff`: from the registry's configuration to it, if the caller has it already. */
+/** The plan of a reload to `next`. `nowMs`: by the relays' clock. */
 export function planReload(
   registry: Registry,
   memory: SharedMemory,
   next: Config,
+  nowMs: number,
   diff: ConfigDiff = diffConfigs(registry.config, next),
 ): ReloadPlan {
   const look: Look = { registry, memory, next, match: matchConfig(registry, next) };
@@ -47,6 +49,7 @@ export function planReload(
     },
     servers: plannedServers(look, diff, gone),
     listeners: plannedListeners(look, diff.binds),
+    cuts: policyCuts(memory, look.match, nowMs),
     ...runThrough(runtimeValues(memory, look.match, processLimits(registry, next))),
   };
 }
