@@ -3,7 +3,7 @@
 import { readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { AppError, systemReason } from "./base/errors.ts";
-import { CONTROL_CONNECTIONS_MAX } from "./base/limits.ts";
+import { CONTROL_CONNECTIONS_DEFAULT } from "./base/limits.ts";
 import { loadConfig, loadConfigSteps } from "./config/load.ts";
 import type { Config } from "./config/model.ts";
 import { listeningSockets, pauseAll, resumeAll } from "./control/hand-over/all-frontends.ts";
@@ -334,7 +334,7 @@ function openMasterSocket(
   const table = masterOperations(reloadCounts);
   return startRuntimeSocket(program, readMasterAddress(address, process.env), {
     statsTimeoutMs: NEVER_MS,
-    maxConnections: CONTROL_CONNECTIONS_MAX,
+    maxConnections: CONTROL_CONNECTIONS_DEFAULT,
     ...options,
     dialect: () => new MasterDialect(program.pid, table),
   });

@@ -47,6 +47,7 @@ export const c = {
   schedSetattr: bindFunction<(number: N, thread: N, attributes: Uint8Array, flags: N) => N>(
     "long syscall(long, long, void *, long)",
   ),
+  schedYield: bindFunction<() => N>("int sched_yield()"),
   sendtoBytes: bindFunction<(fd: N, bytes: Uint8Array, length: N, flags: N, address: Uint8Array, size: N) => N>(
     "long sendto(int, void *, size_t, int, void *, uint32)",
   ),
