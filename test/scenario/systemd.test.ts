@@ -27,6 +27,13 @@ async function start() {
   return { manager, program, port };
 }
 
+/** The last line that is no sign of life: those go on to the end. */
+const lastWord = (manager: NotifyReceiver): string | undefined =>
+  manager
+    .lines()
+    .filter((line) => line !== "WATCHDOG=1")
+    .at(-1);
+
 describe("under a service manager", () => {
   it("READY=1 means that it accepts; then come status and signs of life, and STOPPING=1 at SIGTERM", async () => {
     const { manager, program, port } = await start();
@@ -50,13 +57,7 @@ describe("under a service manager", () => {
     expect(manager.lines()).not.toContain("STOPPING=1");
     program.signal("SIGTERM");
     expect(await program.waitForExit()).toBe(143);
-    // Signs of life go on to the end.
-    expect(
-      manager
-        .lines()
-        .filter((line) => line !== "WATCHDOG=1")
-        .at(-1),
-    ).toBe("STOPPING=1");
+    expect(lastWord(manager)).toBe("STOPPING=1");
   });
 
   it("a soft stop goes on giving signs of life; STOPPING=1 comes with its last session's end", async () => {
@@ -70,6 +71,6 @@ describe("under a service manager", () => {
     expect(manager.lines()).not.toContain("STOPPING=1");
     client!.close();
     expect(await program.waitForExit()).toBe(0);
-    expect(manager.lines().at(-1)).toBe("STOPPING=1");
+    expect(lastWord(manager)).toBe("STOPPING=1");
   });
 });
