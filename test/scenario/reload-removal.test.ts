@@ -102,7 +102,7 @@ it("who waits in the queue of a removed backend is served there, or ends with it
   const fresh = HEAD + [0, 1, 2].map((i) => frontend(`fe${i}`, ports[i]!, "replaced")).join("");
   stage.write(`${fresh}${frontend("fe3", ports[3]!, "replaced")}${backend("replaced", [`new ${next.endpoint}`])}`);
   expect(await stage.program.runtime("plan")).toContain(
-    "- backend cuts is removed, 2 sessions in its queue: ended at once (on-removed shutdown-sessions)",
+    "- backend cuts is removed, 2 sessions wait in it or are on servers that left before: ended at once (on-removed shutdown-sessions)",
   );
   const report = await stage.mustReload();
   expect(report.proxies.leaving).toEqual([

@@ -295,6 +295,8 @@ describe("all or nothing", () => {
     await expect(stage.open(free)).rejects.toThrow("ECONNREFUSED");
     await untouched();
 
+    expect((await stage.reload("defaults\n    mode tcp")).messages.at(-1)?.text).toContain("nothing would listen");
+
     rmSync(program.configPath);
     const gone = await stage.reload();
     expect(gone.messages[0]).toMatchObject({ severity: "error", place: { file: program.configPath, line: 1 } });

@@ -239,6 +239,17 @@ export function compareGlobals(old: GlobalConfig, now: GlobalConfig): readonly G
   return changes.map((change) => ({ ...change, effect: effectOf(change.name) }));
 }
 
+/** What is in force of `now` in a process that runs with `old`: what is settled at the start is as it was. */
+export function globalInForce(old: GlobalConfig, now: GlobalConfig): GlobalConfig {
+  const isSettled = (key: string): boolean => {
+    const row = GLOBAL[key as keyof GlobalConfig];
+    return row !== null && "name" in row && AT_START.has(row.name);
+  };
+  const pick = (of: GlobalConfig, settled: boolean) =>
+    Object.fromEntries(Object.entries(of).filter(([key]) => isSettled(key) === settled));
+  return { ...pick(now, false), ...pick(old, true) } as unknown as GlobalConfig;
+}
+
 function effectOf(name: string): Effect {
   return AT_START.has(name) ? "needs a restart" : "at once";
 }

@@ -3,6 +3,7 @@
 
 import { LISTENERS_MAX } from "../../base/limits.ts";
 import { Turns } from "../../base/turns.ts";
+import { globalInForce } from "../../config/diff/proxy-settings.ts";
 import type { ProxyConfig } from "../../config/model.ts";
 import { W_MAXCONN, W_THREADS } from "../../memory/control-words.ts";
 import { P_FRONT_MAXCONN, PROXY_WORDS } from "../../memory/proxy-row.ts";
@@ -59,7 +60,8 @@ export async function applyReload(context: CommitContext, prepared: PreparedRelo
   await applySettings(run, proxies);
   followTracks(run, proxies);
   const listeners = applyListeners(run, proxies);
-  registry.config = prepared.config;
+  // What waits for a restart is told again by each plan and reload until then.
+  registry.config = { ...prepared.config, global: globalInForce(registry.config.global, prepared.config.global) };
   registry.proxies = [...proxies, ...match.others.filter(({ isDeleted }) => !isDeleted)];
   await turns.run(nameLeaving(registry));
   const backends = Int32Array.from(run.touched, ({ index }) => index);

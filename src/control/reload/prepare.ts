@@ -57,6 +57,15 @@ function limitOf({ registry, memory, maxconn: fixed }: Running, config: Config, 
   return fitMaxconn(config, threads, wanted).maxconn;
 }
 
+/** Throws AppError where something listens, and nothing would any more: HAProxy does not start with such a file, which may be cut off. */
+export function checkListening(old: Config, next: Config): void {
+  const listens = ({ proxies }: Config): boolean =>
+    proxies.some(({ disabled, binds }) => !disabled && binds.length > 0);
+  if (!listens(old) || listens(next)) return;
+  const hint = "a file that was cut off? To end the program stop it; to pause a frontend there is 'disable frontend'";
+  throw new AppError("no-listener", "nothing would listen any more: there is no 'bind' line.", hint);
+}
+
 /** Throws AppError where so many sessions do not fit into the tables. */
 export function checkRoom(memory: SharedMemory, maxconn: number): void {
   if (maxconn <= memory.rowsPerThread) return;
@@ -125,7 +134,8 @@ async function lookUpAddresses(
     const address = await initialServerAddress(server, names, (host) =>
       warn(`${where} could not resolve address '${host}', disabling server.`),
     ).catch((error: Error) => {
-      throw new AppError("cannot-resolve", `${where} ${error.message}`, undefined, server.place);
+      const what = `server ${proxy.name}/${server.name}: ${error.message}`;
+      throw new AppError("cannot-resolve", what, undefined, server.place);
     });
     found.set(server, address);
   }

@@ -87,6 +87,23 @@ describe("the receipt of a reload", () => {
     expect(receiptText(receipt)).toBe(`Reload 3 is done in 4.2 ms: n${plan.slice(1)}`);
   });
 
+  it("tells of what waits for a restart until there was one", async () => {
+    const program = await InMemoryProgram.start(`global\n  maxconn 1000\n${HEAD}backend be\n`, 1000);
+    const { registry, memory } = program;
+    const { config } = loadConfigText(
+      `global\n  maxconn 1000\n  chroot /x\n  grace 5s\n${HEAD}backend be\n`,
+      "new.cfg",
+      {},
+    );
+    const listeners = { byFrontend: new Map(), closing: [] };
+    const diff = diffConfigs(registry.config, config!);
+    const prepared = { config: config!, diff, maxconn: 1000, addresses: new Map(), resolvers: [], listeners };
+    await program.commit({ kind: "reload", prepared });
+    const [, ...lines] = planText(planReload(registry, memory, config!, 0)).split("\n");
+    expect(lines).toContain("! global: chroot /x, was not set, which needs a restart");
+    expect(lines.join()).not.toContain("grace");
+  });
+
   it("shows why it was refused as a check of the file does", () => {
     const place = { file: "new.cfg", line: 2, column: 3 };
     const messages: ReloadReceipt["messages"] = [

@@ -22,8 +22,9 @@ export async function releaseEmpty(run: ReloadRun): Promise<void> {
     changed.add(server.backend);
   }
   const gone: ProxyEntry[] = [];
+  const present = new Set(departing.servers);
   for (const proxy of departing.proxies) {
-    deeds.proxies.leaving.push(leavingProxy(memory, prepared.config, proxy));
+    deeds.proxies.leaving.push(leavingProxy(memory, prepared.config, proxy, (server) => present.has(server)));
     const isUsed = sessionsOfProxy(memory, proxy) > 0 || proxy.servers.length > 0;
     // Else it only waits for its sockets to be closed, or not even that.
     if (!isUsed && !proxy.listeners.some(({ fd }) => fd >= 0)) gone.push(proxy);

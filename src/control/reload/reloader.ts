@@ -15,7 +15,7 @@ import type { OrderSink } from "../workers.ts";
 import { closeListeners } from "./close-listeners.ts";
 import type { ReloadReceipt, ReloadReport, ReloadTimes } from "./model.ts";
 import { ListenerPlanning } from "./plan-listeners.ts";
-import { prepareReload } from "./prepare.ts";
+import { checkListening, prepareReload } from "./prepare.ts";
 
 /** What ways in open for a configuration: the stats sockets. */
 export interface PreparedDoors {
@@ -127,6 +127,7 @@ export class Reloader {
     const planning = new ListenerPlanning();
     let doors: PreparedDoors | undefined;
     try {
+      checkListening(host.registry.config, config);
       doors = await source.openDoors(config);
       await host.log.open([config.global.logs, ...config.proxies.map((proxy) => proxy.logs)].flat());
       const warn = (text: string): void => void messages.push({ severity: "warning", text });
@@ -148,7 +149,7 @@ export class Reloader {
       const { message, hint, place } = error as AppError;
       messages.push({
         severity: "error",
-        text: message,
+        text: place === undefined ? message : message.replace(` [${place.file}:${place.line}]`, ""),
         ...(hint === undefined ? {} : { hint }),
         ...(place === undefined ? {} : { place }),
       });

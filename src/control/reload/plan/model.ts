@@ -23,7 +23,7 @@ export interface Fate {
   readonly endsAfterMs: number | null;
 }
 
-/** `sessions`: of a frontend or listen section those that came in by it; of a backend those that wait in its queue. */
+/** `sessions`: of a frontend or listen section those that came in by it; of a backend those that wait in it, or are on servers that left before. */
 export interface LeavingProxy extends PlannedProxy, Fate {}
 
 export interface PlannedServer {

@@ -8,6 +8,7 @@ import { removalPolicyText } from "../removal-policy.ts";
 import type {
   ChangedServer,
   Fate,
+  LeavingProxy,
   LeavingServer,
   PlannedList,
   PlannedServer,
@@ -106,7 +107,10 @@ export function planSummary(plan: ReloadPlan): string {
     [proxies.leaving.length, `${count(proxies.leaving.length, "section")} removed`],
     [servers.added.length, `${count(servers.added.length, "server")} added`],
     [servers.changed.length, `${count(servers.changed.length, "server")} changed`],
-    [servers.leaving.length, `${count(servers.leaving.length, "server")} leaving with ${count(sessions, "session")}`],
+    [
+      servers.leaving.length,
+      `${count(servers.leaving.length, "server")} leaving${sessions === 0 ? "" : ` with ${count(sessions, "session")}`}`,
+    ],
     [listeners.opened.length, `${count(listeners.opened.length, "listener")} opened`],
     [listeners.moved.length, `${count(listeners.moved.length, "listener")} moved`],
     [listeners.closed.length, `${count(listeners.closed.length, "listener")} closed`],
@@ -127,15 +131,20 @@ function proxyLines({ proxies }: ReloadPlan): readonly (readonly Line[])[] {
     proxies.changed.map(({ kind, name, changes, place }) =>
       line("~", `${kind} ${name}: ${changesText(changes)}${at(place)}`),
     ),
-    proxies.leaving.map((proxy) => {
-      const [number, where] = [
-        count(proxy.sessions, "session"),
-        proxy.kind === "backend" ? "in its queue" : "came in by it",
-      ];
-      const sessions = proxy.sessions === 0 ? "" : `, ${number} ${where}${fate(proxy)}`;
-      return line("-", `${proxy.kind} ${proxy.name} is removed${sessions}`);
-    }),
+    proxies.leaving.map((proxy) => line("-", `${proxy.kind} ${proxy.name} is removed${ofSection(proxy)}`)),
   ];
+}
+
+/** The sessions that its `on-removed` is about; those on servers that leave with it are told there. */
+function ofSection(proxy: LeavingProxy): string {
+  if (proxy.sessions === 0) return "";
+  const number = count(proxy.sessions, "session");
+  if (proxy.kind === "backend") {
+    const [waits, is] = proxy.sessions === 1 ? ["waits", "is"] : ["wait", "are"];
+    return `, ${number} ${waits} in it or ${is} on servers that left before${fate(proxy)}`;
+  }
+  const lets = ": it lets them stay (on-removed keep)";
+  return `, ${number} came in by it${proxy.endsAfterMs === null ? lets : fate(proxy)}`;
 }
 
 function listenerLines({ opened, changed, moved, closed }: ReloadPlan["listeners"]): readonly (readonly Line[])[] {

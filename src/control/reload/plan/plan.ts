@@ -6,14 +6,15 @@ import { runThrough } from "../../../base/turns.ts";
 import { diffConfigs } from "../../../config/diff/diff.ts";
 import type { BindOf, BindsDiff, ConfigDiff, KeptBind } from "../../../config/diff/model.ts";
 import type { Config, ProxyConfig } from "../../../config/model.ts";
-import { P_FRONT_SESSIONS, P_QUEUE_LENGTH, PROXY_WORDS } from "../../../memory/proxy-row.ts";
+import { P_BACK_SESSIONS, P_FRONT_SESSIONS, PROXY_WORDS } from "../../../memory/proxy-row.ts";
 import { SERVER_WORDS, V_FLAGS, VF_DYNAMIC } from "../../../memory/server-row.ts";
 import type { SharedMemory } from "../../../memory/shared-memory.ts";
+import { attachedTo } from "../../reconcile/eviction.ts";
 import { sessionsOfServer } from "../../reconcile/leaving.ts";
 import type { ProxyEntry, Registry, ServerEntry } from "../../registry.ts";
 import { otherName } from "../leaving-names.ts";
 import { type Match, type MatchedServer, matchConfig } from "../match.ts";
-import { checkFiles, checkRoom, wantedThreads } from "../prepare.ts";
+import { checkFiles, checkListening, checkRoom, wantedThreads } from "../prepare.ts";
 import { leavingThreads } from "./leaving-threads.ts";
 import type { ChangedListener, LeavingProxy, LeavingServer, PlannedServer, ReloadPlan } from "./model.ts";
 import {
@@ -47,7 +48,7 @@ export function planReload(
       kept: look.match.proxies.filter(({ entry }) => entry !== undefined).length,
       added: look.match.proxies.filter(({ entry }) => entry === undefined).map(({ config }) => plannedProxy(config)),
       changed: changedProxies(diff),
-      leaving: gone.map((proxy) => leavingProxy(memory, next, proxy)),
+      leaving: gone.map((proxy) => leavingProxy(memory, next, proxy, ({ leaving }) => leaving === undefined)),
     },
     servers: plannedServers(look, diff, gone),
     listeners: plannedListeners(look, diff.binds),
@@ -137,6 +138,7 @@ const changedListener = ({ new: now, changes }: KeptBind): ChangedListener => ({
 /** What `prepareReload` refuses before it opens anything. `-n` of the command line, where it is in force, outdoes the file. */
 function refusalOf({ registry, memory, next }: Look): string | null {
   try {
+    checkListening(registry.config, next);
     wantedThreads(registry, memory, next);
     checkRoom(memory, processLimits(registry, next).new);
     checkFiles(next);
@@ -155,14 +157,17 @@ interface Look {
   readonly match: Match;
 }
 
-/** A section that leaves, with the sessions that it has now. */
+/** A section that leaves, with the sessions that it has now. `isPresent`: of servers that leave with it, and did not before. */
 export function leavingProxy(
   memory: SharedMemory,
   next: Config,
-  { config, index, isFrontend }: ProxyEntry,
+  { config, index, isFrontend, servers }: ProxyEntry,
+  isPresent: (server: ServerEntry) => boolean,
 ): LeavingProxy {
-  const word = isFrontend ? P_FRONT_SESSIONS : P_QUEUE_LENGTH;
-  const sessions = Atomics.load(memory.proxiesI32, index * PROXY_WORDS + word);
+  const word = isFrontend ? P_FRONT_SESSIONS : P_BACK_SESSIONS;
+  const all = Atomics.load(memory.proxiesI32, index * PROXY_WORDS + word);
+  const present = isFrontend ? [] : servers.filter(isPresent);
+  const sessions = Math.max(0, all - present.reduce((sum, server) => sum + attachedTo(memory, server), 0));
   return { ...plannedProxy(config), ...fateOf(next, sessions, config.onRemoved) };
 }
 
