@@ -1,4 +1,4 @@
-// How Linux's scheduler treats the calling thread beside others. Neither function needs rights, nor changes a thread's share of the
+// How Linux's scheduler treats the calling thread beside others. No function needs rights, nor changes a thread's share of the
 // processor, its nice value included; where the operator chose another policy (chrt), or the kernel knows nothing of it, all stays as it is.
 
 import { SCHED_BATCH, SCHED_OTHER } from "./constants.ts";
@@ -19,6 +19,11 @@ export const takeShortTurns = (): number => setAttributes(SCHED_OTHER, SHORT_TUR
 
 /** The thread interrupts nobody when it wakes: it waits until who runs has had its turn. 0 or -errno. */
 export const interruptNobody = (): number => setAttributes(SCHED_BATCH, 0n);
+
+/** Whoever else is ready on this core gets a turn first; nothing happens where nobody is. */
+export const letOthersRun = (): void => {
+  c.schedYield();
+};
 
 /** @param turnNs 0: the kernel's own */
 function setAttributes(policy: number, turnNs: bigint): number {

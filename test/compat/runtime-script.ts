@@ -229,6 +229,7 @@ export const SCRIPT: readonly Step[] = [
   "shutdown session",
   "shutdown session nope",
   "shutdown session 0x1",
+  "shutdown session 1",
   "shutdown sessions server",
   "shutdown sessions server be",
   "shutdown sessions server be/nope",
