@@ -1,6 +1,7 @@
 // The upstreams and the loads of the benchmark, one mode a run; a result is one line of JSON on stdout.
 //   load echo|discard|http                              upstream on a port of the kernel's choice: {"port":N}
-//   load pp    port= seconds= warmup= connections= size= [pids= upstream=]    round trips, one outstanding each
+//   load pp    port= seconds= warmup= connections= size= [rate= pids= upstream=]   round trips, one outstanding each; with rate= so
+//                                                       many a second, each measured from when its time had come
 //   load cr    port= seconds= warmup= connections= size= [pids= upstream=]    connect, echo, abortive close
 //   load bulk  port= seconds= warmup= connections= [pids= upstream=]          one-way streams
 //   load hold  port= connections= [burst=1]             opens sessions, says so, keeps them until stdin ends
@@ -142,24 +143,48 @@ static void serve(int discard, int http) {
   }
 }
 
-static void begin_round_trip(int fd) {
+static void begin_round_trip(int fd, double since) {
   missing[fd] = window.size;
-  started[fd] = now_s();
+  started[fd] = since;
   if (send_all(fd, payload, (size_t)window.size)) die("send: %s", strerror(errno));
 }
 
-static void round_trips(void) {
+// Begins what is due by now; gives the time of the next one. One that finds its connection busy is begun, and late, when that is free.
+static double begin_due(const int *fds, int rate, double since, long *begun) {
+  double due;
+  while ((due = since + (double)*begun / rate) <= now_s()) {
+    int fd = fds[*begun % window.connections];
+    if (missing[fd] > 0) return 0;
+    begin_round_trip(fd, due);
+    (*begun)++;
+  }
+  return due;
+}
+
+// Until an event or that time (0: none), a tenth of a second at most.
+static void wait_until(int epoll, double due) {
+  double wait = due > 0 ? due - now_s() : 0.1;
+  struct timespec most = {.tv_nsec = wait > 0.1 ? 100000000 : wait > 0 ? (long)(wait * 1e9) : 0};
+  struct pollfd any = {.fd = epoll, .events = POLLIN};
+  ppoll(&any, 1, &most, NULL);
+}
+
+static void round_trips(int rate) {
+  static int fds[MAX_FDS];
   struct epoll_event events[BATCH];
   int epoll = epoll_new();
   for (int i = 0; i < window.connections; i++) {
-    int fd = dial(window.port, 0);
+    int fd = fds[i] = dial(window.port, 0);
     if (fd < 0) die("connect: %s", strerror(errno));
     watch(epoll, EPOLL_CTL_ADD, fd, EPOLLIN);
-    begin_round_trip(fd);
+    if (rate == 0) begin_round_trip(fd, now_s());
   }
+  double since = now_s();
+  long begun = 0;
   window_start();
   while (window_goes_on()) {
-    int n = next_events(epoll, events);
+    if (rate > 0) wait_until(epoll, begin_due(fds, rate, since, &begun));
+    int n = rate > 0 ? epoll_wait(epoll, events, BATCH, 0) : next_events(epoll, events);
     for (int i = 0; i < n; i++) {
       int fd = events[i].data.fd;
       ssize_t got = recv(fd, scratch, sizeof scratch, MSG_DONTWAIT);
@@ -170,7 +195,7 @@ static void round_trips(void) {
       if (missing[fd] < 0) die("more bytes came back than were sent");
       note_latency(started[fd]);
       window.count++;
-      begin_round_trip(fd);
+      if (rate == 0) begin_round_trip(fd, now_s());
     }
   }
   window_report("pp");
@@ -267,18 +292,20 @@ static void hold(int burst) {
 }
 
 // What checks ask of the kernel, in the least time that a program can do it: connections begun evenly, a few each millisecond, and
-// reset as soon as they stand.
+// reset as soon as they stand. The handshake's last ACK is held back, so that the upstream does not hear of them, as of checks.
 static void knock(int rate) {
   struct epoll_event events[BATCH];
   struct linger abortive = {.l_onoff = 1, .l_linger = 0};
+  struct sockaddr_in address = loopback(window.port);
   int epoll = epoll_new();
   double begin = now_s();
   printf("{\"rate\":%d}\n", rate);
   fflush(stdout);
   for (long begun = 0;;) {
     for (long due = (long)((now_s() - begin) * rate); begun < due; begun++) {
-      int fd = dial(window.port, SOCK_NONBLOCK);
-      if (fd < 0) die("connect: %s", strerror(errno));
+      int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), zero = 0;
+      setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &zero, sizeof zero);
+      if (connect(fd, (struct sockaddr *)&address, sizeof address) && errno != EINPROGRESS) die("connect: %s", strerror(errno));
       watch(epoll, EPOLL_CTL_ADD, fd, EPOLLOUT);
     }
     int n = epoll_wait(epoll, events, BATCH, 1);
@@ -297,7 +324,7 @@ int main(int argc, char **argv) {
   setup_process();
   if (!strcmp(mode, "echo") || !strcmp(mode, "discard") || !strcmp(mode, "http")) serve(mode[0] == 'd', mode[0] == 'h');
   window_read(argc, argv);
-  if (!strcmp(mode, "pp")) round_trips();
+  if (!strcmp(mode, "pp")) round_trips((int)arg_number(argc, argv, "rate", "0", 0, 1e6));
   else if (!strcmp(mode, "cr")) connection_rate();
   else if (!strcmp(mode, "bulk")) bulk();
   else if (!strcmp(mode, "hold")) hold(arg_number(argc, argv, "burst", "0", 0, 1) > 0);

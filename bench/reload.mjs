@@ -1,7 +1,7 @@
 // A reload with many servers, beside HAProxy's start with the same file: how long it takes, how long it keeps the control thread and the
 // relay from anything else, and what a session notices of it, beside what one through HAProxy notices of HAProxy's reload.
-//   node bench/reload.mjs [--backends 1000] [--servers 10] [--rounds 7] [--haproxy a,b] [--headgate bin/headgate] [--json]
-// A round measures each of them once, in turn. Prints medians and extremes of all rounds.
+//   node bench/reload.mjs [--backends 1000] [--servers 10] [--rounds 7] [--haproxy a,b] [--headgate bin/headgate] [--times] [--json]
+// A round measures each of them once, in turn; --times leaves the sessions out. Prints medians and extremes of all rounds.
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
@@ -24,6 +24,7 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "7" },
     haproxy: { type: "string", default: process.env.HAPROXY ?? "/usr/sbin/haproxy" },
     headgate: { type: "string", default: join(import.meta.dirname, "../bin/headgate") },
+    times: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
 });
@@ -145,8 +146,9 @@ async function reloadHeadgate(process_) {
   headgate.next();
   const before = cpuSeconds(process_.pid);
   const beginMs = performance.now();
-  const receipt = JSON.parse(await ask(headgate.socket, "reload json"));
+  const answer = await ask(headgate.socket, "reload json");
   const answeredMs = performance.now() - beginMs;
+  const receipt = JSON.parse(answer);
   if (receipt.outcome !== "done") throw new Error(JSON.stringify(receipt.messages));
   return {
     wallMs: receipt.tookMs,
@@ -175,6 +177,10 @@ try {
       other.starts.push(other.process);
     }
     headgate.reloads.push(await reloadHeadgate(headgate.process));
+    if (values.times) {
+      for (const other of others) await stop(other.process);
+      continue;
+    }
     for (const other of others) {
       other.quiet.push(await longestRoundTrip(other.port, async () => undefined));
       other.beside.push(await longestRoundTrip(other.port, () => reloadHaproxy(other)));
@@ -202,18 +208,20 @@ function spread(numbers, parts = 10) {
   };
 }
 
+/** Prints what was found. */
 function report() {
   const of = (samples, key) => spread(samples.map((sample) => sample[key]));
   const keys = Object.keys(headgate.reloads[0]);
   const loaded = headgate.beside.map(({ done }) => done);
-  const trips = ({ quiet, beside }) => ({ quietMs: of(quiet, "maxMs"), besideReloadMs: of(beside, "maxMs") });
+  const trips = ({ quiet, beside }) =>
+    values.times ? undefined : { quietMs: of(quiet, "maxMs"), besideReloadMs: of(beside, "maxMs") };
   const result = {
     servers: backends * servers,
     rounds,
     headgate: {
       startMs: of(headgate.starts, "wallMs"),
       reload: Object.fromEntries(keys.map((key) => [key, of(headgate.reloads, key)])),
-      reloadBesideSession: Object.fromEntries(keys.map((key) => [key, of(loaded, key)])),
+      ...(values.times ? {} : { reloadBesideSession: Object.fromEntries(keys.map((key) => [key, of(loaded, key)])) }),
       longestRoundTrip: trips(headgate),
     },
     haproxy: others.map((other) => ({
@@ -233,7 +241,7 @@ function report() {
   console.log(`${backends} backends of ${servers} servers, ${rounds} rounds: median (least to most)`);
   console.log(`reload: ${text(reload.wallMs)}, answered after ${text(reload.answeredMs)}, CPU ${text(reload.cpuMs)}`);
   console.log(`  read ${text(reload.read)}, prepare ${text(reload.prepare)}, commit ${text(reload.commit)}`);
-  console.log(`  beside a session: ${text(reloadBesideSession.wallMs)}`);
+  if (!values.times) console.log(`  beside a session: ${text(reloadBesideSession.wallMs)}`);
   for (const { name, startMs, startCpuMs, ratio } of result.haproxy) {
     console.log(
       `${name} starts in ${text(startMs)}, CPU ${text(startCpuMs)}: a reload takes ${text(ratio, " times")} that`,
@@ -244,6 +252,7 @@ function report() {
   console.log(
     `relay, longest turn: ${text(of(all, "relayTurn"))}; taking the configuration on: ${text(of(all, "relays"))}`,
   );
+  if (values.times) return undefined;
   console.log(`longest round trip of a session, of ${LOAD.seconds} s: without a reload, with one`);
   console.log(`  Headgate: ${text(own.quietMs)}, ${text(own.besideReloadMs)}`);
   for (const { name, longestRoundTrip: theirs } of result.haproxy)

@@ -3,7 +3,7 @@
 import { readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { AppError, systemReason } from "./base/errors.ts";
-import { CONTROL_CONNECTIONS_MAX } from "./base/limits.ts";
+import { CONTROL_CONNECTIONS_DEFAULT } from "./base/limits.ts";
 import { loadConfig, loadConfigSteps } from "./config/load.ts";
 import type { Config } from "./config/model.ts";
 import { listeningSockets, pauseAll, resumeAll } from "./control/hand-over/all-frontends.ts";
@@ -157,6 +157,8 @@ async function runProxy(command: RunCommand): Promise<void> {
     SIGTERM: () => finish(EXIT_SIGTERM, 0),
     SIGINT: () => finish(EXIT_SIGINT, 0),
     SIGUSR1: () => {
+      // One more changes nothing.
+      if (service.program.stopping) return;
       if (!isAlone()) service.doors.retire();
       const isOver = service.program.softStop();
       manager.tell(service.program);
@@ -204,6 +206,7 @@ async function startBeside(
   beforeAccepting: (publish: () => void) => void,
 ): Promise<Service> {
   const pids = command.finish?.pids ?? [];
+  const takesOver = command.finish !== undefined || command.takeFrom !== undefined;
   if (command.takeFrom !== undefined) noteShared();
   // Anew for each attempt: one that fails closes what it had.
   const listenFrom = (): ListenFrom => ({
@@ -212,7 +215,7 @@ async function startBeside(
   });
   for (let attempt = 1; ; attempt++) {
     try {
-      return await startService(config, { ...command, manager, listenFrom: listenFrom() }, beforeAccepting);
+      return await startService(config, { ...command, manager, takesOver, listenFrom: listenFrom() }, beforeAccepting);
     } catch (error) {
       const isTaken = error instanceof AppError && error.code === "cannot-bind" && pids.length > 0;
       if (isTaken && attempt === 1) signalAll(pids, "SIGTTOU");
@@ -242,6 +245,7 @@ function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
 interface ServiceOptions {
   readonly quiet: boolean;
   readonly listenFrom?: ListenFrom;
+  readonly takesOver?: boolean;
   readonly masters?: readonly string[];
   /** Hears of reloads. */
   readonly manager?: ServiceManager;
@@ -297,6 +301,7 @@ async function startService(
     releaseDate: RELEASE_DATE,
     bootStartMs,
     listenFrom: { ...options.listenFrom, paths },
+    takesOver: options.takesOver ?? false,
     say,
     onFatal: (text) => {
       process.stderr.write(startupLine("ALERT", `a relay thread failed, which is a defect of Headgate: ${text}`));
@@ -329,7 +334,7 @@ function openMasterSocket(
   const table = masterOperations(reloadCounts);
   return startRuntimeSocket(program, readMasterAddress(address, process.env), {
     statsTimeoutMs: NEVER_MS,
-    maxConnections: CONTROL_CONNECTIONS_MAX,
+    maxConnections: CONTROL_CONNECTIONS_DEFAULT,
     ...options,
     dialect: () => new MasterDialect(program.pid, table),
   });

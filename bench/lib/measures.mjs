@@ -40,6 +40,7 @@ const SETTLE_MS = 1000; // from the last session opened to the reading of memory
 const CHECKED_SERVERS = 10_000;
 const CHECKS_MAXCONN = 1000; // HAProxy refuses to start unless sessions and checks fit the file limit together
 const FEW_CONNECTIONS = 4;
+const PACED_PER_SECOND = 8000; // round trips: what takes the relay a quarter of a core
 const CHECKS_WARMUP_MS = 3000; // all servers were checked once or twice by then
 
 const latency = (bounds) => [
@@ -192,9 +193,12 @@ export const MEASURES = [
       { key: "p99Us", label: "p99 with checks", unit: "us" },
       { key: "p999UsAlone", label: "p99.9 without checks", unit: "us" },
       { key: "p999Us", label: "p99.9 with checks", unit: "us" },
-      { key: "growth", label: "p99.9 with / without", unit: "x" },
+      { key: "growth", label: "p99.9 with / without", unit: "x", target: { ratio: 1.0 } },
       { key: "p999UsKnocked", label: "p99.9 beside as many connections of another process", unit: "us" },
       { key: "overKnocked", label: "p99.9 with checks / beside those", unit: "x", target: { value: 1.1 } },
+      { key: "pacedUsAlone", label: `p99.9 at ${PACED_PER_SECOND} round trips/s without checks`, unit: "us" },
+      { key: "pacedUs", label: "the same with checks", unit: "us" },
+      { key: "pacedGrowth", label: "the same, with / without", unit: "x", target: { value: 1.1 } },
     ],
     sample: relayBesideChecks,
   },
@@ -263,13 +267,19 @@ async function threads(run, balancer) {
 /** @type {Measure["sample"]} */
 async function relayBesideChecks(run, balancer) {
   const values = { connections: FEW_CONNECTIONS, size: 64 };
-  const wish = { cores: run.cores.both, loadCores: run.cores.both, maxconn: CHECKS_MAXCONN };
+  const wish = { cores: run.cores.both, loadCores: run.cores.both, maxconn: CHECKS_MAXCONN, loadFirst: true };
   const alone = await window(run, balancer, "pp", values, wish);
   const checks = { servers: CHECKED_SERVERS, http: false };
   const beside = await window(run, balancer, "pp", values, { ...wish, checks });
   // What such a number of connections does on these cores, whoever makes them.
   const knocked = await window(run, balancer, "pp", values, { ...wish, knocksPerSecond: CHECKED_SERVERS });
+  const paced = { ...values, rate: PACED_PER_SECOND };
+  const pacedAlone = await window(run, balancer, "pp", paced, wish);
+  const pacedBeside = await window(run, balancer, "pp", paced, { ...wish, checks });
   return {
+    pacedUsAlone: pacedAlone.p999Us,
+    pacedUs: pacedBeside.p999Us,
+    pacedGrowth: pacedBeside.p999Us / pacedAlone.p999Us,
     perSecondAlone: alone.perSecond,
     perSecond: beside.perSecond,
     p99UsAlone: alone.p99Us,

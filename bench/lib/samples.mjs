@@ -9,7 +9,7 @@ export const PATIENCE_MS = 60_000;
  * @template T
  * @param {import("./measures.mjs").Run} run
  * @param {import("./balancers.mjs").Balancer} balancer
- * @param {{upstream?: "echo" | "discard" | "http", checks?: import("./configs.mjs").Settings["checks"], other?: boolean, threads?: number, splice?: boolean, maxconn?: number, cores?: string, loadCores?: string}} wish
+ * @param {{upstream?: "echo" | "discard" | "http", checks?: import("./configs.mjs").Settings["checks"], other?: boolean, threads?: number, splice?: boolean, maxconn?: number, cores?: string, loadCores?: string, loadFirst?: boolean}} wish  loadFirst: load and upstream stand for other machines
  * @param {(at: {port: number, otherPort: number, socket: string, pids: () => number[], upstreamPid: number, upstreamPort: number}) => Promise<T>} work
  * @returns {Promise<T>}
  */
@@ -22,7 +22,7 @@ export async function withBalancer(run, balancer, wish, work) {
     checks,
     other = false,
   } = wish;
-  const upstream = await startUpstream(run.tools.load, kind, wish.loadCores ?? run.cores.load);
+  const upstream = await startUpstream(run.tools.load, kind, wish.loadCores ?? run.cores.load, wish.loadFirst);
   const second = other ? await startUpstream(run.tools.load, kind, wish.loadCores ?? run.cores.load) : undefined;
   try {
     const cores = wish.cores ?? run.cores.balancer;
@@ -67,7 +67,12 @@ export function window(run, balancer, mode, values, wish = {}) {
       : undefined;
     try {
       const timeoutMs = (run.seconds + run.warmupSeconds) * 1000 + PATIENCE_MS;
-      const sample = await runTool(run.tools.load, [mode], { ...timed, ...values }, { cores, timeoutMs });
+      const sample = await runTool(
+        run.tools.load,
+        [mode],
+        { ...timed, ...values },
+        { cores, timeoutMs, first: wish.loadFirst },
+      );
       return { ...sample, cpuUs: (sample.balancerCpuSeconds * 1e6) / sample.count };
     } finally {
       await knocking?.close();

@@ -23,9 +23,9 @@ export function buildTools() {
   return { load: build("load"), cut: build("cut") };
 }
 
-/** @param {string} load path @param {"echo" | "discard" | "http"} kind @param {string} cores */
-export async function startUpstream(load, kind, cores) {
-  const started = start(load, [kind], { cores, name: `upstream (${kind})` });
+/** @param {string} load path @param {"echo" | "discard" | "http"} kind @param {string} cores @param {boolean} [first] see `start` */
+export async function startUpstream(load, kind, cores, first) {
+  const started = start(load, [kind], { cores, name: `upstream (${kind})`, first });
   const { port } = await started.nextJson(START_PATIENCE_MS);
   return { port, pid: started.pid, stop: () => started.stop() };
 }
@@ -36,8 +36,8 @@ function words(values) {
 }
 
 /** Runs a load or the cut to its end. @returns {Promise<Record<string, any>>} its JSON */
-export function runTool(program, mode, values, { cores, timeoutMs }) {
-  return runForJson(program, [...mode, ...words(values)], { cores, timeoutMs, name: mode[0] ?? "cut" });
+export function runTool(program, mode, values, { cores, timeoutMs, first }) {
+  return runForJson(program, [...mode, ...words(values)], { cores, timeoutMs, name: mode[0] ?? "cut", first });
 }
 
 /** Opens the sessions of a cut, which waits for `order()`; that resolves with its JSON. @param {string} cut path */

@@ -90,8 +90,11 @@ export const COMMAND_PAYLOAD_BYTES_MAX = 131072;
 /** Longest wait of a showing command for a change under way, so that it still answers when a relay thread does not. */
 export const SHOW_WAIT_MS = 1000;
 
-/** Connections to the stats sockets served at once, over all of them (HAProxy's default of `stats maxconn`). */
-export const CONTROL_CONNECTIONS_MAX = 10;
+/** Connections to the stats sockets served at once, over all of them, without `stats maxconn` (HAProxy's default). */
+export const CONTROL_CONNECTIONS_DEFAULT = 10;
+
+/** The most that `stats maxconn` can ask for. */
+export const CONTROL_CONNECTIONS_MAX = 10_000;
 
 /** Bytes of commands that may wait while one runs; beyond them the client is not read. */
 export const CONTROL_INPUT_BYTES_MAX = 65_536;

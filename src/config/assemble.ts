@@ -96,13 +96,15 @@ function* serversOf(entries: readonly ServerEntry[], checks: BackendChecks): Ste
 }
 
 function globalOf({ global }: Drafts): GlobalConfig {
-  const { maxconn, nbthread, statsSockets, statsTimeoutMs, hardStopAfterMs, spreadChecksPercent } = global;
+  const { maxconn, nbthread, statsSockets, statsTimeoutMs, statsMaxconn, hardStopAfterMs, spreadChecksPercent } =
+    global;
   const { logTag, logHostname, pidFile, uid, gid, chroot, stateFile, graceMs } = global;
   return withoutUndefined({
     maxconn,
     nbthread,
     statsSockets,
     statsTimeoutMs,
+    statsMaxconn,
     hardStopAfterMs,
     logs: global.logs.map((draft) => targetOf(draft, logHostname)),
     logTag,

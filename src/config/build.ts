@@ -49,6 +49,7 @@ export function* buildDrafts(
   const global: GlobalDraft = {
     context,
     statsTimeoutMs: DEFAULT_STATS_TIMEOUT_MS,
+    statsMaxconn: undefined,
     externalCheck: false,
     statsSockets: [],
     logs: [],

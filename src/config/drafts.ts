@@ -47,6 +47,7 @@ export interface GlobalDraft {
   maxconn?: number;
   nbthread?: number;
   statsTimeoutMs: number;
+  statsMaxconn: number | undefined;
   hardStopAfterMs?: number;
   spreadChecksPercent?: number;
   /** `external-check`: programs may be started. */

@@ -79,10 +79,26 @@ describe("loadConfig", () => {
   );
 });
 
+/** Where in a value something could be changed. */
+function changeable(value: unknown, path = "config"): string[] {
+  if (typeof value !== "object" || value === null || value instanceof RegExp || ArrayBuffer.isView(value)) return [];
+  const inside = Object.entries(value).flatMap(([key, field]) => changeable(field, `${path}.${key}`));
+  return Object.isFrozen(value) ? inside : [path, ...inside];
+}
+
 describe("loadConfigText", () => {
   it("gives a configuration that cannot be changed", () => {
-    const { config } = loadConfigText(`${FRONTEND}backend b\n`, "f.cfg", {});
-    expect(Object.isFrozen(config?.proxies[0]?.binds[0]?.endpoint)).toBe(true);
+    const lines = [
+      "global\n  stats socket /s level admin\n  log 127.0.0.1 local0\nresolvers r\n  nameserver n 127.0.0.1:53",
+      `${FRONTEND}  log global\n  log-format "%ci %ST"\nbackend b\n  option httpchk GET /up\n  http-check expect rstatus ^2`,
+      "  on-removed drain 1m\n  max-session-age 1h jitter 10\n  default-server inter 3s",
+      "  server a 127.0.0.1:1 check check-ssl verify none check-alpn http/1.1\n  server c x.example:2 resolvers r",
+      "  server d unix@/d agent-check agent-port 7\n  server e 127.0.0.1:3 track b/a on-marked-down shutdown-sessions",
+      "listen s\n  mode http\n  bind :9\n  stats enable",
+    ];
+    const { config, diagnostics } = loadConfigText(`${lines.join("\n")}\n`, "f.cfg", {});
+    expect(diagnostics.filter(({ severity }) => severity === "error")).toEqual([]);
+    expect(changeable(config)).toEqual([]);
   });
 
   it("orders its messages by line and column", () => {

@@ -61,6 +61,8 @@ export interface GlobalConfig {
   readonly nbthread?: number;
   readonly statsSockets: readonly StatsSocket[];
   readonly statsTimeoutMs: number;
+  /** Connections to the stats sockets served at once, over all of them; absent: CONTROL_CONNECTIONS_DEFAULT. */
+  readonly statsMaxconn?: number;
   readonly hardStopAfterMs?: number;
   /** From the order for a soft stop to its beginning. */
   readonly graceMs?: number;

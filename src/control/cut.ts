@@ -78,17 +78,14 @@ export async function cutSome(
   const { memory, orders } = context;
   const threads = Array.from({ length: slotsUsed(memory) }, (_, thread) => thread);
   const isCandidate = mayEnd(context, server, manner.idleMs);
-  const shares =
-    manner.choice === CutChoice.RANDOM
-      ? shareOut(
-          threads.map((thread) => countSessions(memory, thread, isCandidate)),
-          most,
-          () => context.random(),
-        )
-      : shareFirst(
-          threads.map((thread) => candidatesOf(context, thread, manner.choice, isCandidate)),
-          most,
-        );
+  let shares = [most];
+  if (threads.length > 1 && manner.choice === CutChoice.RANDOM) {
+    const counts = threads.map((thread) => countSessions(memory, thread, isCandidate));
+    shares = shareOut(counts, most, context.random());
+  } else if (threads.length > 1) {
+    const sinces = threads.map((thread) => candidatesOf(context, thread, manner.choice, isCandidate));
+    shares = shareFirst(sinces, most);
+  }
   const answers = await Promise.all(
     shares.map((share, thread) =>
       share === 0
@@ -155,19 +152,22 @@ export async function cutSelected(
   return { done: true, matched: ended, ended, survivors: 0 };
 }
 
-/** Deals `most` out to threads that have so many sessions each, as a draw of single sessions would. */
-export function shareOut(counts: readonly number[], most: number, random: () => number): number[] {
-  const left = [...counts];
-  const shares = counts.map(() => 0);
-  let total = counts.reduce((sum, count) => sum + count, 0);
-  for (let drawn = 0; drawn < most && total > 0; drawn++, total--) {
-    let at = Math.floor(random() * total);
-    let thread = 0;
-    while (at >= left[thread]) at -= left[thread++];
-    left[thread]--;
-    shares[thread]++;
-  }
-  return shares;
+/**
+ * Deals `most` out to threads that have so many sessions each, so that each session is as likely to be meant as any other. With all of
+ * them in a row, every (total / most)-th is taken; where it begins is drawn (`random`: 0 .. 1).
+ */
+export function shareOut(counts: readonly number[], most: number, random: number): number[] {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  if (most >= total) return [...counts];
+  let passed = 0;
+  let taken = 0;
+  return counts.map((count) => {
+    passed += count;
+    const before = taken;
+    // Exactly all of them at the end, whatever is rounded.
+    taken = passed === total ? most : Math.max(0, Math.ceil((passed * most) / total - random));
+    return taken - before;
+  });
 }
 
 /**

@@ -3,7 +3,13 @@
 
 import { availableParallelism } from "node:os";
 import { AppError } from "../base/errors.ts";
-import { SESSIONS_MAX, SPARE_FDS, THREAD_SLOTS_LEAST, THREADS_MAX } from "../base/limits.ts";
+import {
+  CONTROL_CONNECTIONS_DEFAULT,
+  SESSIONS_MAX,
+  SPARE_FDS,
+  THREAD_SLOTS_LEAST,
+  THREADS_MAX,
+} from "../base/limits.ts";
 import type { Config } from "../config/model.ts";
 import { raiseFileLimit } from "../sys/process-limits.ts";
 
@@ -64,8 +70,10 @@ export function fitMaxconn(
   const checks = config.proxies
     .flatMap((proxy) => proxy.servers)
     .reduce((sum, { health, agent }) => sum + (health === undefined ? 0 : 1) + (agent === undefined ? 0 : 1), 0);
+  const { statsSockets, statsMaxconn = CONTROL_CONNECTIONS_DEFAULT } = config.global;
+  const stats = statsSockets.length === 0 ? 0 : statsSockets.length * 2 + statsMaxconn;
   // Each relay thread has an epoll, an eventfd and a few of Node's own.
-  const others = SPARE_FDS + listeners + checks + config.global.statsSockets.length * 12 + threads * 16;
+  const others = SPARE_FDS + listeners + checks + stats + threads * 16;
   const asked = commandLineMaxconn ?? config.global.maxconn;
   const rows = Math.floor(SESSIONS_MAX / slots);
   if (asked !== undefined && asked > rows) {

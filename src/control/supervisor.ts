@@ -5,7 +5,6 @@ import type { ResolversConfig } from "../config/resolvers-model.ts";
 import { W_CONNECTIONS, W_MAXCONN } from "../memory/control-words.ts";
 import { CT_RECORDS_DROPPED } from "../memory/counters.ts";
 import { L_MAXCONN, LISTENER_WORDS } from "../memory/listener-row.ts";
-import { P_FRONT_SESSIONS, PROXY_WORDS } from "../memory/proxy-row.ts";
 import { allocateSharedMemory, type SharedMemory, threadsInService } from "../memory/shared-memory.ts";
 import { LinuxKernel } from "../sys/linux-kernel.ts";
 import { interruptNobody } from "../sys/scheduling.ts";
@@ -14,7 +13,6 @@ import { buildRegistry, openListeners } from "./build-registry.ts";
 import type { Commit } from "./change.ts";
 import { createCommit } from "./commit.ts";
 import type { CommitEvents, MutableRegistry } from "./commit-context.ts";
-import { gracePeriod } from "./grace.ts";
 import { HealthChecks } from "./health/health.ts";
 import { askKernel } from "./kernel-answer.ts";
 import type { ListenFrom } from "./listeners.ts";
@@ -44,6 +42,7 @@ import type { ReloadReceipt } from "./reload/model.ts";
 import { Reloader, type ReloadHost, type ReloadSource } from "./reload/reloader.ts";
 import { Names, type ResolversView } from "./resolve/names.ts";
 import { ResourceWatch } from "./resource-watch.ts";
+import { softStop } from "./soft-stop.ts";
 import { keepFrontendsShut } from "./state/restore-frontends.ts";
 import { readStartState, type StateAtStart, stateFileOf } from "./state/start-state.ts";
 import type { StateFile } from "./state/state-file.ts";
@@ -64,6 +63,8 @@ export interface StartOptions {
   /** Wall clock ms at which the process began. */
   readonly bootStartMs: number;
   readonly listenFrom?: ListenFrom;
+  /** From a process that may be running still: its state file is ours. */
+  readonly takesOver?: boolean;
   /** Lines for the operator's terminal, without a line feed. */
   readonly say: (severity: "NOTICE" | "WARNING" | "ALERT", text: string) => void;
   /** The program cannot go on: a relay thread died. */
@@ -104,6 +105,7 @@ export class RunningProgram implements Program {
   private readonly reloader: Reloader;
   /** Servers whose names a reload under way changed. */
   private readonly renamed = new Set<ServerEntry>();
+  private softStopped: Promise<void> | undefined;
   private housekeeping: NodeJS.Timeout | undefined;
 
   constructor(
@@ -185,11 +187,11 @@ export class RunningProgram implements Program {
   /** What was in force before the start is so again. */
   async restore(state: StateAtStart): Promise<void> {
     await this.commit({ kind: "restore-state", state, tell: (severity, text) => this.tell(severity, text) });
-    this.stateFile?.begin();
   }
 
   /** Lets the relays accept. */
   async open(): Promise<void> {
+    this.stateFile?.begin();
     for (const listener of this.registry.listenersByIndex) {
       if (listener === undefined) continue;
       const { index, fd, bind, proxy } = listener;
@@ -216,24 +218,24 @@ export class RunningProgram implements Program {
   }
 
   /** Closes the listeners, waits for the last session or `hard-stop-after`, and resolves when no session is left. */
-  async softStop(): Promise<void> {
-    if (this.stopping) return;
+  softStop(): Promise<void> {
+    this.softStopped ??= this.beginSoftStop();
+    return this.softStopped;
+  }
+
+  private async beginSoftStop(): Promise<void> {
     this.stopping = true;
     // From now on the file is that of who comes after.
     await this.stateFile?.close();
-    await gracePeriod(this.registry.config.global.graceMs, (text) => this.note(LogLevel.WARNING, text));
-    for (const proxy of this.registry.proxies) {
-      if (proxy.isFrontend && !proxy.config.disabled) await this.commit({ kind: "shutdown-frontend", proxy });
-    }
-    await new Promise<void>((resolve) => {
-      const limit = this.registry.config.global.hardStopAfterMs;
-      const timer = limit === undefined ? undefined : setTimeout(() => void this.hardStopSessions(), limit);
-      const unsubscribe = this.onProgress(() => {
-        if (this.connections > 0) return;
-        clearTimeout(timer);
-        unsubscribe();
-        resolve();
-      });
+    const { registry, memory, commit } = this;
+    await softStop({
+      registry,
+      memory,
+      commit,
+      connections: () => this.connections,
+      note: (level, text, proxy, terminalLevel) => this.note(level, text, proxy, terminalLevel),
+      onProgress: (listener) => this.onProgress(listener),
+      cutAll: () => this.relays.order({ kind: "cut-all" }),
     });
   }
 
@@ -260,25 +262,14 @@ export class RunningProgram implements Program {
     return left;
   }
 
-  private async hardStopSessions(): Promise<void> {
-    this.note(LogLevel.WARNING, "soft-stop running for too long, performing a hard-stop.");
-    for (const proxy of this.registry.proxies) {
-      const own = proxy.isFrontend
-        ? Atomics.load(this.memory.proxiesI32, proxy.index * PROXY_WORDS + P_FRONT_SESSIONS)
-        : 0;
-      if (own > 0)
-        this.note(LogLevel.WARNING, `Proxy ${proxy.name} hard-stopped (${own} remaining conns will be closed).`, proxy);
-    }
-    await this.relays.order({ kind: "cut-all" });
-  }
-
   private tell(severity: "NOTICE" | "WARNING", text: string): void {
     this.note(severity === "NOTICE" ? LogLevel.NOTICE : LogLevel.WARNING, text);
   }
 
   /** Says it on the terminal and in the log. */
-  private note(level: LogLevel, text: string, proxy?: ProxyEntry): void {
-    this.options.say(level <= LogLevel.ALERT ? "ALERT" : level <= LogLevel.WARNING ? "WARNING" : "NOTICE", text);
+  private note(level: LogLevel, text: string, proxy?: ProxyEntry, terminalLevel = level): void {
+    const isAlert = terminalLevel <= LogLevel.ALERT;
+    this.options.say(isAlert ? "ALERT" : terminalLevel <= LogLevel.WARNING ? "WARNING" : "NOTICE", text);
     this.log.message(level, text, proxy);
   }
 
@@ -367,12 +358,15 @@ export class RunningProgram implements Program {
         const { level, text } = proxyStoppedMessage(proxy.name, front, back);
         this.note(level, text, proxy);
       },
-      onFrontendPaused: (proxy) => this.note(LogLevel.WARNING, `Paused frontend ${proxy.name}.`, proxy),
-      onFrontendResumed: (proxy) => this.note(LogLevel.WARNING, `Resumed frontend ${proxy.name}.`, proxy),
+      onFrontendPaused: (proxy) => this.note(LogLevel.WARNING, `Paused ${kindOf(proxy)} ${proxy.name}.`, proxy),
+      onFrontendResumed: (proxy) => this.note(LogLevel.WARNING, `Resumed ${kindOf(proxy)} ${proxy.name}.`, proxy),
       onProgress: () => this.progress.look(),
     };
   }
 }
+
+/** As HAProxy calls it in messages. */
+const kindOf = (proxy: ProxyEntry): string => (proxy.config.kind === "listen" ? "proxy" : proxy.config.kind);
 
 /** Boots a program: limits, memory, tables, logs, listeners, threads. Throws AppError; then nothing stays open but memory. */
 export async function startProgram(options: StartOptions): Promise<RunningProgram> {
@@ -381,7 +375,7 @@ export async function startProgram(options: StartOptions): Promise<RunningProgra
   const memory = allocateSharedMemory({ threads: size.threads, slots: size.slots, rowsPerThread: size.room });
   memory.words[W_MAXCONN] = size.maxconn;
   const resolvers = await resolveNameservers(config.resolvers);
-  const state = readStartState(config, options.version, options.say);
+  const state = readStartState(config, options.version, options.takesOver ?? false, options.say);
   const warn = (text: string): void => options.say("WARNING", text);
   const registry = await buildRegistry(config, memory, size.maxconn, warn, state.servers);
   try {

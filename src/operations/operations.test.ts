@@ -70,6 +70,13 @@ describe("numbers", () => {
 
   it.each([
     ["0x200001", 0x200001],
+    ["0X20000a", 0x20000a],
+    ["2097153", 0x200001],
+    ["010000001", 0x200001],
+    ["200001", 200_001],
+    ["0", undefined],
+    ["08", undefined],
+    ["2097153q", undefined],
     ["0x0", undefined],
     ["0xzz", undefined],
     ["", undefined],
@@ -150,7 +157,7 @@ describe("changes", () => {
     "set server be/s1 addr 127.0.0.1 port 28901",
     "set server other/s1 addr 127.0.0.1",
     "set maxconn server be/s1 -1",
-    "shutdown session 5",
+    "shutdown session x5",
     "shutdown sessions",
     "shutdown sessions all",
     "shutdown sessions server be/s1 nope",

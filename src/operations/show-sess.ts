@@ -65,7 +65,7 @@ function parseFilter(program: Program, args: readonly string[]): Found<Filter> {
   if (first === "all") {
     filter.large = true;
     at = 1;
-  } else if (first !== undefined && /^0x[0-9a-f]+$/i.test(first)) {
+  } else if (first !== undefined && /^(0x[0-9a-f]+|\d+)$/i.test(first)) {
     filter.id = parseSessionId(first) ?? 0;
     filter.large = true;
     at = 1;

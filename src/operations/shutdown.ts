@@ -11,10 +11,10 @@ import { findTarget } from "./targets.ts";
 /** What follows for the session that the order came through. */
 const NO_ANSWER = "ends by it: there may be no answer.";
 
-/** "0x..." as in `show sess`; undefined where it is none. */
-export function parseSessionId(text: string | undefined): number | undefined {
-  if (text === undefined || !/^(0x)?[0-9a-f]+$/i.test(text)) return undefined;
-  const id = Number.parseInt(text, 16);
+/** "0x..." as in `show sess`, or the same number in decimal or, behind a 0, octal, as in HAProxy; undefined where it is none. */
+export function parseSessionId(text = ""): number | undefined {
+  const base = /^0x[0-9a-f]+$/i.test(text) ? 16 : /^0[0-7]+$/.test(text) ? 8 : /^[1-9]\d*$/.test(text) ? 10 : 0;
+  const id = base === 0 ? 0 : Number.parseInt(text, base);
   return id > 0 && Number.isSafeInteger(id) ? id : undefined;
 }
 
@@ -25,7 +25,7 @@ export const shutdownSession: Operation = {
   summary: "end one session (its id as in `show sess`)",
   async run(context, args) {
     const { program } = context;
-    const id = args[0]?.startsWith("0x") ? parseSessionId(args[0]) : undefined;
+    const id = parseSessionId(args[0]);
     if (id === undefined) return failure("Session pointer expected (use 'show sess').");
     await noteCarrier(context, { id }, NO_ANSWER);
     const change: Change = { kind: "cut-session", id };

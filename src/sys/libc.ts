@@ -47,6 +47,7 @@ export const c = {
   schedSetattr: bindFunction<(number: N, thread: N, attributes: Uint8Array, flags: N) => N>(
     "long syscall(long, long, void *, long)",
   ),
+  schedYield: bindFunction<() => N>("int sched_yield()"),
   sendtoBytes: bindFunction<(fd: N, bytes: Uint8Array, length: N, flags: N, address: Uint8Array, size: N) => N>(
     "long sendto(int, void *, size_t, int, void *, uint32)",
   ),
@@ -54,6 +55,7 @@ export const c = {
   setsockopt: bindFunction<(fd: N, level: N, name: N, value: N, length: N) => N>(
     "int setsockopt(int, int, int, intptr_t, uint32)",
   ),
+  flock: bindFunction<(fd: N, operation: N) => N>("int flock(int, int)"),
   shutdown: bindFunction<(fd: N, how: N) => N>("int shutdown(int, int)"),
   socket: bindFunction<(family: N, type: N, protocol: N) => N>("int socket(int, int, int)"),
   splice: bindFunction<(from: N, fromOffset: N, to: N, toOffset: N, length: N, flags: N) => N>(

@@ -1,4 +1,4 @@
-// How Linux's scheduler treats the calling thread beside others. Neither function needs rights, nor changes a thread's share of the
+// How Linux's scheduler treats the calling thread beside others. No function needs rights, nor changes a thread's share of the
 // processor, its nice value included; where the operator chose another policy (chrt), or the kernel knows nothing of it, all stays as it is.
 
 import { SCHED_BATCH, SCHED_OTHER } from "./constants.ts";
@@ -39,6 +39,11 @@ export function asBeforePatience<T>(start: () => T): T {
     setAttributes(SCHED_BATCH, 0n);
   }
 }
+
+/** Whoever else is ready on this core gets a turn first; nothing happens where nobody is. */
+export const letOthersRun = (): void => {
+  c.schedYield();
+};
 
 /** @param turnNs 0: the kernel's own */
 function setAttributes(policy: number, turnNs: bigint): number {

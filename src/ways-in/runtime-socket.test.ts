@@ -278,6 +278,19 @@ describe("the socket itself", () => {
     expect(await third.untilEnd()).toBe("1.2.3\n\n");
   });
 
+  it("lets those that wait in as soon as a reload allows more", async () => {
+    const { path, socket, config } = await start({ maxConnections: 1 });
+    const [first, second] = [opened(new Conversation(path)), opened(new Conversation(path))];
+    first.send("prompt\n");
+    await first.until("\n> ");
+    second.send("show version\n");
+    first.send("show version\n");
+    await first.until("\n> 1.2.3\n\n> ");
+    expect(second.text).toBe("");
+    socket.update(config, { statsTimeoutMs: 60_000, maxConnections: 2 });
+    expect(await second.untilEnd()).toBe("1.2.3\n\n");
+  });
+
   it("has its mode, replaces a stale one, leaves no temporary name, and removes its path", async () => {
     const { path, program, config, directory, socket } = await start({ mode: 0o600 });
     expect(statSync(path).mode & 0o777).toBe(0o600);

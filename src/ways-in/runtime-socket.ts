@@ -17,11 +17,15 @@ import type { Dialect } from "./dialect.ts";
 import { RuntimeSession } from "./runtime-session.ts";
 import { descriptorOf } from "./socket-descriptor.ts";
 
-export interface RuntimeSocketOptions {
+/** What a reload may change. */
+export interface RuntimeSocketLimits {
   /** Idle time after which a connection is closed, in ms. */
   readonly statsTimeoutMs: number;
   /** Connections served at once, over all stats sockets. */
   readonly maxConnections: number;
+}
+
+export interface RuntimeSocketOptions extends RuntimeSocketLimits {
   /** Told of what went wrong with the socket, and of defects that a command met. */
   readonly log?: (text: string) => void;
   /** Sockets of the process before, one of which may be this one's. */
@@ -40,7 +44,7 @@ export interface RuntimeSocket {
   /** Of the listening socket. */
   readonly descriptor: number;
   /** A reload names it again: with another level for connections to come, or other rights, perhaps. */
-  update(socketConfig: StatsSocket, statsTimeoutMs: number): void;
+  update(socketConfig: StatsSocket, limits: RuntimeSocketLimits): void;
   /** Stops listening, closes what is open, and removes the socket's path. Commands under way may end within `graceMs`. */
   close(graceMs?: number): Promise<void>;
 }
@@ -52,7 +56,7 @@ export async function startRuntimeSocket(
   options: RuntimeSocketOptions,
 ): Promise<RuntimeSocket> {
   const { controlConnections } = statsOf(program);
-  let now = { socketConfig, statsTimeoutMs: options.statsTimeoutMs };
+  let now = { ...options, socketConfig };
   const number = controlConnections.sockets.length + 1;
   const open = new Map<Socket, RuntimeSession | undefined>();
   // From the first client that is turned away until none waits any more.
@@ -61,21 +65,15 @@ export async function startRuntimeSocket(
     open.set(socket, undefined);
     socket.on("close", () => {
       open.delete(socket);
-      if (open.size <= options.maxConnections) isTurningAway = false;
+      if (open.size <= now.maxConnections) isTurningAway = false;
     });
     // An error is followed by "close", which the session acts on.
     socket.on("error", () => {});
     const serve = (): Promise<void> =>
-      serveConnection(
-        program,
-        controlConnections,
-        socket,
-        number,
-        now.socketConfig,
-        { ...options, statsTimeoutMs: now.statsTimeoutMs },
-        (session) => open.set(socket, session),
+      serveConnection(program, controlConnections, socket, number, now.socketConfig, now, (session) =>
+        open.set(socket, session),
       );
-    controlConnections.admit(options.maxConnections, serve);
+    controlConnections.admit(() => now.maxConnections, serve);
   });
   server.maxConnections = options.maxConnections + CONTROL_BACKLOG_MAX;
   const removePath = await bind(server, socketConfig, options);
@@ -87,7 +85,7 @@ export async function startRuntimeSocket(
     if (isTurningAway) return;
     isTurningAway = true;
     options.log?.(
-      `stats socket ${address}: clients are turned away, because ${options.maxConnections} are served and ${CONTROL_BACKLOG_MAX} wait`,
+      `stats socket ${address}: clients are turned away, because ${now.maxConnections} are served and ${CONTROL_BACKLOG_MAX} wait`,
     );
   });
   const entry: { readonly address: string; level: StatsSocket["level"] } = { address, level: socketConfig.level };
@@ -95,11 +93,13 @@ export async function startRuntimeSocket(
   return {
     address,
     descriptor: descriptorOf(server),
-    update(socketConfig, statsTimeoutMs) {
+    update(socketConfig, limits) {
       const { endpoint } = socketConfig;
       if (endpoint.kind === "unix" && statOf(endpoint.path)?.isSocket()) setRights(endpoint.path, socketConfig);
       entry.level = socketConfig.level;
-      now = { socketConfig, statsTimeoutMs };
+      now = { ...now, ...limits, socketConfig };
+      server.maxConnections = limits.maxConnections + CONTROL_BACKLOG_MAX;
+      controlConnections.limitChanged();
     },
     async close(graceMs = 0) {
       removePath();

@@ -1,7 +1,7 @@
 // The stats sockets of a configuration, and of the one that a reload puts in its place: an address that stays keeps its socket and its
 // connections; who waits for an answer on one that goes still gets it. Control thread.
 
-import { CONTROL_CONNECTIONS_MAX } from "../base/limits.ts";
+import { CONTROL_CONNECTIONS_DEFAULT } from "../base/limits.ts";
 import { endpointKey } from "../config/diff/server-settings.ts";
 import type { Config, StatsSocket } from "../config/model.ts";
 import type { Program } from "../control/program.ts";
@@ -31,7 +31,8 @@ export class StatsDoors {
 
   /** Opens the sockets that are not open yet, and says what to do then. Throws AppError "cannot-bind"; then it has opened none. */
   async prepare(config: Config): Promise<PreparedDoors> {
-    const { statsTimeoutMs, statsSockets } = config.global;
+    const { statsTimeoutMs, statsMaxconn = CONTROL_CONNECTIONS_DEFAULT, statsSockets } = config.global;
+    const limits = { statsTimeoutMs, maxConnections: statsMaxconn };
     const opened = new Map<string, RuntimeSocket>();
     const undo = async (): Promise<void> => {
       await Promise.all([...opened.values()].map((socket) => socket.close()));
@@ -40,7 +41,7 @@ export class StatsDoors {
       for (const socket of statsSockets) {
         const key = keyOf(socket);
         if (this.#open.has(key) || opened.has(key)) continue;
-        const options = { ...this.#options, statsTimeoutMs, maxConnections: CONTROL_CONNECTIONS_MAX };
+        const options = { ...this.#options, ...limits };
         opened.set(key, await startRuntimeSocket(this.#program(), socket, options));
       }
     } catch (error) {
@@ -53,7 +54,7 @@ export class StatsDoors {
         const key = keyOf(socket);
         const kept = this.#open.get(key) ?? opened.get(key);
         if (kept === undefined) continue;
-        kept.update(socket, statsTimeoutMs);
+        kept.update(socket, limits);
         next.set(key, kept);
       }
       for (const [key, socket] of this.#open) if (!next.has(key)) void socket.close(UNBOUNDED_MS);

@@ -47,7 +47,7 @@ const httpDefault = cases("http", ["option httpchk"], http(), {
   "101": once("HTTP/1.1 101 Switching\r\n\r\n", "close"),
   "a flood of body": { answers: ["HTTP/1.0 200 OK\r\n\r\nflood "], flood: true },
   "a trickle": { answers: ["HTTP/1.0 200 OK\r\n\r\n"], trickleMs: 5 },
-  "a slow trickle": { answers: ["HTTP/1.0 200 OK\r\n\r\n"], trickleMs: 400 },
+  "a slow trickle": { answers: ["HTTP/1.0 200 OK\r\n\r\n"], trickleMs: 800 },
   "200, then reset": once(OK, "reset"),
   "speaks first": greets("HTTP/1.0 200 OK\r\n\r\n"),
 });

@@ -152,7 +152,7 @@ describe.skipIf(whyNot !== "")(`health checks against HAProxy 2.6${whyNot}${with
     const worker = async () => {
       for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) await next();
     };
-    await Promise.all(Array.from({ length: 16 }, worker));
+    await Promise.all(Array.from({ length: 48 }, worker));
   }, 180_000);
 
   afterAll(async () => {

@@ -67,7 +67,7 @@ defaults
     mode tcp
     timeout client 1h
     timeout server 1h
-    timeout connect 100ms
+    timeout connect 1h
     retries 1
 ${NAMES.map(
   (name, i) => `
@@ -84,6 +84,7 @@ listen unix
     server s ${upstream.address}:${upstream.port}
 listen refused
     bind ${FRONTEND_ADDRESS}:${ports[NAMES.length]}
+    timeout connect 100ms
     log ${log.endpoint} len 4096 format raw local0
     log-format "<refused> ${keyed(
       "",
@@ -115,6 +116,7 @@ listen accepted
     server s ${upstream.address}:${upstream.port}
 listen unusual
     bind *:${ports[NAMES.length + 5]}
+    timeout connect 100ms
     log ${log.endpoint} format priority local0
     option log-separate-errors
     option dontlog-normal

@@ -42,12 +42,15 @@ backend local
 backend empty
 listen ends
     bind ${host}:${ports.ends}
-    timeout server 300ms
     server r ${upstreams.resetting}
 listen waits
     bind ${host}:${ports.waits}
     timeout queue 200ms
     server w ${upstreams.echoing} maxconn 1
+listen bored
+    bind ${host}:${ports.bored}
+    timeout server 300ms
+    server r ${upstreams.resetting}
 `;
 
 /** One value, and where it stands: as text, typed and JSON output come to the same lines. */
@@ -124,13 +127,14 @@ describe.skipIf(whyNot !== "")(`the Runtime API against HAProxy 2.6${whyNot}`, (
       { name: "headgate", host: loopbackAddress(12), executable: undefined },
     ] as const;
     for (const { name, host, executable } of sides) {
-      const [fe, li, ends, waits] = [
+      const [fe, li, ends, waits, bored] = [
+        await freePort(host),
         await freePort(host),
         await freePort(host),
         await freePort(host),
         await freePort(host),
       ];
-      const ports = { fe, li, ends, waits };
+      const ports = { fe, li, ends, waits, bored };
       const text = config(host, ports, { echoing, refusing, resetting });
       const program = await Program.start({ config: text, ...(executable === undefined ? {} : { executable }) });
       programs.push(program);

@@ -8,7 +8,7 @@ import { waitFor } from "../harness/wait-for.ts";
 export interface Side {
   readonly program: Program;
   readonly host: string;
-  readonly ports: { readonly fe: number; readonly li: number; readonly ends: number; readonly waits: number };
+  readonly ports: Readonly<Record<"fe" | "li" | "ends" | "waits" | "bored", number>>;
   readonly clients: Client[];
 }
 
@@ -38,12 +38,16 @@ const QUEUED = 2;
 const TURN_AROUND = 3;
 
 /** One client of the server that ends sessions; `during`: what it does first. */
-async function endedByServer(side: Side, during?: (client: Client) => Promise<void>): Promise<void> {
-  const client = await Client.open({ host: side.host, port: side.ports.ends });
+async function endedByServer(
+  side: Side,
+  backend: "ends" | "bored",
+  during?: (client: Client) => Promise<void>,
+): Promise<void> {
+  const client = await Client.open({ host: side.host, port: side.ports[backend] });
   await during?.(client);
   await client.waitForEnd();
   client.close();
-  await sessionsInState(side, "ends", ESTABLISHED, 0);
+  await sessionsInState(side, backend, ESTABLISHED, 0);
 }
 
 export const SCRIPT: readonly Step[] = [
@@ -225,6 +229,7 @@ export const SCRIPT: readonly Step[] = [
   "shutdown session",
   "shutdown session nope",
   "shutdown session 0x1",
+  "shutdown session 1",
   "shutdown sessions server",
   "shutdown sessions server be",
   "shutdown sessions server be/nope",
@@ -252,14 +257,14 @@ export const SCRIPT: readonly Step[] = [
 
   // Sessions that a side ends before their time.
   line("a server resets", (side) =>
-    endedByServer(side, async (client) => {
+    endedByServer(side, "ends", async (client) => {
       await sessionsInState(side, "ends", ESTABLISHED, 1);
       client.send("hello");
     }),
   ),
   "show stat ends 7 -1",
-  line("a server says nothing", (side) => endedByServer(side)),
-  "show stat ends 7 -1",
+  line("a server says nothing", (side) => endedByServer(side, "bored")),
+  "show stat bored 7 -1",
   line("one client is served, another waits in vain", async (side) => {
     const served = await Client.open({ host: side.host, port: side.ports.waits });
     await sessionsInState(side, "waits", ESTABLISHED, 1);

@@ -123,7 +123,8 @@ export class Upstream {
     await new Promise<void>((resolve, reject) => {
       upstream.#server.on("error", reject);
       const where = options.path ? { path: options.path } : { host: upstream.address, port: options.port ?? 0 };
-      upstream.#server.listen({ ...where, backlog: 1024 }, resolve);
+      // As much as the kernel lets it be: a full one makes the kernel send cookies, and then forget connections of which the peer knows.
+      upstream.#server.listen({ ...where, backlog: 65_535 }, resolve);
     });
     const bound = upstream.#server.address();
     if (typeof bound === "object" && bound) upstream.#port = bound.port;

@@ -175,7 +175,7 @@ describe.each([1, 2])("%i thread(s)", (threads) => {
 
   it.each([
     ["client", { client: "150ms" }],
-    ["client and server", { client: "150ms", server: "150ms" }],
+    ["client and server", { client: "500ms", server: "500ms" }],
   ])("haproxy-3483: timeout %s ends a session whose client does not read", async (_, timeouts) => {
     const { upstream, program, log, connect } = await start(source, threads, timeouts);
     const client = opened(await connect(true));
@@ -186,7 +186,7 @@ describe.each([1, 2])("%i thread(s)", (threads) => {
 
   it.each([
     ["server", { server: "150ms" }],
-    ["client and server", { client: "150ms", server: "150ms" }],
+    ["client and server", { client: "500ms", server: "500ms" }],
   ])("haproxy-3483: timeout %s ends a session whose server does not read", async (_, timeouts) => {
     const { upstream, program, log, connect } = await start(sink, threads, timeouts);
     const client = opened(await connect());

@@ -106,7 +106,7 @@ describe("evict sessions, little by little", () => {
     const working = (async () => {
       while (isBusy) await busy.roundTrip("work");
     })();
-    const running = await begin(place, "frontend fe idle 300ms client rst");
+    const running = await begin(place, "frontend fe idle 900ms client rst");
     await quiet.waitForEnd();
     expect(busy.received.ended).toBe(false);
     isBusy = false;
@@ -118,10 +118,10 @@ describe("evict sessions, little by little", () => {
   it("idle as a filter means those that are quiet when the order is given", async () => {
     const place = await start();
     await openMany(place, 3);
-    await waitFor(async () => (await place.program.runtime("show sess idle 200ms")).split("\n").length > 3, "quiet");
+    await waitFor(async () => (await place.program.runtime("show sess idle 900ms")).split("\n").length > 3, "quiet");
     const busy = await place.open();
-    const text = await place.program.runtime("evict sessions frontend fe and idle 200ms json");
-    expect(receiptFrom(text)).toMatchObject({ filter: "frontend fe and idle 200ms", matched: 3, cutAtDeadline: 3 });
+    const text = await place.program.runtime("evict sessions frontend fe and idle 900ms json");
+    expect(receiptFrom(text)).toMatchObject({ filter: "frontend fe and idle 900ms", matched: 3, cutAtDeadline: 3 });
     await busy.roundTrip("still here");
   });
 });

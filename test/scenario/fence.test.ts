@@ -105,7 +105,7 @@ describe.each([1, 2])("option fence, %i thread(s)", (threads) => {
 
   it("a black hole: attempts that are under way hold the next server off until they give up", async () => {
     const old = opened(await BlackHole.start());
-    const { stage, heldAtAccept } = await sceneOf(threads, old, "", ["timeout connect 300ms", "retries 1"]);
+    const { stage, heldAtAccept } = await sceneOf(threads, old, "", ["timeout connect 700ms", "retries 1"]);
     const lost = opened(await stage.open());
     await waitFor(() => socketsHeldTo(stage.program.pid, old.address, old.port).length === 1, "an attempt");
     await stage.health("old", "down");

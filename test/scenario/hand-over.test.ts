@@ -141,7 +141,6 @@ describe(`taking over${whyNot}`, () => {
       expect(crowd.failures).toEqual([]);
       expect(existsSync(path)).toBe(true);
     },
-    60_000,
   );
 
   it.skipIf(!hasHaproxy)(
@@ -170,7 +169,6 @@ describe(`taking over${whyNot}`, () => {
       await crowd.close();
       expect(crowd.failures).toEqual([]);
     },
-    60_000,
   );
 
   it("-st: sessions of the process before end at once", async () => {
@@ -198,7 +196,7 @@ describe(`taking over${whyNot}`, () => {
     const first = await start();
     const second = await start(undefined, ["-sf", String(first.pid)]);
     expect(await first.waitForExit()).toBe(0);
-    expect(first.stderr).toContain("Paused frontend fe.");
+    expect(first.stderr).toContain("Paused proxy fe.");
     const client = opened(new Client(tcp));
     await client.connected;
     await client.roundTrip("hello");

@@ -88,7 +88,7 @@ describe("how long sessions live", () => {
   });
 
   it("max-session-idle: a quiet session ends, a busy one when it becomes quiet", async () => {
-    const pair = await start("max-session-idle 400ms");
+    const pair = await start("max-session-idle 1200ms");
     const { onA, onB } = await onBoth(pair, 2);
     const [busy, quiet] = onA as [Client, Client];
     const stop = keepBusy(busy);
@@ -120,11 +120,11 @@ describe("on-maint", () => {
   });
 
   it("drain: sessions stay for so long, and end if the server is in maintenance still", async () => {
-    const pair = await start("on-maint drain 500ms");
+    const pair = await start("on-maint drain 1200ms");
     const { onA } = await onBoth(pair, 2);
     await run(pair.stage, "disable server be/a");
     await onA[0]!.roundTrip("still here");
-    await pair.stage.waitForLog(/Server be\/a: 2 sessions stay, and end in 500 ms\.\n$/);
+    await pair.stage.waitForLog(/Server be\/a: 2 sessions stay, and end in 1200 ms\.\n$/);
     for (const client of onA) await client.waitForEnd();
     await pair.stage.waitForLog(/Server be\/a: it is still in maintenance: 2 sessions were ended\.\n$/);
   });
@@ -154,7 +154,7 @@ describe("on-maint", () => {
 
 describe("on-drain", () => {
   it("idle: a session ends when it has been quiet for so long", async () => {
-    const pair = await start("", ["on-drain idle 300ms"], "on-drain keep");
+    const pair = await start("", ["on-drain idle 900ms"], "on-drain keep");
     const { onA, onB } = await onBoth(pair, 2);
     const [busy, quiet] = onA as [Client, Client];
     const stop = keepBusy(busy);
@@ -170,7 +170,7 @@ describe("on-drain", () => {
   });
 
   it("over: one after the other, none is left at the end; ready calls it off", async () => {
-    const pair = await start("on-drain over 600ms", [], "on-drain over 1h");
+    const pair = await start("on-drain over 2s", [], "on-drain over 1h");
     const { onA, onB } = await onBoth(pair, 4);
     await run(pair.stage, "set server be/b state drain");
     await run(pair.stage, "set server be/a state drain");

@@ -1,5 +1,6 @@
 // What operators changed holds after a crash and a restart (`state-file`), and states of HAProxy's files are taken over as HAProxy does.
 
+import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -30,9 +31,10 @@ async function stage(servers: readonly string[], more: readonly string[] = []) {
   const directory = opened(temporaryDirectory()).path;
   const file = join(directory, "state");
   const port = await freePort();
-  const config = (lines: readonly string[]): string =>
-    simpleConfig({ port, servers: lines, global: [`state-file ${file}`, ...more] });
-  const start = async (lines = servers): Promise<Program> => opened(await Program.start({ config: config(lines) }));
+  const config = (lines: readonly string[], others: readonly string[]): string =>
+    simpleConfig({ port, servers: lines, global: [`state-file ${file}`, ...others] });
+  const start = async (lines = servers, others = more): Promise<Program> =>
+    opened(await Program.start({ config: config(lines, others) }));
   /** Commands, each of which has to be answered, and what the file has to say afterwards. */
   const order = async (program: Program, commands: readonly string[], written: RegExp): Promise<void> => {
     for (const command of commands) await program.runtime(command);
@@ -213,6 +215,13 @@ describe("a file that is of no use", () => {
     await waitFor(() => textOf(file).includes("# headgate end "), "a new file");
   });
 
+  it("no file at all, which would be waited for or could not be replaced", async () => {
+    const { start, file } = await stage(["a 127.0.0.1:11"]);
+    expect(spawnSync("mkfifo", [file]).status).toBe(0);
+    const program = await start();
+    expect(program.stderr).toContain(`state file '${file}' is no file: it is neither read nor written to.`);
+  });
+
   it("somebody else's: it is neither believed nor written to", async () => {
     const { start, file } = await stage(["a 127.0.0.1:11"]);
     writeFileSync(file, "precious\n");
@@ -224,6 +233,33 @@ describe("a file that is of no use", () => {
     program.signal("SIGTERM");
     await program.waitForExit();
     expect(textOf(file)).toBe("precious\n");
+  });
+
+  it("another program's that runs: neither believed nor written to; the next start may have it", async () => {
+    const { start, order, kill, file } = await stage(["a 127.0.0.1:11"]);
+    const first = await start();
+    await order(first, ["disable server be/a"], /^\d+ be 1 a \S+ 0 1 /m);
+    const text = simpleConfig({ port: await freePort(), servers: ["a 127.0.0.1:11"], global: [`state-file ${file}`] });
+    const second = opened(await Program.start({ config: text }));
+    expect(second.stderr).toContain(`state file '${file}' is another process's, which is running`);
+    expect((await shown(second))[0]).toBe("a 127.0.0.1 11 0 1");
+    const before = statSync(file).ino;
+    await second.runtime("set weight be/a 9");
+    second.signal("SIGTERM");
+    await second.waitForExit();
+    expect(statSync(file).ino).toBe(before);
+    await kill(first);
+    const shared = join(dirname(file), "shared.sock");
+    const third = await start(["a 127.0.0.1:11"], [`stats socket ${shared} expose-fd listeners`]);
+    expect((await shown(third))[0]).toBe("a 127.0.0.1 11 1 1");
+    expect(third.stderr).not.toContain("state file");
+    // Who takes over may have it at once; the one before notices.
+    const fourth = opened(await Program.start({ config: text, args: ["-x", shared] }));
+    expect((await shown(fourth))[0]).toBe("a 127.0.0.1 11 1 1");
+    await order(fourth, ["set weight be/a 7"], /^\d+ be 1 a \S+ 0 1 7 /m);
+    await third.runtime("set weight be/a 5");
+    await waitFor(() => third.stderr.includes("is written by another process now"), "it to notice");
+    expect(textOf(file)).toMatch(/^\d+ be 1 a \S+ 0 1 7 /m);
   });
 
   it("a folder that cannot be written to is said once, and once that it can be again", async () => {

@@ -72,7 +72,7 @@ describe("timeouts", () => {
   it("client, of one that says nothing in the queue: cQ; one that has spoken waits on", async () => {
     const upstream = await upstreamOf(echo);
     const servers = [`a ${upstream.endpoint} maxconn 1`];
-    const timeouts = { client: "300ms", queue: "1h" };
+    const timeouts = { client: "800ms", queue: "1h" };
     const { log, connect, program } = await start({ servers, timeouts });
     const served = await connect();
     served.pingPong("busy", 1);
@@ -101,7 +101,7 @@ describe("timeouts", () => {
 
   it("client: cD", async () => {
     const upstream = await upstreamOf(echo);
-    const { log, connect } = await start({ servers: [`a ${upstream.endpoint}`], timeouts: { client: "100ms" } });
+    const { log, connect } = await start({ servers: [`a ${upstream.endpoint}`], timeouts: { client: "600ms" } });
     const client = await connect();
     await client.roundTrip("hello");
     expect(await log.waitForSession(client.local)).toMatchObject({ termination: "cD", server: "a", bytes: 5 });
@@ -111,7 +111,7 @@ describe("timeouts", () => {
 
   it("server: sD", async () => {
     const upstream = await upstreamOf(echo);
-    const { log, connect } = await start({ servers: [`a ${upstream.endpoint}`], timeouts: { server: "100ms" } });
+    const { log, connect } = await start({ servers: [`a ${upstream.endpoint}`], timeouts: { server: "600ms" } });
     const client = await connect();
     await client.roundTrip("hello");
     await client.waitForEnd();
@@ -121,7 +121,7 @@ describe("timeouts", () => {
 
   it("a session with traffic outlives its timeouts", async () => {
     const upstream = await upstreamOf(echo);
-    const timeouts = { client: "250ms", server: "250ms" };
+    const timeouts = { client: "700ms", server: "700ms" };
     const { log, connect, program } = await start({ servers: [`a ${upstream.endpoint}`], timeouts });
     const busy = await connect();
     const idle = await connect();

@@ -215,6 +215,7 @@ const GLOBAL: SettingTable<GlobalConfig> = {
   nbthread: setting("nbthread"),
   statsSockets: null,
   statsTimeoutMs: setting("stats timeout", formatTimeMs),
+  statsMaxconn: setting("stats maxconn"),
   hardStopAfterMs: setting("hard-stop-after", formatTimeMs),
   graceMs: setting("grace", formatTimeMs),
   logs: null,

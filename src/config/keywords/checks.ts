@@ -110,7 +110,7 @@ const CHECK_WORDS: readonly Keyword<ServerDraft>[] = [
       health.track = slash < 0 ? { server, place } : { backend: token.text.slice(0, slash), server, place };
     },
   ),
-  flag("check-send-proxy", "Sends a PROXY header with a check.", (health) => {
+  flag("check-send-proxy", "Sends a PROXY header, of version 1, with a check.", (health) => {
     health.sendProxy = true;
   }),
   flag("no-check-send-proxy", "Takes back a `check-send-proxy` of `default-server`.", (health) => {

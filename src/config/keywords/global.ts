@@ -1,6 +1,6 @@
 // The words of the `global` section. Control thread.
 
-import { SESSIONS_MAX, THREADS_MAX } from "../../base/limits.ts";
+import { CONTROL_CONNECTIONS_DEFAULT, CONTROL_CONNECTIONS_MAX, SESSIONS_MAX, THREADS_MAX } from "../../base/limits.ts";
 import { readStatsSocket } from "../bind-line.ts";
 import type { GlobalDraft } from "../drafts.ts";
 import { accountNumber, MAX_UID } from "./bind.ts";
@@ -57,6 +57,17 @@ export const GLOBAL_KEYWORDS: readonly Keyword<GlobalDraft>[] = [
     read(words, global) {
       const timeMs = words.time(1);
       if (timeMs !== undefined && words.end()) global.statsTimeoutMs = timeMs;
+    },
+  },
+  {
+    name: "stats maxconn",
+    args: "<number>",
+    doc: "Connections to the stats sockets served at once, over all of them; further ones wait.",
+    byDefault: `${CONTROL_CONNECTIONS_DEFAULT}`,
+    status: "supported",
+    read(words, global) {
+      const value = words.integer("<number>", 1, CONTROL_CONNECTIONS_MAX);
+      if (value !== undefined && words.end()) global.statsMaxconn = value;
     },
   },
   {

@@ -118,11 +118,10 @@ ssl-reuse stick strict-maxconn tcp-md5sig tcp-ut tfo tls-tickets usesrc ws
 
 const prefixed = (prefix: string, words: ReadonlySet<string>): string[] => [...words].map((word) => prefix + word);
 
-/** Whole names, as the tables have them: "nbproc", "tune.bufsize", "stats maxconn". */
+/** Whole names, as the tables have them: "nbproc", "tune.bufsize", "stats bind-process". */
 export const UNSUPPORTED_GLOBAL_WORDS: ReadonlySet<string> = new Set([
   ...GLOBAL_WORDS,
   ...prefixed("tune.", TUNE_WORDS),
-  "stats maxconn",
   "stats bind-process",
   "stats calculate-max-counters",
 ]);

@@ -2,9 +2,9 @@
 // timers of Node's cost. The event loop cannot wait on it, so it is polled: in the turn after something began, then ever more rarely.
 // Control thread; holds no descriptor while nothing waits.
 
-import { EVENTS_MAX } from "../../base/limits.ts";
 import { TimerWheel } from "../../base/timer-wheel.ts";
 import { LinuxKernel } from "../../sys/linux-kernel.ts";
+import { checkPace } from "./pace.ts";
 
 /** What waits: for events of its descriptor, for a deadline, or just for the next turn. */
 export interface PollMember {
@@ -26,6 +26,9 @@ const CAPACITY_LEAST = 64;
 export class CheckPoll {
   readonly kernel = new LinuxKernel();
   #poll = -1;
+  /** How many events the kernel gave last, and which of them is the next. */
+  #events = 0;
+  #nextEvent = 0;
   #open = 0;
   readonly #slots: Slot[] = [];
   readonly #free: number[] = [];
@@ -83,6 +86,7 @@ export class CheckPoll {
     clearTimeout(this.#timer);
     if (this.#poll >= 0) this.kernel.close(this.#poll);
     this.#poll = -1;
+    this.#events = 0;
   }
 
   readonly #pollNow = (): void => {
@@ -94,7 +98,11 @@ export class CheckPoll {
       this.#soon = [];
       for (const { slot, member } of soon) if (this.#slots[slot]!.member === member) member.onEvents(0);
     }
-    this.#takeEvents();
+    if (!this.#takeEvents()) {
+      // What has come counts before what is too late.
+      this.#turn ??= setImmediate(this.#pollNow);
+      return;
+    }
     this.#clock[0] = performance.now();
     this.#deadlines.advance((slot) => this.#slots[slot]!.member?.onDeadline());
     if (this.#open === 0 || this.#turn !== undefined) return;
@@ -102,17 +110,26 @@ export class CheckPoll {
     this.#pollMs = Math.min(this.#pollMs * 2, POLL_MS_MAX);
   };
 
-  #takeEvents(): void {
+  /** Whether there is none left; if not, the rest is for another turn. */
+  #takeEvents(): boolean {
     const { kernel } = this;
+    checkPace.beginTurn();
+    let goesOn = true;
     while (this.#poll >= 0) {
-      const count = kernel.wait(this.#poll, 0);
-      // Handlers open and close descriptors, but none waits: the events stay where they are.
-      for (let i = 0; i < count; i++) {
-        const slot = this.#slots[kernel.eventLow(i)];
-        if (slot?.generation === kernel.eventHigh(i)) slot.member?.onEvents(kernel.eventBits(i));
+      if (this.#nextEvent >= this.#events) {
+        this.#events = kernel.wait(this.#poll, 0);
+        this.#nextEvent = 0;
+        if (this.#events <= 0) return true;
       }
-      if (count < EVENTS_MAX) return;
+      if (!goesOn) return false;
+      // Handlers open and close descriptors, but none waits: the events stay where they are.
+      const i = this.#nextEvent++;
+      const slot = this.#slots[kernel.eventLow(i)];
+      if (slot?.generation !== kernel.eventHigh(i)) continue;
+      slot.member?.onEvents(kernel.eventBits(i));
+      goesOn = checkPace.goesOn();
     }
+    return true;
   }
 
   #grow(): void {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { CheckScheduler, type CheckSchedulerOptions } from "./scheduler.ts";
+import { CheckPace } from "./pace.ts";
+import { CheckScheduler, type CheckSchedulerOptions, type ScheduledCheck } from "./scheduler.ts";
 
 /** A check that remembers when it was started and lets the test end it. */
 class Probe {
@@ -175,5 +176,43 @@ describe("the scheduler of checks", () => {
     await pass(60);
     expect(started).toBe(300);
     expect(startedAtImmediate[0]).toBeLessThan(300);
+  });
+
+  it("keeps those apart that a stall made wait: what began late is due as if it had not", async () => {
+    let stalledMs = 0;
+    const nowMs = () => performance.now() + stalledMs;
+    const zero = nowMs();
+    const begun: [name: string, atMs: number][] = [];
+    const check = (name: string): [string, ScheduledCheck] => [
+      name,
+      {
+        intervalMs: 1000,
+        start: (onEnd) => {
+          begun.push([name, nowMs() - zero]);
+          // The first run of all holds the event loop, over the time of the other's.
+          if (begun.length === 1) stalledMs = 700;
+          setImmediate(onEnd);
+          return () => {};
+        },
+      },
+    ];
+    scheduler({ nowMs }).addAll([check("a"), check("b")]);
+    await pass(1200);
+    const ofB = begun.filter(([name]) => name === "b").map(([, atMs]) => atMs);
+    // Due 500 ms after the start, held up until 700.
+    expect(ofB[0]).toBeGreaterThanOrEqual(700);
+    expect(ofB[1]).toBeGreaterThanOrEqual(1500);
+    expect(ofB[1]).toBeLessThan(1520);
+  });
+
+  it("lets others run between two runs", async () => {
+    const given = { ways: 0 };
+    const made = scheduler({ pace: new CheckPace({ giveWay: () => given.ways++ }) });
+    const probes = Array.from({ length: 10 }, () => new Probe());
+    made.addAll(probes.map((probe, i) => [`s${i}`, { intervalMs: 1000, start: probe.start }]));
+    await pass(1050);
+    const begun = () => probes.reduce((sum, { startedMs }) => sum + startedMs.length, 0);
+    expect(begun()).toBeGreaterThanOrEqual(10);
+    expect(given.ways).toBe(begun());
   });
 });

@@ -1,7 +1,9 @@
 // When each check runs: one timer wheel and one timer for all of them, each check at most once at a time, the next one an
-// interval after the end of the last. Knows nothing of servers or of what checks find; owns no socket. Control thread.
+// interval after the end of the last, less what that was late. Knows nothing of servers or of what checks find; owns no socket.
+// Control thread.
 
 import { TimerWheel } from "../../base/timer-wheel.ts";
+import { type CheckPace, checkPace } from "./pace.ts";
 
 /** Something that is checked again and again. */
 export interface ScheduledCheck {
@@ -22,11 +24,13 @@ export interface CheckSchedulerOptions {
   readonly maxSpreadMs?: number;
   /** 0 .. 1. */
   readonly random?: () => number;
+  /** Default: that of the process. */
+  readonly pace?: CheckPace;
 }
 
 /** Intervals shorter than this do not narrow the stretch that first checks are spread over: HAProxy's threshold. */
 const SPREAD_INTERVAL_LEAST_MS = 1000;
-/** Runs begun in one turn of the event loop: after a stall, commands are answered between them. */
+/** Runs begun in one turn of the event loop at most: after a stall, commands are answered between them. */
 const STARTS_PER_TURN = 64;
 /** Runs due within this are begun together: 10,000 a second then cost 250 turns of the event loop, not 1,000. */
 const TICK_MS = 4;
@@ -36,8 +40,10 @@ interface Job {
   readonly member: number;
   readonly start: ScheduledCheck["start"];
   intervalMs: number;
-  /** When the last run ended, or when it was added. */
+  /** When the last run ended, or would have if it had begun in time; or when it was added. */
   sinceMs: number;
+  /** When the next run is, or was, due. */
+  dueMs: number;
   cancel: (() => void) | undefined;
   isSuspended: boolean;
   /** Its time has come, and it waits for its turn. */
@@ -50,6 +56,7 @@ export class CheckScheduler<Key> {
   #spreadPercent: number;
   readonly #maxSpreadMs: number;
   readonly #random: () => number;
+  readonly #pace: CheckPace;
   readonly #jobs = new Map<Key, Job>();
   #members: (Job | undefined)[] = [];
   readonly #free: number[] = [];
@@ -67,6 +74,7 @@ export class CheckScheduler<Key> {
     this.#spreadPercent = options.spreadPercent ?? 0;
     this.#maxSpreadMs = options.maxSpreadMs ?? Number.POSITIVE_INFINITY;
     this.#random = options.random ?? Math.random;
+    this.#pace = options.pace ?? checkPace;
     this.#clock[0] = this.#nowMs();
     this.#wheel = new TimerWheel(this.#capacity, this.#clock);
   }
@@ -115,7 +123,7 @@ export class CheckScheduler<Key> {
     job.intervalMs = intervalMs;
     if (!this.#wheel.has(job.member)) return;
     const nextMs = (isShorter ? this.#nowMs() : job.sinceMs) + this.#spread(intervalMs);
-    this.#wheel.set(job.member, isShorter ? Math.min(nextMs, this.#wheel.deadlineOf(job.member)) : nextMs);
+    this.#setDue(job, isShorter ? Math.min(nextMs, this.#wheel.deadlineOf(job.member)) : nextMs);
     this.#arm();
   }
 
@@ -137,7 +145,7 @@ export class CheckScheduler<Key> {
     if (job === undefined || !job.isSuspended) return;
     job.isSuspended = false;
     const now = this.#nowMs();
-    this.#wheel.set(job.member, now + job.intervalMs - ((now - job.sinceMs) % job.intervalMs));
+    this.#setDue(job, now + job.intervalMs - ((now - job.sinceMs) % job.intervalMs));
     this.#arm();
   }
 
@@ -166,10 +174,24 @@ export class CheckScheduler<Key> {
     const member = this.#free.pop() ?? this.#members.length;
     if (member >= this.#capacity) this.#grow(now);
     const { start, intervalMs } = check;
-    const job: Job = { member, start, intervalMs, sinceMs: now, cancel: undefined, isSuspended: false, isDue: false };
+    const job: Job = {
+      member,
+      start,
+      intervalMs,
+      sinceMs: now,
+      dueMs: now,
+      cancel: undefined,
+      isSuspended: false,
+      isDue: false,
+    };
     this.#jobs.set(key, job);
     this.#members[member] = job;
-    this.#wheel.set(member, now + delayMs);
+    this.#setDue(job, now + delayMs);
+  }
+
+  #setDue(job: Job, dueMs: number): void {
+    job.dueMs = dueMs;
+    this.#wheel.set(job.member, dueMs);
   }
 
   #grow(now: number): void {
@@ -214,20 +236,33 @@ export class CheckScheduler<Key> {
 
   readonly #startDue = (): void => {
     this.#turn = undefined;
-    const batch = this.#due.length <= STARTS_PER_TURN ? this.#due : this.#due.slice(0, STARTS_PER_TURN);
-    this.#due = batch === this.#due ? [] : this.#due.slice(STARTS_PER_TURN);
-    for (const job of batch) if (job.isDue) this.#start(job);
+    const due = this.#due;
+    const most = Math.min(due.length, STARTS_PER_TURN);
+    this.#pace.beginTurn();
+    let begun = 0;
+    let goesOn = true;
+    while (goesOn && begun < most) {
+      const job = due[begun++]!;
+      if (!job.isDue) continue;
+      this.#start(job);
+      goesOn = this.#pace.goesOn();
+    }
+    this.#due = due.slice(begun);
     if (this.#due.length > 0) this.#turn = setImmediate(this.#startDue);
   };
 
   #start(job: Job): void {
     job.isDue = false;
+    // At most half an interval: what cannot keep up has pauses all the same.
+    const lateMs = Math.min(Math.max(0, this.#nowMs() - job.dueMs), job.intervalMs / 2);
+    this.#pace.noteLateness(lateMs, job.intervalMs);
     let isCancelled = false;
     const cancel = job.start(() => {
       if (isCancelled || job.cancel === undefined) return;
       job.cancel = undefined;
-      job.sinceMs = this.#nowMs();
-      this.#wheel.set(job.member, job.sinceMs + this.#spread(job.intervalMs));
+      // A run that began late keeps its place, so that a stall does not bring those together that it made wait.
+      job.sinceMs = this.#nowMs() - lateMs;
+      this.#setDue(job, job.sinceMs + this.#spread(job.intervalMs));
       this.#arm();
     });
     job.cancel = () => {

@@ -79,12 +79,13 @@ export async function applyReload(context: CommitContext, prepared: PreparedRelo
     await follow();
   }
   await settle(run);
+  const report = await turns.run(reportOf(prepared.diff, match, before, run.deeds));
   return {
     done: true,
     matched: 0,
     ended: run.deeds.ended,
     survivors: 0,
-    reload: reportOf(prepared.diff, match, before, run.deeds),
+    reload: report,
     closing: prepared.listeners.closing,
   };
 }

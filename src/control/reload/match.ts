@@ -29,7 +29,8 @@ export interface Match {
   readonly others: readonly ProxyEntry[];
 }
 
-const keyOf = ({ kind, name }: ProxyConfig): string => `${kind} ${name}`;
+/** By which proxies are the same. */
+export const keyOf = ({ kind, name }: ProxyConfig): string => `${kind} ${name}`;
 
 /** A proxy is the same by kind and name, a server of it by name and configured endpoint. */
 export const matchConfig = (registry: Registry, config: Config): Match => runThrough(matchSteps(registry, config));

@@ -1,11 +1,13 @@
 // Which listening sockets a new configuration keeps, takes over from another frontend, or needs: the new ones are bound here, before
 // anything changes, and closed again if the reload comes to nothing. Control thread.
 
+import { Turns } from "../../base/turns.ts";
 import type { BindConfig, Config, ProxyConfig } from "../../config/model.ts";
 import { allowOverlap } from "../../sys/listening-socket.ts";
 import { backlogOf } from "../build-registry.ts";
 import { type BoundListener, bindListener, closeBound, listenerKey } from "../listeners.ts";
 import type { ListenerEntry, ProxyEntry, Registry } from "../registry.ts";
+import { keyOf } from "./match.ts";
 import type { ListenerPlan, PlannedListener } from "./model.ts";
 
 interface Wanted {
@@ -26,8 +28,11 @@ export class ListenerPlanning {
     const open = registry.proxies.flatMap((proxy) => proxy.listeners).filter(({ fd }) => fd >= 0);
     const wanted: Wanted[] = [];
     const byFrontend = new Map<ProxyConfig, Wanted[]>();
+    const shut = shutDown(registry);
+    const turns = new Turns();
     for (const proxy of config.proxies) {
-      if (proxy.kind === "backend" || proxy.disabled || (await isShutDown(registry, proxy))) continue;
+      if (turns.isLong) await turns.next();
+      if (proxy.kind === "backend" || proxy.disabled || (await staysShutDown(shut.get(keyOf(proxy)), proxy))) continue;
       const own: Wanted[] = [];
       for (const bind of proxy.binds) {
         const key = await listenerKey(bind);
@@ -123,12 +128,15 @@ function rivalsOf({ bind }: Wanted, closing: readonly ListenerEntry[]): Listener
   return closing.filter((other) => other.bind.endpoint.kind === "inet" && other.bind.endpoint.port === endpoint.port);
 }
 
+/** Frontends that an operator shut down, by kind and name. */
+function shutDown({ proxies }: Registry): ReadonlyMap<string, ProxyEntry> {
+  const shut = proxies.filter(({ stopped, leaving }) => stopped && leaving === undefined);
+  return new Map(shut.map((proxy) => [keyOf(proxy.config), proxy]));
+}
+
 /** `shutdown frontend` holds for as long as the file says the same about where it listens. */
-async function isShutDown(registry: Registry, config: ProxyConfig): Promise<boolean> {
-  const entry = registry.proxies.find(
-    (proxy) => proxy.config.kind === config.kind && proxy.config.name === config.name && proxy.leaving === undefined,
-  );
-  if (entry === undefined || !entry.stopped || entry.config.disabled !== config.disabled) return false;
+async function staysShutDown(entry: ProxyEntry | undefined, config: ProxyConfig): Promise<boolean> {
+  if (entry === undefined || entry.config.disabled !== config.disabled) return false;
   if (entry.config.binds.length !== config.binds.length) return false;
   for (const [i, bind] of config.binds.entries()) {
     if ((await listenerKey(bind)) !== (await listenerKey(entry.config.binds[i]!))) return false;

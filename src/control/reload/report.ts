@@ -1,5 +1,6 @@
 // What a reload did, noted while it is carried out, in the form of its plan: so that both read alike. Control thread, only within `commit`.
 
+import type { Steps } from "../../base/turns.ts";
 import type { ConfigDiff } from "../../config/diff/model.ts";
 import type { Match } from "./match.ts";
 import type { ReloadReport } from "./model.ts";
@@ -46,12 +47,10 @@ export const newDeeds = (): Deeds => ({
   relaysMs: 0,
 });
 
-export function reportOf(diff: ConfigDiff, { proxies }: Match, foreseen: Foreseen, deeds: Deeds): ReloadReport {
+export function* reportOf(diff: ConfigDiff, { proxies }: Match, foreseen: Foreseen, deeds: Deeds): Steps<ReloadReport> {
   const kept = proxies.filter(({ entry }) => entry !== undefined);
-  const keptServers = proxies.reduce(
-    (n, { servers }) => n + servers.filter((each) => each.entry !== undefined).length,
-    0,
-  );
+  let keptServers = 0;
+  for (const { servers } of proxies) for (const { entry } of servers) if (entry !== undefined) keptServers++;
   return {
     refusal: null,
     ...otherParts(diff),
@@ -61,7 +60,7 @@ export function reportOf(diff: ConfigDiff, { proxies }: Match, foreseen: Foresee
       changed: changedProxies(diff),
       ...deeds.proxies,
     },
-    servers: { kept: keptServers, changed: changedServers(diff), ...deeds.servers },
+    servers: { kept: keptServers, changed: yield* changedServers(diff), ...deeds.servers },
     listeners: deeds.listeners,
     ...foreseen,
     ended: deeds.ended,

@@ -12,10 +12,14 @@ export interface StateAtStart extends StartState {
   readonly writeTo: string | undefined;
 }
 
-/** Reads all of them; what is wrong with one is said, and stops nothing. `version`: of this program. */
-export function readStartState(config: Config, version: string, say: FileSay): StateAtStart {
+/**
+ * Reads all of them; what is wrong with one is said, and stops nothing. `version`: of this program; `takesOver`: from a process that
+ * may be running still.
+ */
+export function readStartState(config: Config, version: string, takesOver: boolean, say: FileSay): StateAtStart {
   const { stateFile } = config.global;
-  const { own, isWritable } = stateFile === undefined ? { isWritable: false } : readStateFile(stateFile, say);
+  const { own, isWritable } =
+    stateFile === undefined ? { isWritable: false } : readStateFile(stateFile, takesOver, say);
   const servers = readServerStates(config, say);
   const isWritten = stateFile !== undefined && isWritable;
   return { servers, own, version, writeTo: isWritten ? writtenPath(config.global, stateFile, say) : undefined };

@@ -1,11 +1,12 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { closeAfterEach } from "../../../test/harness/closing.ts";
 import { temporaryDirectory } from "../../../test/harness/temporary-directory.ts";
 import { waitFor } from "../../../test/harness/wait-for.ts";
 import { InMemoryProgram } from "../../../test/unit/in-memory-program.ts";
 import type { Commit } from "../change.ts";
+import { isHeld } from "./replace-file.ts";
 import { StateFile } from "./state-file.ts";
 
 const opened = closeAfterEach();
@@ -62,6 +63,27 @@ describe("a state file", () => {
     await order(line(2).replace(" 80 ", " 81 "));
     await waitFor(() => content().includes(" 81 "), "the change");
     expect(readdirSync(join(path, ".."))).toEqual(["state"]);
+  });
+
+  it("is not written where the program never began, and nobody ordered anything", async () => {
+    const { file, content } = await stage();
+    file.noteState();
+    await file.close();
+    expect(content()).toBe("");
+  });
+
+  it("is held while it is open; what killed processes left beside it is removed", async () => {
+    const { file, content, path } = await stage();
+    const own = basename(path);
+    const others = [`${own}.4711.tmp`, `${own}x.4711.tmp`, `${own}.old.tmp`];
+    for (const name of others) writeFileSync(join(dirname(path), name), "half");
+    expect(isHeld(path)).toBe(false);
+    file.begin();
+    await waitFor(() => content() === "0", "the first text");
+    expect(isHeld(path)).toBe(true);
+    expect(readdirSync(dirname(path)).sort()).toEqual([own, ...others.slice(1)].sort());
+    await file.close();
+    expect(isHeld(path)).toBe(false);
   });
 
   it("has the last order when it is closed, and no later one", async () => {

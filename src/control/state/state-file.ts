@@ -1,13 +1,20 @@
 // Headgate's own state file: read at start, written when something that it holds has changed. A write is a new file that takes the old
 // one's place, on the disk before the next one begins. What goes wrong is said once, and tried again. Control thread.
 
-import { closeSync, fsyncSync, lstatSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from "node:fs";
-import { open, rename } from "node:fs/promises";
-import { dirname } from "node:path";
+import { readFileSync, renameSync, statSync } from "node:fs";
 import type { Change, Commit, Receipt } from "../change.ts";
 import type { Evictions } from "../reconcile/eviction.ts";
 import type { ServerEntry } from "../registry.ts";
 import { type OwnState, readOwnState, type Writing } from "./own-format.ts";
+import {
+  type HeldFile,
+  inodeOf,
+  isHeld,
+  release,
+  removeLeftovers,
+  replaceFile,
+  replaceFileNow,
+} from "./replace-file.ts";
 import { CheckBits } from "./state-columns.ts";
 
 export type FileSay = (severity: "NOTICE" | "WARNING", text: string) => void;
@@ -21,9 +28,24 @@ const BUILD_SHARE = 5;
 const TURN_MS = 4;
 const RETRY_MS = 5000;
 
-/** Reads the file at `path`. `isWritable`: it may be written over. Never throws. */
-export function readStateFile(path: string, say: FileSay): { readonly own?: OwnState; readonly isWritable: boolean } {
+/** Reads the file at `path`. `takesOver`: from a process that may hold it. `isWritable`: it may be written over. Never throws. */
+export function readStateFile(
+  path: string,
+  takesOver: boolean,
+  say: FileSay,
+): { readonly own?: OwnState; readonly isWritable: boolean } {
   let text: string;
+  if (isSomethingElse(path)) {
+    say("WARNING", `state file '${path}' is no file: it is neither read nor written to.`);
+    return { isWritable: false };
+  }
+  if (!takesOver && isHeld(path)) {
+    say(
+      "WARNING",
+      `state file '${path}' is another process's, which is running: it is neither read nor written to. Each needs a file of its own.`,
+    );
+    return { isWritable: false };
+  }
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
@@ -42,6 +64,16 @@ export function readStateFile(path: string, say: FileSay): { readonly own?: OwnS
   }
   say("WARNING", `${what}.${keepAside(path)}`);
   return { isWritable: true };
+}
+
+/** There is something, and it is no file: a pipe would be waited for, a folder cannot be replaced. */
+function isSomethingElse(path: string): boolean {
+  try {
+    return !statSync(path).isFile();
+  } catch {
+    // Reading it says why.
+    return false;
+  }
 }
 
 /** A refused file of ours is left for whoever wants to know. */
@@ -94,9 +126,11 @@ export class StateFile {
   private restUntilMs = 0;
   private hasFailed = false;
   private isClosed = false;
+  /** There is something to write for. */
+  private hasBegun = false;
   private written = "";
   /** The file that it wrote last. */
-  private inode: bigint | undefined;
+  private held: HeldFile | undefined;
 
   /** `partsOf`: what the file is to say now. `path` as the process sees it once it runs. */
   constructor(path: string, evictions: Evictions, partsOf: (writing: Writing) => Iterable<string>, say: FileSay) {
@@ -131,8 +165,10 @@ export class StateFile {
     if (this.isEvicting) this.schedule(0);
   }
 
-  /** Writes soon, whatever has changed. */
+  /** The program runs: writes soon, whatever has changed. A start that fails has written nothing. */
   begin(): void {
+    removeLeftovers(this.path);
+    this.hasBegun = true;
     this.schedule(0);
   }
 
@@ -142,8 +178,10 @@ export class StateFile {
     this.isClosed = true;
     clearTimeout(this.timer);
     await this.underWay;
-    const isOurs = this.inode === undefined || this.inode === inodeOf(this.path);
-    if (isOurs) this.writeNow();
+    const isOurs = this.held === undefined || this.held.inode === inodeOf(this.path);
+    if (this.hasBegun && isOurs) this.writeNow();
+    if (this.held !== undefined) release(this.held);
+    this.held = undefined;
   }
 
   private note(change: Change): void {
@@ -154,7 +192,9 @@ export class StateFile {
     }
     const wasEvicting = this.isEvicting;
     this.isEvicting = this.evictions.all.some(({ outcome }) => outcome === "running");
-    if (INTENT.has(change.kind) || (wasEvicting && !this.isEvicting)) this.schedule(0);
+    if (!INTENT.has(change.kind) && (!wasEvicting || this.isEvicting)) return;
+    this.hasBegun = true;
+    this.schedule(0);
   }
 
   private isOperators(server: ServerEntry): boolean {
@@ -170,7 +210,7 @@ export class StateFile {
 
   private schedule(afterMs: number): void {
     const atMs = Math.max(performance.now() + afterMs, this.restUntilMs);
-    if (this.isClosed || atMs >= this.dueMs) return;
+    if (this.isClosed || !this.hasBegun || atMs >= this.dueMs) return;
     this.dueMs = atMs;
     if (this.underWay === undefined) this.arm();
   }
@@ -206,11 +246,21 @@ export class StateFile {
       turnMs = performance.now();
     }
     this.pauseMs = Math.max(PAUSE_MS, spentMs * BUILD_SHARE);
-    if (draft.lasting === this.written) return;
+    if (draft.lasting === this.written || this.isTaken()) return;
     await replaceFile(this.path, draft.text).then(
-      (inode) => this.succeeded(draft, inode),
+      (held) => this.succeeded(draft, held),
       (error: Error) => this.failed(error),
     );
+  }
+
+  /** Another process writes the file, since it took over: then this one does no more. */
+  private isTaken(): boolean {
+    const { held } = this;
+    if (held === undefined || held.inode === inodeOf(this.path) || !isHeld(this.path)) return false;
+    this.isClosed = true;
+    release(held);
+    this.say("NOTICE", `state file '${this.path}' is written by another process now, and by this one no more.`);
+    return true;
   }
 
   private writeNow(): void {
@@ -224,9 +274,10 @@ export class StateFile {
     }
   }
 
-  private succeeded({ lasting }: Draft, inode: bigint): void {
+  private succeeded({ lasting }: Draft, held: HeldFile): void {
     this.written = lasting;
-    this.inode = inode;
+    if (this.held !== undefined) release(this.held);
+    this.held = held;
     if (this.hasFailed) this.say("NOTICE", `state file '${this.path}' is written again.`);
     this.hasFailed = false;
   }
@@ -261,66 +312,3 @@ const withoutAges = (text: string): string =>
       return before + (Number(check) & CheckBits.ENABLED) + (Number(agent) & CheckBits.ENABLED);
     })
     .replace(/^# headgate end .*$/m, "");
-
-const inodeOf = (path: string): bigint | undefined => lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
-
-const temporaryName = (path: string): string => `${path}.${process.pid}.tmp`;
-const FILE_MODE = 0o600;
-
-/**
- * The file is complete and on the disk when it takes its name, and its name is on the disk when this resolves: to the file's inode, asked
- * for while nobody else can have put another one in its place.
- */
-async function replaceFile(path: string, text: string): Promise<bigint> {
-  const temporary = temporaryName(path);
-  let inode: bigint;
-  try {
-    const file = await open(temporary, "w", FILE_MODE);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-      inode = (await file.stat({ bigint: true })).ino;
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    removeFile(temporary);
-    throw error;
-  }
-  const folder = await open(dirname(path), "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-  return inode;
-}
-
-function replaceFileNow(path: string, text: string): bigint {
-  const temporary = temporaryName(path);
-  try {
-    const file = openSync(temporary, "w", FILE_MODE);
-    try {
-      const bytes = Buffer.from(text);
-      for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    const inode = lstatSync(temporary, { bigint: true }).ino;
-    renameSync(temporary, path);
-    return inode;
-  } catch (error) {
-    removeFile(temporary);
-    throw error;
-  }
-}
-
-function removeFile(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch {
-    // It was not made.
-  }
-}

@@ -27,7 +27,7 @@ const IDS = 2 ** 21 - 1;
 export class ControlConnections {
   readonly sockets: ControlSocket[] = [];
   readonly #open = new Set<ControlConnection>();
-  readonly #waiting: { readonly limit: number; readonly serve: () => Promise<void> }[] = [];
+  readonly #waiting: { readonly limit: () => number; readonly serve: () => Promise<void> }[] = [];
   #serving = 0;
   #total = 0;
 
@@ -51,16 +51,20 @@ export class ControlConnections {
   }
 
   /** Runs `serve` once fewer than `limit` others run; those that wait go in order of arrival. */
-  admit(limit: number, serve: () => Promise<void>): void {
-    if (this.#serving >= limit) {
-      this.#waiting.push({ limit, serve });
-      return;
+  admit(limit: () => number, serve: () => Promise<void>): void {
+    this.#waiting.push({ limit, serve });
+    this.limitChanged();
+  }
+
+  /** Runs those that need not wait any more. */
+  limitChanged(): void {
+    for (let next = this.#waiting[0]; next !== undefined && this.#serving < next.limit(); next = this.#waiting[0]) {
+      this.#waiting.shift();
+      this.#serving++;
+      void next.serve().finally(() => {
+        this.#serving--;
+        this.limitChanged();
+      });
     }
-    this.#serving++;
-    void serve().finally(() => {
-      this.#serving--;
-      const next = this.#waiting.shift();
-      if (next !== undefined) this.admit(next.limit, next.serve);
-    });
   }
 }

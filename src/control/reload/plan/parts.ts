@@ -1,6 +1,7 @@
 // What a plan and a receipt are made of: things of the configuration by name, and what differs between two configurations without a look
 // at what runs. Pure; any thread.
 
+import type { Steps } from "../../../base/turns.ts";
 import { formatEndpoint } from "../../../config/address.ts";
 import type { BindOf, ConfigDiff, Kept, ListDiff } from "../../../config/diff/model.ts";
 import type { RemovalPolicy } from "../../../config/health-model.ts";
@@ -47,9 +48,10 @@ export const changedProxies = ({ proxies }: ConfigDiff): ReloadPlan["proxies"]["
   proxies.kept.filter(hasChanges).map(({ new: { kind, name, place }, changes }) => ({ kind, name, changes, place }));
 
 /** The servers that are kept, and whose lines, or what they have from their section, say something else. */
-export function changedServers({ proxies }: ConfigDiff): ReloadPlan["servers"]["changed"] {
+export function* changedServers({ proxies }: ConfigDiff): Steps<ReloadPlan["servers"]["changed"]> {
   const changed: ChangedServer[] = [];
   for (const { new: proxy, servers } of proxies.kept) {
+    yield;
     for (const { new: now, changes } of servers.kept) {
       if (changes.length === 0) continue;
       const { name: server, endpoint, place } = now;

@@ -73,7 +73,7 @@ function plannedServers(look: Look, diff: ConfigDiff, gone: readonly ProxyEntry[
   return {
     kept: matched.filter(({ server }) => server.entry !== undefined).length,
     added: those(({ entry, staysDeleted }) => entry === undefined && !staysDeleted),
-    changed: changedServers(diff),
+    changed: runThrough(changedServers(diff)),
     leaving: [
       ...others.flatMap(({ others: left, named: names }) =>
         left
