@@ -25,6 +25,7 @@ async function reloaderOf(load: () => Steps<LoadResult>): Promise<{ program: InM
     {
       registry: registry as MutableRegistry,
       memory,
+      threads: { prepare: async () => {}, settle() {} },
       orders: { order: async () => ({ ended: 0, discardedBytes: 0 }) },
       commit: (change) => program.commit(change),
       log: { open: async () => {}, retain: async () => {} },
