@@ -97,7 +97,15 @@ describe("the receipt of a reload", () => {
     );
     const listeners = { byFrontend: new Map(), closing: [] };
     const diff = diffConfigs(registry.config, config!);
-    const prepared = { config: config!, diff, maxconn: 1000, addresses: new Map(), resolvers: [], listeners };
+    const prepared = {
+      config: config!,
+      diff,
+      maxconn: 1000,
+      threads: 1,
+      addresses: new Map(),
+      resolvers: [],
+      listeners,
+    };
     await program.commit({ kind: "reload", prepared });
     const [, ...lines] = planText(planReload(registry, memory, config!, 0)).split("\n");
     expect(lines).toContain("! global: chroot /x, was not set, which needs a restart");

@@ -30,7 +30,6 @@ async function reloaderOf(load: () => Steps<LoadResult>): Promise<{ program: InM
       commit: (change) => program.commit(change),
       log: { open: async () => {}, retain: async () => {} },
       useResolvers: () => {},
-      threads: { prepare: async () => {}, settle: () => {} },
       maxconn: undefined,
       isStopping: () => false,
       tell: () => {},
