@@ -57,6 +57,10 @@ const speaker: Speaker = { version: VERSION, executable: fileURLToPath(import.me
 const colours = (): PlanColours => ({ colour: process.stdout.isTTY, errorColour: process.stderr.isTTY });
 
 async function main(): Promise<void> {
+  // Who reads the program's words may go before it does (`| head`, a log collector that is restarted): they are lost, and nothing else.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+  // Relay threads wait in the kernel: the end of the process must not wait for them.
+  process.on("uncaughtException", fail);
   const command = parseCommandLine(process.argv.slice(2));
   switch (command.kind) {
     case "help":

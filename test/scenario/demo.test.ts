@@ -47,3 +47,19 @@ test("the demo shows a server emptied by its own lines, and Ctrl-C leaves nothin
     rmSync(directory, { recursive: true, force: true });
   }
 });
+
+test("the demo ends by itself when nobody looks any more", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "headgate-demo-"));
+  const child = spawn(process.execPath, [HEADGATE, "demo"], { cwd: directory, stdio: ["ignore", "pipe", "ignore"] });
+  const exited = new Promise<number | null>((resolve) => child.on("exit", resolve));
+  try {
+    await new Promise((resolve) => child.stdout.once("data", resolve));
+    child.stdout.destroy();
+    expect(await exited).toBe(0);
+    expect(existsSync(join(directory, "headgate.sock"))).toBe(false);
+  } finally {
+    child.kill("SIGKILL");
+    await exited;
+    rmSync(directory, { recursive: true, force: true });
+  }
+});

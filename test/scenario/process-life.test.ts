@@ -179,6 +179,18 @@ describe("start", () => {
     expect((await program.info()).Pid).toBe(`${program.pid}`);
   });
 
+  it("goes on when nobody reads any more what it says", async () => {
+    const { program, port } = await start(2);
+    const client = opened(await Client.open({ host: FRONTEND_ADDRESS, port }));
+    program.child.stdout!.destroy();
+    program.child.stderr!.destroy();
+    // A reload says its receipt there; the second one would find the program ended by the first.
+    for (let round = 0; round < 2; round++) expect(await program.runtime("reload")).toContain("is done in");
+    await client.roundTrip("afterwards");
+    program.signal("SIGTERM");
+    expect(await program.waitForExit()).toBe(143);
+  });
+
   it("an address that is taken: a message that names it, exit code 1, and nothing is left behind", async () => {
     const taken = createServer();
     const port = await freePort();

@@ -26,7 +26,7 @@ export interface DemoOptions<S extends { readonly program: Program }> {
   /** Ends it at once: listeners, sessions, stats socket. */
   readonly stop: (service: S) => Promise<void>;
   readonly out: NodeJS.WriteStream;
-  /** Ends the demo; default: SIGINT (Ctrl-C), SIGTERM or SIGHUP. */
+  /** Ends the demo; default: SIGINT (Ctrl-C), SIGTERM or SIGHUP, or `out` that nobody reads any more. */
   readonly signal?: AbortSignal;
   /** How the user calls the program; default: as this process was called. */
   readonly executable?: string;
@@ -39,7 +39,7 @@ const PLAIN_EVERY_MS = 1000;
 
 /** Runs until it is told to end; resolves to the exit code when everything is stopped and the terminal is as before. */
 export async function runDemo<S extends { readonly program: Program }>(options: DemoOptions<S>): Promise<number> {
-  const signal = options.signal ?? endSignal();
+  const signal = options.signal ?? endSignal(options.out);
   const wanted = addressesOf(options.exampleConfig);
   const backend = /^\s*backend\s+(\S+)/m.exec(options.exampleConfig)?.[1];
   if (wanted === undefined || backend === undefined) throw new Error("the example is not as the demo needs it");
@@ -180,8 +180,10 @@ function calledAs(): string {
   return near.length < launcher.length ? (near.includes("/") ? near : `./${near}`) : launcher;
 }
 
-function endSignal(): AbortSignal {
+/** Aborted by a signal to the process, and when nobody looks any more. */
+function endSignal(out: NodeJS.WriteStream): AbortSignal {
   const controller = new AbortController();
+  out.once("error", () => controller.abort());
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => controller.abort());
   return controller.signal;
 }
