@@ -4,6 +4,7 @@
 import { existsSync } from "node:fs";
 import { connect, type NetConnectOpts } from "node:net";
 import { formatEndpoint, parseAddress } from "../config/address.ts";
+import { renderDiagnostic } from "../config/diagnostics.ts";
 import type { Endpoint, LoadResult } from "../config/model.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -30,9 +31,12 @@ export function findSocket(
     return parsed.ok ? parsed.address.endpoint : parsed.message;
   }
   if (command.files.length > 0) {
-    const { config } = load(command.files);
-    if (config === undefined)
-      return `${command.files.join(", ")} is not valid: see 'headgate check ${command.files[0]}'`;
+    const { config, diagnostics } = load(command.files);
+    if (config === undefined) {
+      const shown = diagnostics.filter(({ severity }) => severity === "error").map((each) => renderDiagnostic(each));
+      const files = command.files.join(", ");
+      return `${files} should name the stats socket, and is not valid (--socket PATH names it too)\n${shown.join("\n")}`;
+    }
     const [socket] = config.global.statsSockets;
     return socket?.endpoint ?? `${command.files.join(", ")} has no 'stats socket' line in 'global'`;
   }
