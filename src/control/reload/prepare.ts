@@ -77,17 +77,21 @@ export function checkRoom(memory: SharedMemory, maxconn: number): void {
 
 /**
  * Relay threads in service under a new configuration. Where it does not name them they stay, or are one for each core if the one before
- * did. Throws AppError where there is no room for so many.
+ * did.
  */
-export function wantedThreads({ config: { global } }: Registry, memory: SharedMemory, next: Config): number {
+export function namedThreads({ config: { global } }: Registry, memory: SharedMemory, next: Config): number {
   const { nbthread } = next.global;
-  if (nbthread === undefined) {
-    return global.nbthread === undefined ? threadsInService(memory) : Math.min(defaultThreads(), memory.slots);
-  }
-  if (nbthread <= memory.slots) return nbthread;
+  if (nbthread !== undefined) return nbthread;
+  return global.nbthread === undefined ? threadsInService(memory) : Math.min(defaultThreads(), memory.slots);
+}
+
+/** The same. Throws AppError where there is no room for so many. */
+export function wantedThreads(registry: Registry, memory: SharedMemory, next: Config): number {
+  const threads = namedThreads(registry, memory, next);
+  if (threads <= memory.slots) return threads;
   throw new AppError(
     "nbthread-too-high",
-    `nbthread ${nbthread} needs a restart: this process was started with room for ${memory.slots} relay threads.`,
+    `nbthread ${threads} needs a restart: this process was started with room for ${memory.slots} relay threads.`,
     `set nbthread to ${memory.slots} or less, or restart`,
   );
 }

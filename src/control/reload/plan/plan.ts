@@ -14,7 +14,7 @@ import { sessionsOfServer } from "../../reconcile/leaving.ts";
 import type { ProxyEntry, Registry, ServerEntry } from "../../registry.ts";
 import { otherName } from "../leaving-names.ts";
 import { type Match, type MatchedServer, matchConfig } from "../match.ts";
-import { checkFiles, checkListening, checkRoom, wantedThreads } from "../prepare.ts";
+import { checkFiles, checkListening, checkRoom, namedThreads, wantedThreads } from "../prepare.ts";
 import { leavingThreads } from "./leaving-threads.ts";
 import type { ChangedListener, LeavingProxy, LeavingServer, PlannedServer, ReloadPlan } from "./model.ts";
 import {
@@ -40,9 +40,8 @@ export function planReload(
 ): ReloadPlan {
   const look: Look = { registry, memory, next, match: matchConfig(registry, next) };
   const gone = look.match.others.filter(({ leaving }) => leaving === undefined);
-  const refusal = refusalOf(look);
   return {
-    refusal,
+    refusal: refusalOf(look),
     ...otherParts(diff),
     proxies: {
       kept: look.match.proxies.filter(({ entry }) => entry !== undefined).length,
@@ -53,7 +52,7 @@ export function planReload(
     servers: plannedServers(look, diff, gone),
     listeners: plannedListeners(look, diff.binds),
     cuts: policyCuts(memory, look.match, nowMs),
-    leavingThreads: refusal === null ? leavingThreads(memory, wantedThreads(registry, memory, next)) : [],
+    leavingThreads: leavingThreads(memory, namedThreads(registry, memory, next)),
     ...runThrough(runtimeValues(memory, look.match, processLimits(registry, next))),
   };
 }
