@@ -66,6 +66,8 @@ export class SimThreads {
   private readonly pending = new Map<number, Pending>();
   private sequence = 0;
   private depth = 0;
+  /** Threads that are about to connect. */
+  private connecting = 0;
 
   constructor(memory: SharedMemory, setup: { readonly seed: number; readonly buffersMax?: number }) {
     this.world = new SimWorld(setup.seed);
@@ -242,14 +244,17 @@ export class SimThreads {
     if (this.depth >= 2) return;
     const { random } = this.world;
     this.depth++;
-    // A thread that has begun to connect has looked at the cut generation already, and may not look again.
-    if (this.interrupt !== undefined && call !== "socket" && call !== "connect" && random.chance(25)) {
+    // A thread that has begun to connect has looked at the cut generation already, and may not look again, whoever turns meanwhile.
+    const isConnecting = call === "socket" || call === "connect";
+    if (isConnecting) this.connecting++;
+    if (this.interrupt !== undefined && this.connecting === 0 && random.chance(25)) {
       const act = this.interrupt;
       this.interrupt = undefined;
       act();
     }
     if (random.chance(3)) this.world.network(false);
     if (this.relays.length > 1 && random.chance(3)) this.turn(this.threadAfter(thread));
+    if (isConnecting) this.connecting--;
     this.depth--;
   }
 
