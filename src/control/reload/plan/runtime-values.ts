@@ -47,11 +47,19 @@ export function* runtimeValues(memory: SharedMemory, { proxies }: Match, limits:
     for (const server of others) {
       const successor = successors.get(server.config.name);
       if (successor === undefined || server.leaving !== undefined) continue;
-      sortStories(`${now.name}/${server.name}`, serverStories(memory, server, successor), values, true);
+      const of = `${now.name}/${server.name}`;
+      sortStories(of, withKept(of, serverStories(memory, server, successor), values.staying), values, true);
     }
   }
   return values;
 }
+
+/** The server that takes the name may be one that left before and comes back, with what operators set on it. */
+const withKept = (of: string, stories: readonly ValueStory[], staying: readonly RuntimeValue[]): ValueStory[] =>
+  stories.map((story) => {
+    const kept = staying.find((value) => value.of === of && value.setting === story.setting);
+    return kept === undefined ? story : { ...story, new: kept.runtime };
+  });
 
 /** Where stories go. */
 interface Sorted {
