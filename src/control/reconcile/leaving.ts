@@ -109,9 +109,11 @@ export async function continueLeavingProxy(context: CommitContext, proxy: ProxyE
   const { memory } = context;
   const nowMs = context.nowMs();
   if (leaving.endsMs !== undefined && nowMs >= leaving.endsMs && sessionsOfProxy(memory, proxy) > 0) {
-    const side = proxy.isFrontend ? { frontend: proxy.index } : { backend: proxy.index };
-    const receipt = await cutSelected(context, { ...EVERY_SESSION, ...side }, CutReason.REMOVED);
-    leaving.ended += receipt.done ? receipt.ended : 0;
+    // Other frontends' sessions may be in it as well.
+    for (const side of [{ frontend: proxy.index }, { backend: proxy.index }]) {
+      const receipt = await cutSelected(context, { ...EVERY_SESSION, ...side }, CutReason.REMOVED);
+      leaving.ended += receipt.done ? receipt.ended : 0;
+    }
   }
   const isListening = proxy.listeners.some(({ fd }) => fd >= 0);
   if (proxy.servers.length > 0 || isListening || sessionsOfProxy(memory, proxy) > 0) return nextLook(leaving, nowMs);
